@@ -1,0 +1,189 @@
+"""The demo mission: KESTREL-1, a 3U that does not exist, in an orbit that brings it overhead within two minutes."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.channels import CHANNELS, PACKET_PATTERNS, Range, SimChannel
+from sim.orbit import Orbit, sidereal_angle
+from sim.passes import Contact, contacts
+from sim.sun import sun
+from sim.tle import GRBALPHA, Tle, moved
+
+SATELLITE = "KESTREL-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A ground station of the demo; altitude in metres, mask in degrees."""
+
+    name: str
+    lat: float
+    lon: float
+    alt_m: float
+    mask_deg: float = 5.0
+
+
+STATIONS = (
+    Station("Munich", 48.1, 11.3, 580.0),
+    Station("Ankara", 39.9, 32.8, 940.0),
+    Station("Samara", 53.2, 50.1, 110.0),
+    Station("Almaty", 43.2, 76.9, 790.0),
+    Station("Ulaanbaatar", 47.9, 106.9, 1350.0),
+    Station("Seoul", 37.6, 127.0, 40.0),
+    Station("Sydney", -33.9, 151.2, 20.0),
+    Station("Auckland", -36.9, 174.8, 20.0),
+    Station("Honolulu", 21.3, -157.8, 10.0),
+    Station("Vancouver", 49.3, -123.1, 40.0),
+    Station("Boulder", 40.0, -105.3, 1650.0),
+    Station("Montreal", 45.5, -73.6, 40.0),
+    Station("St John's", 47.6, -52.7, 40.0),
+    Station("Azores", 37.7, -25.7, 60.0),
+)
+
+MORNING_H = 10.5
+"""Local solar time of the first pass: the plane is then close to GRBAlpha's own, so power and temperatures are those
+the limits were set for, and the satellite is in sunlight for a quarter of an hour after acquisition."""
+
+
+def demo_mission_toml(created_ns: int, seed: int = 1, scenario: str = "hello") -> str:
+    """The text of a demo mission's mission.toml.
+
+    Among the stations the one is chosen where it is mid-morning at `created_ns` (UTC ns); the embedded element set is
+    moved to that moment so that a pass of at least 40 deg begins there 80 to 100 s later.
+    """
+    station, tle, _ = first_pass(created_ns, seed)
+    head = f"""\
+# A satellite that does not exist. Orbit: shape of GRBAlpha's public element set, moved so that a pass begins soon.
+schema = 1
+
+[[satellite]]
+name = {json.dumps(SATELLITE)}
+bus = "3u"
+tle = [
+    "{tle[0]}",
+    "{tle[1]}",
+]
+
+[[ground_station]]
+name = {json.dumps(station.name)}
+lat = {station.lat}
+lon = {station.lon}
+alt_m = {station.alt_m}
+mask_deg = {station.mask_deg}
+
+[source]
+kind = "sim"
+scenario = {json.dumps(scenario)}
+seed = {seed}
+rate = 1.0
+
+[detector]
+kind = "isolation_forest"
+false_alarms_per_day = 0.2
+
+[trainer]
+period_s = 30.0
+
+[mlflow]
+uri = "sqlite"
+
+[bus.3u]
+context = ["obc.mode", "orb.eclipse"]
+
+[bus.3u.packets]
+"""
+    packets = "".join(f"{name} = {json.dumps(list(patterns))}\n" for name, patterns in PACKET_PATTERNS.items())
+    return head + packets + "".join(_channel(channel) for channel in CHANNELS)
+
+
+def first_pass(created_ns: int, seed: int) -> tuple[Station, Tle, Contact]:
+    """Station, element set and pass of a demo mission created at `created_ns`."""
+    now = np.array([created_ns / 1e9])
+    towards_sun, _ = sun(now)
+    right_ascension = math.degrees(math.atan2(towards_sun[0, 1], towards_sun[0, 0]))
+    angle = math.degrees(float(sidereal_angle(now)[0]))
+
+    def hours_off(station: Station) -> float:
+        solar = 12.0 + (angle + station.lon - right_ascension) / 15.0
+        return abs((solar - MORNING_H + 12.0) % 24.0 - 12.0)
+
+    station = min(STATIONS, key=hours_off)
+    draw = np.random.Generator(np.random.Philox(key=[seed, 0x9A55]))
+    begins_ns = created_ns + round((80.0 + 20.0 * draw.random()) * 1e9)
+    sideways = 3.4 - 0.9 * draw.random()
+    tle, contact = _overhead(station, created_ns, begins_ns, sideways)
+    return station, tle, contact
+
+
+def _overhead(station: Station, epoch_ns: int, begins_ns: int, sideways_deg: float) -> tuple[Tle, Contact]:
+    """GRBAlpha's orbit turned so that a northbound pass begins over `station` at `begins_ns`.
+
+    The ground track runs `sideways_deg` (of Earth central angle) west of the station: 3 deg is 55 deg of elevation.
+    """
+    inclination = Orbit(GRBALPHA).inclination
+    perigee = float(GRBALPHA[1][34:42])
+    motion_deg_s = 360.0 * float(GRBALPHA[1][52:63]) / 86_400.0
+    lat = math.radians(station.lat)
+    top_s = begins_ns / 1e9 + 310.0
+    overhead_ra = math.degrees(float(sidereal_angle(np.array([top_s]))[0])) + station.lon
+    node = (
+        overhead_ra - math.degrees(math.asin(math.tan(lat) / math.tan(inclination))) - sideways_deg / math.cos(lat)
+    )
+    along = math.degrees(math.asin(math.sin(lat) / math.sin(inclination)))
+    anomaly = along - perigee - motion_deg_s * (top_s - epoch_ns / 1e9)
+    for _ in range(6):
+        tle = moved(GRBALPHA, epoch_ns, node, anomaly)
+        near = contacts(tle, station, begins_ns - 300_000_000_000, begins_ns + 600_000_000_000)
+        if not near:
+            break
+        contact = min(near, key=lambda c: abs(c.acquisition_ns - begins_ns))
+        late_s = (contact.acquisition_ns - begins_ns) / 1e9
+        if abs(late_s) < 0.5:
+            return tle, contact
+        anomaly += motion_deg_s * late_s
+    raise ValueError(f"no pass over {station.name} could be arranged at {begins_ns}")
+
+
+def _channel(channel: SimChannel) -> str:
+    lines = [
+        "",
+        "[[bus.3u.channel]]",
+        f"name = {json.dumps(channel.name)}",
+        f"label = {json.dumps(channel.label)}",
+        f"unit = {json.dumps(channel.unit)}",
+        f"period_s = {float(channel.period_s)}",
+        f"decimals = {channel.decimals}",
+    ]
+    if channel.valid:
+        lines.append(f"valid = {_pair(channel.valid)}")
+    if channel.enum:
+        lines.append("enum = {" + ", ".join(f'{code} = "{label}"' for code, label in channel.enum) + "}")
+    if channel.contact_only:
+        lines.append("contact_only = true")
+    if channel.action:
+        lines.append(f"action = {json.dumps(channel.action)}")
+    if channel.safe_warning:
+        lines += _limits(channel.safe_warning, channel.critical, "obc.mode = SAFE")
+    if channel.warning or channel.critical:
+        lines += _limits(channel.warning, channel.critical, None)
+    return "\n".join(lines) + "\n"
+
+
+def _limits(warning: Range | None, critical: Range | None, when: str | None) -> list[str]:
+    lines = ["[[bus.3u.channel.limits]]"]
+    if when:
+        lines.append(f"when = {json.dumps(when)}")
+    if warning:
+        lines.append(f"warning = {_pair(warning)}")
+    if critical:
+        lines.append(f"critical = {_pair(critical)}")
+    return lines
+
+
+def _pair(values: Range) -> str:
+    return f"[{float(values[0])}, {float(values[1])}]"
