@@ -1,0 +1,119 @@
+"""What a stored frame looks like in a table: one pure function from a ledger row to each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cubesat_tui.drawing.numbers import utc, value_text
+from cubesat_tui.drawing.rows import Span
+from cubesat_tui.drawing.signs import SIGNS, UNICODE, SignSet, level_key, unit
+from telemetry.frame import Quality
+from telemetry.freshness import invalid_mask
+from telemetry.limits import check
+
+if TYPE_CHECKING:
+    from telemetry.dictionary import Channel
+    from telemetry.store.rows import LedgerRow
+
+Context = Mapping[str, float]
+Cell = Callable[["LedgerRow", Context], Span]
+
+_QUALITY_WORDS = (
+    (Quality.STORED, "stored"),
+    (Quality.LATE, "late"),
+    (Quality.REPLAYED, "replay"),
+    (Quality.NO_SEQUENCE, "no seq"),
+    (Quality.SIMULATED, "sim"),
+)
+
+
+def time_text(ns: int, fraction: bool = False) -> str:
+    """`2026-11-22 07:14:03`, with `fraction` to the millisecond."""
+    text = utc(ns).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{text}.{ns // 1_000_000 % 1000:03d}" if fraction else text
+
+
+def quality_words(quality: int) -> tuple[str, ...]:
+    """The marks of a frame in words; none for a live frame of a real satellite."""
+    return tuple(word for bit, word in _QUALITY_WORDS if quality & bit)
+
+
+def quality_text(quality: int) -> str:
+    """The same in one cell; `live` stands for the absence of every other mark of how it came."""
+    words = quality_words(quality)
+    return ",".join(words if quality & (Quality.STORED | Quality.REPLAYED) else ("live", *words))
+
+
+def state_span(row: LedgerRow, signs: SignSet = UNICODE) -> Span:
+    """Opinion of the model about a row: nothing while learning, `above` for one row, the sign for a confirmed one."""
+    if row.state is None:
+        return "-", "dim"
+    if row.state >= 2:
+        return f"{signs.glyph('anomaly')} {SIGNS['anomaly'].word}", SIGNS["anomaly"].style
+    if row.state == 1:
+        return "  above", "watch"
+    return "  OK", "plain"
+
+
+def score_span(row: LedgerRow) -> Span:
+    """Anomaly score to three decimals."""
+    if row.score is None:
+        return "-", "dim"
+    return f"{row.score:.3f}", "anomaly" if (row.state or 0) >= 2 else "plain"
+
+
+def label(channel: Channel) -> str:
+    """Label with the unit as shown."""
+    shown = unit(channel.unit)
+    return f"{channel.label} {shown}" if shown else channel.label
+
+
+def channel_span(channel: Channel, row: LedgerRow, context: Context, signs: SignSet = UNICODE) -> Span:
+    """A value with the sign of its limit in front; empty where the packet does not carry the channel.
+
+    An INVALID value keeps what was sent beside its sign.
+    """
+    at = row.layout.positions.get(channel.name)
+    if at is None:
+        return "", "dim"
+    value = float(row.values[at])
+    text = value_text(value, channel.decimals, channel.enum)
+    if bool(invalid_mask((channel,), np.array([[value]]))[0, 0]):
+        return f"{signs.glyph('invalid')} {text}", SIGNS["invalid"].style
+    level = int(check(channel, value, context).level)
+    key = level_key(level)
+    if key == "ok":
+        return text, "plain"
+    return f"{signs.glyph(key)} {text}", SIGNS[key].style
+
+
+def channel_width(channel: Channel, least: int = 9, most: int = 14) -> int:
+    """Cells for a channel's column: its heading within bounds, and never less than its longest label or number."""
+    longest = max((len(name) for _, name in channel.enum), default=7) + 2
+    return max(least, longest, min(most, len(label(channel))))
+
+
+def short_label(channel: Channel, size: int) -> str:
+    """Heading in `size` cells: words are shortened from the longest on until the unit fits too."""
+    shown = unit(channel.unit)
+    words = channel.label.split()
+    while len(" ".join([*words, shown]).strip()) > size and any(len(w) > 3 for w in words):
+        longest = max(range(len(words)), key=lambda i: len(words[i]))
+        words[longest] = words[longest][:-1]
+    return " ".join([*words, shown]).strip()
+
+
+def chosen_first(
+    channels: Sequence[Channel], named: Sequence[str], troubled: Sequence[str], carried: Sequence[str]
+) -> list[Channel]:
+    """Order of the channel columns: those the filter names, those in trouble, then the mission's own order.
+
+    `carried`: channels that frames here really carry; the others come last.
+    """
+    rank = {name: i for i, name in enumerate(dict.fromkeys((*named, *troubled)))}
+    has = set(carried)
+    order = {channel.name: i for i, channel in enumerate(channels)}
+    return sorted(channels, key=lambda c: (rank.get(c.name, len(rank)), c.name not in has, order[c.name]))
