@@ -1,0 +1,97 @@
+"""The command line: which command lives in which file, loaded when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from cubesat_tui.commands.options import mission_option, operator_option
+
+COMMANDS = {
+    "run": ("cubesat_tui.commands.run", "run", "Run a station without a console."),
+    "sim": ("cubesat_tui.commands.sim", "sim", "Write simulated frames to stdout as JSON lines."),
+    "trainer": ("cubesat_tui.commands.trainer", "trainer", "Run the trainer of a mission without a station."),
+    "replay": ("cubesat_tui.commands.replay", "replay", "Play a recorded file into a mission."),
+    "export": ("cubesat_tui.commands.export", "export", "Write a selection of the ledger to a file."),
+    "status": ("cubesat_tui.commands.look", "status", "Say how a mission stands."),
+    "alarms": ("cubesat_tui.commands.look", "alarms", "List the open alarms."),
+    "events": ("cubesat_tui.commands.look", "events", "List the newest events."),
+    "ack": ("cubesat_tui.commands.act", "ack", "Acknowledge alarms."),
+    "check": ("cubesat_tui.commands.check", "check", "Validate a mission definition."),
+    "doctor": ("cubesat_tui.commands.doctor", "doctor", "Diagnose this machine, offline."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run, so that `--help` and `status` stay quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table above."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command called `cmd_name`, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click, and an unknown command is answered with the known ones."""
+        if args and args[0] not in COMMANDS:
+            ctx.fail(f"no command {args[0]!r}. Known: {', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@mission_option
+@click.option(
+    "--attach",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    metavar="[DIR]",
+    help="Only look at a station that runs elsewhere: in DIR, or in the mission directory.",
+)
+@click.option("--scenario", metavar="NAME", help="What happens in a new demo mission: hello (default) or quiet.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of a new demo mission (default 1).")
+@click.option("--read-only", is_flag=True, help="Look, but change nothing.")
+@operator_option
+@click.version_option(version("cubesat-tui"), prog_name="cubesat-tui")
+@click.pass_context
+def root(
+    context: click.Context,
+    mission_path: Path | None,
+    attach: str | None,
+    scenario: str | None,
+    seed: int | None,
+    read_only: bool,
+    operator: str | None,
+) -> None:
+    """The terminal mission console for CubeSats.
+
+    Without a command: open the console, on the demo mission unless --mission says otherwise.
+    """
+    if context.invoked_subcommand is not None:
+        console_only = {"--attach": attach is not None, "--read-only": read_only}
+        for option, given in console_only.items():
+            if given:
+                context.fail(f"{option} belongs to the console and means nothing to {context.invoked_subcommand!r}")
+        return
+    from cubesat_tui.commands.console import open_console
+
+    open_console(context, mission_path, attach, scenario, seed, read_only, operator)
