@@ -1,0 +1,255 @@
+"""The console: five modes over one mission store. It reads snapshots and writes requests; it never computes.
+
+The station runs elsewhere, even when it is a thread of this process: what the operator asks for goes through the
+inbox, what becomes of the station on leaving is the app's return value (`Departure`) for the command line to act on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from textual import on, work
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from cubesat_tui import messages
+from cubesat_tui.drawing.signs import ASCII, UNICODE
+from cubesat_tui.keymap import bindings
+from cubesat_tui.modes import MODES
+from cubesat_tui.palette import ConsoleCommands
+from cubesat_tui.requests import Requests
+from cubesat_tui.screens.mission_screen import MissionScreen
+from cubesat_tui.store_view import StoreView
+from cubesat_tui.themes import THEMES
+
+if TYPE_CHECKING:
+    from cubesat_tui.snapshot import Snapshot
+    from telemetry.clock import Clock
+    from telemetry.store.directory import MissionDirectory
+
+TICK_S = 0.25
+"""At most four snapshots a second."""
+
+
+class Departure(enum.Enum):
+    """How the operator left; `App.run` returns it, None when the app was ended from outside."""
+
+    LEAVE = "leave"
+    """The station is not ours: nothing happens to it."""
+    STOP = "stop"
+    """Stop the station of this process."""
+    KEEP_RUNNING = "keep running"
+    """Hand the mission to a detached station."""
+
+
+class Snapshots(Protocol):
+    """Where snapshots come from; called on one reader thread."""
+
+    def poll(self) -> Snapshot | None:
+        """The newest snapshot, or None when nothing on screen would change."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class ConsoleApp(App[Departure]):
+    """The Textual app over one mission directory."""
+
+    TITLE = "cubesat-tui"
+    MODES = MODES
+    DEFAULT_MODE = "live"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
+    COMMANDS: ClassVar[set[Any]] = {ConsoleCommands}
+    CSS = """
+    Toast { background: $panel; }
+    """
+
+    snapshot: reactive[Snapshot | None] = reactive(None, init=False)
+
+    def __init__(
+        self,
+        directory: MissionDirectory,
+        *,
+        clock: Clock,
+        operator: str,
+        read_only: bool = False,
+        station: object | None = None,
+        first_start: bool = False,
+        ascii_signs: bool = False,
+        snapshots: Snapshots | None = None,
+    ) -> None:
+        """`station`: the StationThread of this process, or None when attached; only its presence matters here.
+
+        `snapshots` replaces the reader of the mission store (tests).
+        """
+        super().__init__()
+        self.directory = directory
+        self.clock = clock
+        self.operator = operator
+        self.read_only = read_only
+        self.embedded = station is not None
+        self.first_start = first_start
+        self.signs = ASCII if ascii_signs else UNICODE
+        self.view = StoreView(directory)
+        self.paused_at: tuple[int, int] | None = None
+        self._still: Snapshot | None = None
+        self._snapshots = snapshots
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._requests = Requests(directory, clock, operator)
+        self.animation_level = "none"
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+
+    @property
+    def shown(self) -> Snapshot | None:
+        """What the screens stand on: the newest snapshot, or the one at which they were paused."""
+        return self._still if self.paused_at is not None else self.snapshot
+
+    @property
+    def mission_screen(self) -> MissionScreen | None:
+        """The active mode's screen, also while a dialog lies over it."""
+        return next((s for s in reversed(self.screen_stack) if isinstance(s, MissionScreen)), None)
+
+    def on_mount(self) -> None:
+        self._follow()
+        if self.first_start:
+            from cubesat_tui.screens.welcome import WelcomeCard
+
+            self.push_screen(WelcomeCard())
+
+    @work(exclusive=True, group="snapshots")
+    async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            news = await loop.run_in_executor(self._reading, self._poll)
+            if news is not None:
+                self.snapshot = news
+            await asyncio.sleep(TICK_S)
+
+    def _poll(self) -> Snapshot | None:
+        if self._snapshots is None:
+            from cubesat_tui.snapshot_reader import SnapshotReader
+
+            self._snapshots = SnapshotReader(self.directory, self.clock)
+        return self._snapshots.poll()
+
+    def watch_snapshot(self, snapshot: Snapshot | None) -> None:
+        screen = self.mission_screen
+        if snapshot is not None and screen is not None and screen.is_mounted:
+            with self.batch_update():
+                screen.receive(snapshot)
+
+    async def on_unmount(self) -> None:
+        self.view.close()
+        if self._snapshots is not None:
+            self._reading.submit(self._snapshots.close)
+        self._reading.shutdown(wait=False)
+        self._requests.close()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        return ()
+
+    def say(self, text: str, severity: Any = "information") -> None:
+        """A toast of plain text."""
+        self.notify(text, severity=severity, markup=False, timeout=4)
+
+    @on(messages.Notice)
+    def _notice(self, message: messages.Notice) -> None:
+        self.say(message.text, message.severity)
+
+    @on(messages.CopyRequested)
+    def _copy(self, message: messages.CopyRequested) -> None:
+        self.copy_to_clipboard(message.text)
+        self.say(f"{message.what} copied")
+
+    @on(messages.AckRequested)
+    def _acknowledge(self, message: messages.AckRequested) -> None:
+        for satellite, subject in message.keys:
+            self._submit("ack", {"satellite": satellite, "subject": subject})
+
+    @on(messages.EventRequested)
+    def _event(self, message: messages.EventRequested) -> None:
+        self._submit(
+            "event",
+            {
+                "kind": message.kind,
+                "severity": message.severity,
+                "subject": message.subject,
+                "body": message.body,
+            },
+        )
+
+    @on(messages.JumpTo)
+    async def _jump(self, message: messages.JumpTo) -> None:
+        await self.switch_mode("live")
+        from cubesat_tui.screens.live import LiveScreen
+
+        if isinstance(self.screen, LiveScreen):
+            self.screen.go_to(message.t_ns, message.channel)
+
+    @on(messages.LedgerRequested)
+    async def _ledger(self, message: messages.LedgerRequested) -> None:
+        await self.switch_mode("ledger")
+        apply = getattr(self.screen, "apply_filter", None)
+        if apply is not None:
+            apply(message.filter_text)
+
+    @work(group="inbox")
+    async def _submit(self, kind: str, body: dict[str, Any]) -> None:
+        if self.read_only:
+            self.say("This console is read-only: nothing was asked of the station.", "warning")
+            return
+        await self._requests.submit(kind, body)
+        if self.snapshot is not None and self.snapshot.link.state == "DOWN":
+            self.say("No station is running: the request waits until one starts.", "warning")
+
+    async def action_mode(self, mode: str) -> None:
+        await self.switch_mode(mode)
+
+    def action_pause(self) -> None:
+        if self.paused_at is None and self.snapshot is not None:
+            self._still = self.snapshot
+            self.paused_at = (self.snapshot.now_ns, self.snapshot.frames)
+        else:
+            self.paused_at = self._still = None
+        if self.snapshot is not None:
+            self.watch_snapshot(self.snapshot)
+
+    async def action_next_anomaly(self, step: int) -> None:
+        from cubesat_tui.screens.events import EventsScreen
+
+        if not hasattr(self.screen, "next_anomaly"):
+            await self.switch_mode("events")
+        if isinstance(self.screen, EventsScreen) or hasattr(self.screen, "next_anomaly"):
+            self.screen.next_anomaly(step)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def action_theme(self) -> None:
+        names = [theme.name for theme in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        self.say(f"theme: {self.theme}")
+
+    def action_keys(self) -> None:
+        from cubesat_tui.screens.help import KeysCard
+
+        self.push_screen(KeysCard(self.mission_screen.MODE if self.mission_screen else "live"))
+
+    def action_repaint(self) -> None:
+        self.refresh(repaint=True, layout=True)
+        self.screen.refresh(repaint=True, layout=True)
+
+    @work(group="quit", exclusive=True)
+    async def action_ask_quit(self) -> None:
+        from cubesat_tui.screens.quit import QuitDialog
+
+        if isinstance(self.screen, QuitDialog):
+            return
+        answer = await self.push_screen_wait(QuitDialog(self.embedded))
+        if answer is not None:
+            self.exit(answer)

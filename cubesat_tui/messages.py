@@ -1,0 +1,60 @@
+"""What screens may ask the app for. A screen posts, the app acts: no screen writes, copies or switches by itself."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+
+class AckRequested(Message):
+    """The operator has seen these alarms."""
+
+    def __init__(self, keys: tuple[tuple[str, str], ...]) -> None:
+        """`keys`: (satellite, subject) of each alarm."""
+        super().__init__()
+        self.keys = keys
+
+
+class JumpTo(Message):
+    """Show the moment `t_ns` (generation time, UTC ns), on Live with `channel` in the trend."""
+
+    def __init__(self, t_ns: int, channel: str | None = None) -> None:
+        super().__init__()
+        self.t_ns = t_ns
+        self.channel = channel
+
+
+class LedgerRequested(Message):
+    """Open the ledger with this filter text (query language)."""
+
+    def __init__(self, filter_text: str) -> None:
+        super().__init__()
+        self.filter_text = filter_text
+
+
+class CopyRequested(Message):
+    """Put `text` on the operator's clipboard (OSC 52); `what` names it in the notice."""
+
+    def __init__(self, text: str, what: str) -> None:
+        super().__init__()
+        self.text = text
+        self.what = what
+
+
+class EventRequested(Message):
+    """Journal something that happened in the console (an export done) through the inbox."""
+
+    def __init__(self, kind: str, severity: int, subject: str, body: dict[str, object]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.severity = severity
+        self.subject = subject
+        self.body = body
+
+
+class Notice(Message):
+    """One plain line for the operator; never markup. `severity`: "information", "warning" or "error"."""
+
+    def __init__(self, text: str, severity: str = "information") -> None:
+        super().__init__()
+        self.text = text
+        self.severity = severity

@@ -1,0 +1,25 @@
+"""The five modes: each screen is imported when it is first shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from textual.screen import Screen
+
+
+def _lazily(module: str, name: str) -> Callable[[], Screen[Any]]:
+    def make() -> Screen[Any]:
+        return getattr(import_module(f"cubesat_tui.screens.{module}"), name)()
+
+    return make
+
+
+MODES: dict[str, Callable[[], Screen[Any]]] = {
+    "live": _lazily("live", "LiveScreen"),
+    "clusters": _lazily("clusters", "ClustersScreen"),
+    "models": _lazily("models", "ModelsScreen"),
+    "ledger": _lazily("ledger", "LedgerScreen"),
+    "events": _lazily("events", "EventsScreen"),
+}

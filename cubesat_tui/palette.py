@@ -1,0 +1,61 @@
+"""The command palette: every key of this screen by its sentence, and every channel by its label."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.command import DiscoveryHit, Hit, Provider
+from textual.content import Content
+
+from cubesat_tui import messages
+from cubesat_tui.keymap import KEYS
+from cubesat_tui.screens.mission_screen import MissionScreen
+
+if TYPE_CHECKING:
+    from cubesat_tui.app import ConsoleApp
+
+
+class ConsoleCommands(Provider):
+    """Acts that exist here, then `Plot <channel>`."""
+
+    async def discover(self) -> AsyncIterator[DiscoveryHit]:
+        for text, run in self._acts():
+            yield DiscoveryHit(Content(text), run, text=text)
+
+    async def search(self, query: str) -> AsyncIterator[Hit]:
+        matcher = self.matcher(query)
+        for text, run in (*self._acts(), *self._plots()):
+            score = matcher.match(text)
+            if score > 0:
+                yield Hit(score, Content(text), run, text=text)
+
+    @property
+    def _console(self) -> ConsoleApp:
+        return cast("ConsoleApp", self.app)
+
+    def _acts(self) -> list[tuple[str, Callable[[], Any]]]:
+        screen = self.screen
+        mode = screen.MODE if isinstance(screen, MissionScreen) else ""
+        return [
+            (f"{key.text} ({key.shown})", partial(self._run, key.action, key.scope))
+            for key in KEYS
+            if key.scope in ("app", mode) and key.id != "quit.interrupt"
+        ]
+
+    async def _run(self, action: str, scope: str) -> None:
+        node = self._console if scope == "app" else self._console.screen
+        await self._console.run_action(action, node)
+
+    def _plots(self) -> list[tuple[str, Callable[[], Any]]]:
+        snapshot = self._console.snapshot
+        if snapshot is None:
+            return []
+        return [
+            (
+                f"Plot {now.channel.label or name} ({name})",
+                partial(self._console.post_message, messages.JumpTo(snapshot.now_ns, name)),
+            )
+            for name, now in snapshot.channels.items()
+        ]

@@ -1,0 +1,64 @@
+"""`?`: the keys that exist here and the signs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from cubesat_tui.drawing.rows import Row, left
+from cubesat_tui.drawing.signs import SIGNS, UNICODE, SignSet
+from cubesat_tui.keymap import KEYS
+from cubesat_tui.widgets.card import Card
+
+
+def keys_rows(mode: str, signs: SignSet = UNICODE) -> tuple[Row, ...]:
+    """The keys of the mode, those of every screen, then the signs with their words."""
+    rows: list[Row] = [((f" On {mode.capitalize()}", "title"),)]
+    rows += [((f"  {left(k.shown, 10)}", "key"), (k.text, "plain")) for k in KEYS if k.scope == mode]
+    rows += [(), ((" Everywhere", "title"),)]
+    rows += [((f"  {left(k.shown, 10)}", "key"), (k.text, "plain")) for k in KEYS if k.scope == "app"]
+    rows += [(("  ctrl+p    ", "key"), ("command palette: every act, every channel", "plain")), ()]
+    rows += [((" Signs: shape, word and colour; counts are new/active", "title"),)]
+    rows += [((f"  {signs.glyph(s.key)} {left(s.word, 7)}", s.style), (s.meaning, "plain")) for s in SIGNS.values()]
+    rows += [
+        (),
+        ((" Words of an alarm", "title"),),
+        (("  NEW       ", "value"), ("UNACK_ALARM: nobody has acknowledged it", "plain")),
+        (("  ACKED     ", "value"), ("ACK_ALARM: acknowledged, still there", "plain")),
+        (("  RETURNED  ", "value"), ("RTN_UNACK: gone by itself, still to be acknowledged", "plain")),
+        (("  LATCHED   ", "value"), ("LATCH_UNACK, LATCH_ACK: kept on purpose", "plain")),
+        (("  SHELVED   ", "value"), ("SHELVED: silent until a time somebody set", "plain")),
+        (),
+        ((" All times are UTC. Units are as sent, never converted.", "label"),),
+    ]
+    return tuple(rows)
+
+
+class KeysCard(ModalScreen[None]):
+    """Keys and signs; any other key closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "scroll_card(1)", show=False),
+        Binding("up,k", "scroll_card(-1)", show=False),
+        Binding("pagedown", "scroll_card(10)", show=False),
+        Binding("pageup", "scroll_card(-10)", show=False),
+        Binding("escape,question_mark,enter,q", "close", show=False),
+    ]
+    DEFAULT_CSS = "KeysCard { align: center middle; background: $background 60%; }"
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self._mode = mode
+
+    def compose(self) -> ComposeResult:
+        signs = self.app.signs if hasattr(self.app, "signs") else UNICODE  # pyright: ignore[reportAttributeAccessIssue]
+        yield Card("KEYS AND SIGNS", keys_rows(self._mode, signs), 70)
+
+    def action_scroll_card(self, step: int) -> None:
+        self.query_one(Card).scroll(step)
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,78 @@
+"""What all five screens share: status bar above, keys below, snapshots handed in between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.events import Resize
+from textual.screen import Screen
+
+from cubesat_tui.keymap import keys_line
+from cubesat_tui.widgets.keys_line import KeysLine
+from cubesat_tui.widgets.status_bar import StatusBar
+
+if TYPE_CHECKING:
+    from cubesat_tui.app import ConsoleApp
+    from cubesat_tui.snapshot import Snapshot
+
+WIDE = (116, 34)
+"""From this size on a screen has the class `wide` (the pictures), below it does not (the sketches)."""
+
+
+class MissionScreen(Screen[None]):
+    """Base of the five modes.
+
+    A subclass sets `MODE`, its `BINDINGS = bindings(MODE)`, yields its widgets from `compose_body` and takes news in
+    `show`, which the app calls only while the screen is active and not paused, and once on every return to it. What
+    is asked of others is posted as a message of `cubesat_tui.messages`.
+    """
+
+    MODE: ClassVar[str] = ""
+    AUTO_FOCUS = ""
+    DEFAULT_CSS = """
+    MissionScreen { layout: vertical; background: $background; color: $foreground; }
+    MissionScreen > #body { height: 1fr; width: 1fr; }
+    """
+
+    @property
+    def console_app(self) -> ConsoleApp:
+        """The app, typed."""
+        return cast("ConsoleApp", self.app)
+
+    @property
+    def wide(self) -> bool:
+        """Whether there is room for the layout of the pictures."""
+        return self.app.size.width >= WIDE[0] and self.app.size.height >= WIDE[1]
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(self.MODE)
+        yield from self.compose_body()
+        yield KeysLine(keys_line(self.MODE))
+
+    def compose_body(self) -> ComposeResult:
+        """The widgets between status bar and keys line."""
+        yield from ()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw `snapshot`. No I/O here: ask `self.console_app.view` from a worker."""
+
+    def receive(self, snapshot: Snapshot) -> None:
+        """Called by the app: the status bar always lives, the rest stands still while paused."""
+        self.query_one(StatusBar).show(snapshot, self.console_app.paused_at)
+        if self.console_app.paused_at is None:
+            self.show(snapshot)
+
+    def on_screen_resume(self) -> None:
+        self.refresh_snapshot()
+
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(event.size.width >= WIDE[0] and event.size.height >= WIDE[1], "wide")
+        self.call_after_refresh(self.refresh_snapshot)
+
+    def refresh_snapshot(self) -> None:
+        """Draw again what is known, after a return or a resize."""
+        snapshot = self.console_app.shown
+        if snapshot is not None and self.is_current:
+            self.query_one(StatusBar).show(self.console_app.snapshot or snapshot, self.console_app.paused_at)
+            self.show(snapshot)

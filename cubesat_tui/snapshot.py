@@ -1,0 +1,115 @@
+"""What a console knows at one moment: one immutable Snapshot, made from the mission store and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from telemetry.alarms import Alarm, Event
+    from telemetry.dictionary import Channel, Mission
+    from telemetry.freshness import Acquisition
+    from telemetry.limits import Result
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelNow:
+    """The newest value of one channel.
+
+    `value` in the channel's unit, None where none was ever received; `text` is it as shown, without unit. `t_ns`
+    generation time; `age_s` wall seconds since reception, growing while nothing comes. `spark`: last value in
+    each bin of absolute time over the last ten minutes, NaN where a bin is empty.
+    """
+
+    channel: Channel
+    value: float | None
+    text: str
+    t_ns: int | None
+    age_s: float | None
+    acquisition: Acquisition
+    result: Result
+    anomalous: bool
+    spark: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkNow:
+    """First truth. `state`: CONNECTING, LIVE, STALE, DOWN, REPLAY, ...; `detail`: source, rate or reason in words.
+
+    `beat_age_s`: wall seconds since the station's heartbeat, None where there never was one.
+    """
+
+    state: str
+    detail: str
+    beat_age_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactNow:
+    """Second truth. In contact until `until_ns`, or next contact at `next_ns`; both None where none is known."""
+
+    in_contact: bool = False
+    station: str = ""
+    until_ns: int | None = None
+    next_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNow:
+    """The model that scores now, and the trainer. `next_s`: wall seconds to the next retrain.
+
+    `learning`: (have, need) frames while there is no model yet. `error`: why no training happens, in words.
+    """
+
+    version: int | None = None
+    retrain: int | None = None
+    next_s: float | None = None
+    learning: tuple[int, int] | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One contact, past or coming: `acquisition_ns` to `loss_ns`, `max_el` degrees above the horizon."""
+
+    station: str
+    acquisition_ns: int
+    loss_ns: int
+    max_el: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything on screen is drawn from this; nothing in it changes after it was made.
+
+    `now_ns` is mission time (the wall clock, or the newest generation time of a replay), `wall_ns` the wall
+    clock. `counts`: sign key ("critical", "warning", "anomaly", ...) -> (new, active). `alarms` are sorted:
+    unacknowledged first, then by severity, then newest. `events` newest first, at most 200. `health` is the
+    station's own report as written; `frames` counts what was accepted in all.
+    """
+
+    seq: int
+    now_ns: int
+    wall_ns: int
+    mission: Mission
+    satellite: str
+    simulated: bool
+    link: LinkNow
+    contact: ContactNow
+    data_age_s: float | None
+    model: ModelNow
+    alarms: tuple[Alarm, ...] = ()
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    channels: Mapping[str, ChannelNow] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    passes: tuple[Pass, ...] = ()
+    frames: int = 0
+    newest_t_ns: int | None = None
+    health: Mapping[str, Any] = field(default_factory=dict)
+    anomaly: Mapping[str, Any] | None = None
+
+    @property
+    def value_of(self) -> dict[str, float]:
+        """Newest value by channel name, those never received left out."""
+        return {name: now.value for name, now in self.channels.items() if now.value is not None}

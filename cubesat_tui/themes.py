@@ -1,0 +1,102 @@
+"""Three themes, and the styles that signs and rows speak of.
+
+Nominal values are neutral: colour is for trouble, and red only for CRITICAL and SEVERE.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from textual.theme import Theme
+
+STYLES = MappingProxyType(
+    {
+        "plain": "color: $foreground;",
+        "value": "color: $value; text-style: bold;",
+        "label": "color: $label;",
+        "dim": "color: $dim;",
+        "title": "color: $accent; text-style: bold;",
+        "rule": "color: $line;",
+        "spark": "color: $spark;",
+        "key": "color: $key; text-style: bold;",
+        "watch": "color: $watch;",
+        "warning": "color: $caution;",
+        "distress": "color: $distress; text-style: bold;",
+        "critical": "color: $critical; text-style: bold;",
+        "severe": "color: $critical; text-style: bold reverse;",
+        "anomaly": "color: $anomaly; text-style: bold;",
+        "forecast": "color: $forecast;",
+        "good": "color: $good;",
+        "trace": "color: $trace;",
+        "selected": "color: $value; background: $cursor;",
+        "reverse": "text-style: reverse;",
+        "identity": "color: $background; background: $accent; text-style: bold;",
+    }
+)
+"""Style name -> declarations. Widgets get them as component classes `lines--<name>`."""
+
+
+def _theme(name: str, *, dark: bool, colours: dict[str, str]) -> Theme:
+    return Theme(
+        name=name,
+        primary=colours["accent"],
+        secondary=colours["label"],
+        accent=colours["accent"],
+        warning=colours["caution"],
+        error=colours["critical"],
+        success=colours["good"],
+        foreground=colours["foreground"],
+        background=colours["background"],
+        surface=colours["surface"],
+        panel=colours["panel"],
+        dark=dark,
+        variables={
+            key: colours[key]
+            for key in (
+                "value", "label", "dim", "line", "spark", "key", "watch", "caution", "distress", "critical",
+                "anomaly", "forecast", "good", "trace", "cursor",
+            )
+        },
+    )  # fmt: skip
+
+
+NIGHT = _theme(
+    "night",
+    dark=True,
+    colours={
+        "foreground": "#c5d0e0", "background": "#0a0e16", "surface": "#0f1620", "panel": "#141e30",
+        "accent": "#5cc4ff", "value": "#f2f5fa", "label": "#8fa3c2", "dim": "#5f6f8a", "line": "#2b3a52",
+        "spark": "#5c86ad", "key": "#ffb454", "watch": "#b39a4d", "caution": "#ffcf66", "distress": "#ff9e4d",
+        "critical": "#ff6b6b", "anomaly": "#c792ea", "forecast": "#4b8f9c", "good": "#7fdb6a", "trace": "#5cc4ff",
+        "cursor": "#1d3a5f",
+    },
+)  # fmt: skip
+DAY = _theme(
+    "day",
+    dark=False,
+    colours={
+        "foreground": "#24303f", "background": "#fbfaf7", "surface": "#f3f1ec", "panel": "#e6eaf0",
+        "accent": "#005f9e", "value": "#0b1220", "label": "#44546a", "dim": "#6d7888", "line": "#b8c1cc",
+        "spark": "#6f8fae", "key": "#9a5b00", "watch": "#7d6608", "caution": "#8a5a00", "distress": "#b34700",
+        "critical": "#b80f0a", "anomaly": "#7a2fb0", "forecast": "#2f7783", "good": "#2c6e1f", "trace": "#005f9e",
+        "cursor": "#cfe3f5",
+    },
+)  # fmt: skip
+HIGH_CONTRAST = _theme(
+    "high-contrast",
+    dark=True,
+    colours={
+        "foreground": "#ffffff", "background": "#000000", "surface": "#000000", "panel": "#000000",
+        "accent": "#00d7ff", "value": "#ffffff", "label": "#e4e4e4", "dim": "#b2b2b2", "line": "#8a8a8a",
+        "spark": "#d0d0d0", "key": "#ffff00", "watch": "#ffff87", "caution": "#ffff00", "distress": "#ffaf00",
+        "critical": "#ff5f5f", "anomaly": "#ff87ff", "forecast": "#5fffff", "good": "#5fff5f", "trace": "#ffffff",
+        "cursor": "#005fd7",
+    },
+)  # fmt: skip
+
+THEMES = (NIGHT, DAY, HIGH_CONTRAST)
+
+
+def component_css(selector: str) -> str:
+    """CSS that gives `selector` every style as a component class."""
+    return "\n".join(f"{selector} > .lines--{name} {{ {body} }}" for name, body in STYLES.items())

@@ -1,0 +1,24 @@
+"""The bottom line: the keys of this screen that exist, as many as fit."""
+
+from __future__ import annotations
+
+from textual.events import Resize
+
+from cubesat_tui.drawing.rows import Row, width
+from cubesat_tui.widgets.lines import Lines
+
+
+class KeysLine(Lines):
+    """One row of ` a acknowledge  enter inspect  ? keys  q quit`; what does not fit is left out, `?` and `q` last."""
+
+    DEFAULT_CSS = "KeysLine { height: 1; dock: bottom; background: $panel; }"
+
+    def __init__(self, keys: tuple[tuple[str, str], ...]) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def on_resize(self, event: Resize) -> None:
+        keep: list[Row] = [((f" {key}", "key"), (f" {word} ", "label")) for key, word in self._keys]
+        while len(keep) > 2 and sum(map(width, keep)) > event.size.width:
+            keep.pop(-3)
+        self.draw((tuple(span for part in keep for span in part),))

@@ -1,0 +1,63 @@
+"""The base of everything that moves: rows of text that repaint only where they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.segment import Segment
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from cubesat_tui.drawing.rows import EMPTY, Row
+from cubesat_tui.drawing.signs import UNICODE, SignSet
+from cubesat_tui.themes import STYLES, component_css
+
+if TYPE_CHECKING:
+    from cubesat_tui.app import ConsoleApp
+
+
+class Lines(Widget):
+    """Draws `rows`; `draw` is the one way to change them."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in STYLES}
+    DEFAULT_CSS = "Lines { height: auto; width: 1fr; }\n" + component_css("Lines")
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes, markup=False)
+        self.rows: tuple[Row, ...] = ()
+
+    @property
+    def signs(self) -> SignSet:
+        """The sign set of the app, Unicode outside one."""
+        return cast("ConsoleApp", self.app).signs if self.is_attached else UNICODE
+
+    def draw(self, rows: Sequence[Row]) -> None:
+        """Show `rows`, repainting only those that differ from what is on screen."""
+        before, after = self.rows, tuple(rows)
+        self.rows = after
+        if len(before) != len(after) and self.styles.height is not None and self.styles.height.is_auto:
+            self.refresh(layout=True)
+            return
+        last = min(self.size.height, max(len(before), len(after)))
+        changed = [
+            Region(0, y, self.size.width, 1)
+            for y in range(last)
+            if (before[y] if y < len(before) else EMPTY) != (after[y] if y < len(after) else EMPTY)
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return len(self.rows)
+
+    def render_line(self, y: int) -> Strip:
+        base = self.rich_style
+        if y >= len(self.rows):
+            return Strip.blank(self.size.width, base)
+        segments = [
+            Segment(text, base + self.get_component_rich_style(f"lines--{style}", partial=True))
+            for text, style in self.rows[y]
+        ]
+        return Strip(segments).adjust_cell_length(self.size.width, base)
