@@ -1,0 +1,130 @@
+"""Where a row stands: its place in the orbit and the mode the satellite was in.
+
+What is normal for a panel current depends on both. The place comes from a clock (period and epoch, learned from a
+context channel whose dwell times repeat, such as the eclipse flag), so it is a pure function of the generation time
+and is known from the first row after a restart. The mode is the newest code of the other context channels, and
+whether the satellite is in contact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from telemetry.frame import Float64s, Int64s
+
+HOLD_NS = 30_000_000_000
+"""A context value older than this says nothing about a row."""
+
+CONTACT_HOLD_NS = 5_000_000_000
+"""In contact until this long after the newest frame that is sent only in contact."""
+
+_KEPT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class OrbitClock:
+    """Divides the orbit into `bins` equal parts; bin 0 is kept for "unknown"."""
+
+    epoch_ns: int
+    period_ns: int
+    bins: int
+    valid_until_ns: int
+    """Beyond it the extrapolated phase is not trusted and the place is unknown."""
+
+    def place(self, t_ns: Int64s) -> npt.NDArray[np.intp]:
+        """Bin of each generation time: 1..bins, 0 where unknown."""
+        part = ((t_ns - self.epoch_ns) % self.period_ns) * self.bins // self.period_ns
+        return np.where(t_ns <= self.valid_until_ns, part + 1, 0).astype(np.intp)
+
+
+def no_place(n: int) -> npt.NDArray[np.intp]:
+    """The place of n rows when no clock was learned."""
+    return np.zeros(n, dtype=np.intp)
+
+
+@dataclass(slots=True)
+class _Steps:
+    """A value that holds until it changes: times and values of the changes, and when it was last seen."""
+
+    t_ns: list[int] = field(default_factory=list[int])
+    value: list[float] = field(default_factory=list[float])
+    newest_ns: int = -(1 << 62)
+
+    def observe(self, t_ns: Int64s, values: Float64s) -> None:
+        usable = np.isfinite(values) & (t_ns > self.newest_ns)
+        if not usable.any():
+            return
+        t_ns, values = t_ns[usable], values[usable]
+        before = self.value[-1] if self.value else np.nan
+        changed = np.flatnonzero(np.diff(values, prepend=before) != 0)
+        self.t_ns.extend(t_ns[changed].tolist())
+        self.value.extend(values[changed].tolist())
+        del self.t_ns[:-_KEPT], self.value[:-_KEPT]
+        self.newest_ns = int(t_ns[-1])
+
+    def at(self, t_ns: Int64s) -> Float64s:
+        if not self.t_ns:
+            return np.full(len(t_ns), np.nan)
+        step = np.searchsorted(np.array(self.t_ns, dtype=np.int64), t_ns, side="right") - 1
+        known = (step >= 0) & (t_ns <= self.newest_ns + HOLD_NS)
+        return np.where(known, np.array(self.value)[np.maximum(step, 0)], np.nan)
+
+
+class ContextTrack:
+    """The newest codes of one satellite's context channels, and its contacts, by generation time."""
+
+    def __init__(self, channels: tuple[str, ...]) -> None:
+        self.channels = channels
+        self._steps = {name: _Steps() for name in channels}
+        self._contacts: list[list[int]] = []
+
+    def observe(self, name: str, t_ns: Int64s, values: Float64s) -> None:
+        """New values of a context channel, generation times rising."""
+        self._steps[name].observe(t_ns, values)
+
+    def observe_contact(self, t_ns: Int64s) -> None:
+        """Frames of a packet that is sent only in contact."""
+        for moment in t_ns.tolist():
+            if self._contacts and moment <= self._contacts[-1][1] + CONTACT_HOLD_NS:
+                self._contacts[-1][1] = max(moment, self._contacts[-1][1])
+            else:
+                self._contacts.append([moment, moment])
+        del self._contacts[:-64]
+
+    def codes(self, t_ns: Int64s) -> Float64s:
+        """Shape (n, len(channels) + 1): code of each context channel (NaN = unknown), then 1 in contact, else 0."""
+        out = np.zeros((len(t_ns), len(self.channels) + 1))
+        for i, name in enumerate(self.channels):
+            out[:, i] = self._steps[name].at(t_ns)
+        for start, end in self._contacts:
+            out[(t_ns >= start) & (t_ns <= end + CONTACT_HOLD_NS), -1] = 1
+        return out
+
+
+def changes(codes: Float64s, previous: Float64s | None) -> npt.NDArray[np.bool_]:
+    """Rows whose whole-numbered codes differ from the row before (NaN equals NaN). `previous` is the row before."""
+    whole = np.where(np.floor(codes) == codes, codes, 0.0)
+    whole[np.isnan(codes)] = -1e9
+    if previous is None:
+        first = whole[:1]
+    else:
+        first = np.where(np.floor(previous) == previous, previous, 0.0)[None, :]
+        first[np.isnan(previous)[None, :]] = -1e9
+    joined = np.concatenate((first, whole))
+    return np.any(joined[1:] != joined[:-1], axis=1)
+
+
+def key_index(codes: Float64s, keys: Float64s) -> npt.NDArray[np.intp]:
+    """Index of each row's codes among the known keys, 1..k; 0 where the combination is not known.
+
+    Args:
+        codes: shape (n, m).
+        keys: shape (k, m).
+    """
+    if len(keys) == 0:
+        return np.zeros(len(codes), dtype=np.intp)
+    equal = np.all(codes[:, None, :] == keys[None, :, :], axis=2)
+    return np.where(equal.any(axis=1), equal.argmax(axis=1) + 1, 0).astype(np.intp)
