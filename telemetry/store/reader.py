@@ -1,0 +1,294 @@
+"""Everything a console, a trainer or an export may ask of a mission store.
+
+A reader never writes, never keeps a transaction open between two calls (an open one stops checkpoints and the log
+grows without end), and pages by key, never by offset. One instance is one connection: use it from one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import apsw
+import msgspec
+import numpy as np
+
+from telemetry.alarms import Event
+from telemetry.frame import Float64s, Frame, FrameBatch, Int64s, Layout
+from telemetry.store import ledger, schema, selection, series
+from telemetry.store.catalog import Catalog
+from telemetry.store.connection import open_reader
+from telemetry.store.errors import StoreError, StoreRefused
+from telemetry.store.rows import (
+    ContactRow,
+    HealthRow,
+    InvalidRule,
+    Key,
+    LedgerRow,
+    Page,
+    RunRow,
+    Scores,
+    SelectionChunk,
+    Series,
+    nan_is_invalid,
+)
+
+if TYPE_CHECKING:
+    from telemetry.query import Query
+
+_FRAME = "id, satellite, boot, seq, t_ns, received_ns, quality, layout, v"
+_EVENT = "id, at_ns, satellite, kind, severity, subject, actor, body"
+
+
+class StoreReader:
+    """A read-only view of the store at `path`. `invalid` tells which values are INVALID (default: NaN only).
+
+    Raises:
+        StoreRefused: there is no store, it is newer or older than this program, or no mission store at all.
+    """
+
+    def __init__(self, path: Path, invalid: InvalidRule = nan_is_invalid) -> None:
+        self.path = path
+        self._connection = open_reader(path)
+        try:
+            found = schema.check_version(self._connection, path)
+            if found < schema.SCHEMA_VERSION:
+                raise StoreRefused(
+                    f"{path}: the store has schema {found}: start the station once, it brings it to"
+                    f" {schema.SCHEMA_VERSION} after making a copy"
+                )
+        except BaseException:
+            self._connection.close()
+            raise
+        self._catalog = Catalog(self._connection, invalid)
+
+    def close(self) -> None:
+        """Close the connection; may be called twice."""
+        self._connection.close()
+
+    def data_version(self) -> int:
+        """Changes whenever another connection has committed; costs microseconds."""
+        # The PRAGMA and not Connection.data_version(), which sees a foreign commit only after the next read.
+        return int(self._connection.execute("PRAGMA data_version").get)
+
+    def satellites(self) -> tuple[str, ...]:
+        """Names of all satellites that ever sent a frame or were described."""
+        return tuple(self._catalog.satellites().values())
+
+    def layouts(self) -> tuple[Layout, ...]:
+        """All layouts ever stored, oldest first."""
+        return tuple(self._catalog.layouts().values())
+
+    def newest(self, satellite: str) -> dict[str, Frame]:
+        """Packet -> its newest live frame by generation time. STORED frames are not live and never shown as such."""
+        return self._newest(satellite, stored=False)
+
+    def newest_any(self, satellite: str) -> dict[str, Frame]:
+        """Packet -> its newest frame by generation time, STORED ones included."""
+        return self._newest(satellite, stored=True)
+
+    def _newest(self, satellite: str, stored: bool) -> dict[str, Frame]:
+        frames: dict[str, Frame] = {}
+        with self._catalog.snapshot():
+            number = self._catalog.satellite(satellite)
+            if number is None:
+                return frames
+            for track in self._catalog.tracks(number):
+                if track.stored and not stored:
+                    continue
+                packet = self._catalog.layout(track.layout).packet
+                if packet in frames and frames[packet].t_ns > track.newest_t:
+                    continue
+                row = self._connection.execute(
+                    f"SELECT {_FRAME} FROM frame WHERE id = ?", (track.newest,)
+                ).fetchone()
+                if row is not None:
+                    layout = self._catalog.layout(row[7])
+                    values = np.frombuffer(row[8], dtype="<f8")
+                    frames[packet] = Frame(satellite, *row[2:7], layout, values)
+        return frames
+
+    def tail(self, satellite: str, packet: str, n: int) -> FrameBatch | None:
+        """The newest n frames of a packet by generation time, oldest first, or None when there is none.
+
+        Where the packet's layout changed in time, only frames of the newest layout.
+        """
+        with self._catalog.snapshot():
+            return series.tail(self._catalog, satellite, packet, n)
+
+    def series(self, satellite: str, channel: str, t0_ns: int, t1_ns: int, bins: int) -> Series:
+        """One channel over [t0_ns, t1_ns) in about `bins` bins (one more where an edge falls inside a bin).
+
+        Bins are anchored to absolute time: for one span and one number of bins a frame falls into the same bin
+        whatever the edges are, so a running plot does not shimmer. The lowest and the highest valid value of each
+        bin are exact. A channel or satellite nobody ever sent gives empty bins.
+
+        Raises:
+            ValueError: `t1_ns` is not after `t0_ns`, or `bins` is below 1.
+        """
+        with self._catalog.snapshot():
+            return series.series(self._catalog, satellite, channel, t0_ns, t1_ns, bins)
+
+    def window(
+        self, satellite: str, channels: Sequence[str], t0_ns: int, t1_ns: int, max_rows: int = 100_000
+    ) -> tuple[Int64s, Float64s, Int64s]:
+        """Rows in [t0_ns, t1_ns) as sent: (t_ns[n], values[n, len(channels)], ids[n]), oldest first.
+
+        Rows are those of the packets that carry any of `channels`; NaN where a packet does not carry one. When
+        there are more than `max_rows` the newest are given.
+        """
+        with self._catalog.snapshot():
+            return series.window(self._catalog, satellite, channels, t0_ns, t1_ns, max_rows)
+
+    def page(
+        self, query: Query | None = None, before: Key | None = None, after: Key | None = None, limit: int = 50
+    ) -> Page:
+        """At most `limit` ledger rows, newest first: the newest of all, those before a key, or those after one.
+
+        Raises:
+            ValueError: both `before` and `after` are given, or `limit` is below 1.
+        """
+        with self._catalog.snapshot():
+            return ledger.page(self._catalog, query, before, after, limit)
+
+    def frame_row(self, frame_id: int) -> LedgerRow | None:
+        """The ledger row with this id, or None."""
+        with self._catalog.snapshot():
+            return ledger.row(self._catalog, frame_id)
+
+    def rows_from(
+        self, query: Query | None = None, limit: int | None = None, chunk: int = 8192
+    ) -> Iterator[SelectionChunk]:
+        """The whole selection, oldest first by (generation time, id), in chunks of about `chunk` rows.
+
+        Each chunk is read on its own: no transaction stays open while the caller writes it away. Frames stored
+        after the call began are left out, so an export of a running mission ends.
+        """
+        return selection.rows_from(self._catalog, query, limit, chunk)
+
+    def journal(self, after_id: int = 0, limit: int = 10_000) -> list[Event]:
+        """Events in the order they were written, from the one after `after_id`: what the alarm state is folded of."""
+        rows = self._connection.execute(
+            f"SELECT {_EVENT} FROM journal WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)
+        ).fetchall()
+        return [_event(row) for row in rows]
+
+    def journal_page(
+        self, before_id: int | None = None, min_severity: int = -1, limit: int = 50, kind: str = ""
+    ) -> list[Event]:
+        """Events newest first, of at least a severity and, where `kind` is given, of kinds that begin with it."""
+        before = before_id if before_id is not None else 2**62
+        rows = self._connection.execute(
+            f"SELECT {_EVENT} FROM journal WHERE id < ? AND severity >= ? AND kind >= ? AND kind < ? || char(1114111)"
+            " ORDER BY id DESC LIMIT ?",
+            (before, min_severity, kind, kind, limit),
+        ).fetchall()
+        return [_event(row) for row in rows]
+
+    def gaps(self, satellite: str, t0_ns: int, t1_ns: int) -> list[tuple[int, int]]:
+        """Times without frames that overlap [t0_ns, t1_ns), from the `gap.found` events of the journal."""
+        rows = self._connection.execute(
+            "SELECT body FROM journal WHERE kind = 'gap.found' AND satellite = ? ORDER BY id", (satellite,)
+        ).fetchall()
+        found: list[tuple[int, int]] = []
+        for (text,) in rows:
+            body = msgspec.json.decode(text, type=_GapBody)
+            if body.t0_ns < t1_ns and body.t1_ns > t0_ns:
+                found.append((body.t0_ns, body.t1_ns))
+        return sorted(found)
+
+    def runs(self, before_id: int | None = None, limit: int = 50) -> list[RunRow]:
+        """Considered fits, newest first."""
+        names = RunRow.__struct_fields__
+        rows = self._connection.execute(
+            f"SELECT {', '.join(names)} FROM run WHERE id < ? ORDER BY id DESC LIMIT ?",
+            (before_id if before_id is not None else 2**62, limit),
+        ).fetchall()
+        return [
+            RunRow(**{**dict(zip(names, row, strict=True)), "body": msgspec.json.decode(row[-1])}) for row in rows
+        ]
+
+    def contacts(self, t0_ns: int, t1_ns: int, satellite: str | None = None) -> list[ContactRow]:
+        """Predicted passes that overlap [t0_ns, t1_ns), by acquisition."""
+        rows = self._connection.execute(
+            "SELECT satellite, station, acquisition_ns, loss_ns, max_el FROM contact"
+            " WHERE acquisition_ns < ? AND loss_ns > ? AND (? IS NULL OR satellite = ?) ORDER BY acquisition_ns",
+            (t1_ns, t0_ns, satellite, satellite),
+        ).fetchall()
+        return [
+            ContactRow(satellite=row[0], station=row[1], acquisition_ns=row[2], loss_ns=row[3], max_el_deg=row[4])
+            for row in rows
+        ]
+
+    def health(self) -> HealthRow | None:
+        """The newest heartbeat of a station, or None when none ever ran."""
+        row = self._connection.execute(
+            "SELECT station, beat_ns, next_retrain_ns, body FROM health ORDER BY beat_ns DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return None
+        return HealthRow(station=row[0], beat_ns=row[1], next_retrain_ns=row[2], body=msgspec.json.decode(row[3]))
+
+    def cursor(self, link: str, stream: str = "frames") -> str | None:
+        """The cursor committed last for a source, or None."""
+        found = self._connection.execute(
+            "SELECT value FROM cursor WHERE link = ? AND stream = ?", (link, stream)
+        ).get
+        return None if found is None else str(found)
+
+    def cursors(self) -> dict[str, str]:
+        """Source name -> the cursor committed last."""
+        return dict(self._connection.execute("SELECT link, value FROM cursor WHERE stream = 'frames'").fetchall())
+
+    def frames_accepted(self) -> int:
+        """How many frames were ever accepted; ids have no holes."""
+        return int(self._connection.execute("SELECT ifnull(max(id), 0) FROM frame").get)
+
+    def store_bytes(self) -> int:
+        """Size of the database without its log, asked of SQLite: the file itself must not be opened."""
+        pages = int(self._connection.execute("PRAGMA page_count").get)
+        return pages * int(self._connection.execute("PRAGMA page_size").get)
+
+    def scores(
+        self, satellite: str, n: int | None = None, t0_ns: int | None = None, t1_ns: int | None = None
+    ) -> Scores:
+        """Scored rows in [t0_ns, t1_ns) (open where None), the newest n of them, oldest first."""
+        with self._catalog.snapshot():
+            return series.scores(self._catalog, satellite, n, t0_ns, t1_ns)
+
+    def integrity(self) -> str:
+        """`ok`, or what SQLite's quick check found."""
+        try:
+            rows = self._connection.execute("PRAGMA quick_check").fetchall()
+        except apsw.CorruptError as error:
+            return str(error)
+        return "; ".join(str(row[0]) for row in rows)
+
+    def backup(self, destination: Path) -> None:
+        """Copy the store while it is being written, whole, as it is at one moment.
+
+        Raises:
+            StoreError: the destination exists.
+        """
+        if destination.exists():
+            raise StoreError(f"{destination}: exists already; a backup never overwrites")
+        schema.copy(self._connection, destination)
+
+
+class _GapBody(msgspec.Struct):
+    t0_ns: int
+    t1_ns: int
+
+
+def _event(row: tuple[int, int, str, str, int, str, str, str]) -> Event:
+    return Event(
+        id=row[0],
+        at_ns=row[1],
+        satellite=row[2],
+        kind=row[3],
+        severity=row[4],
+        subject=row[5],
+        actor=row[6],
+        body=msgspec.json.decode(row[7]),
+    )

@@ -1,0 +1,165 @@
+"""What the writer keeps in memory of each track, so that a block is written the moment it is full.
+
+A track is the frames of one satellite, layout and origin in the order they were stored. Its row in the store says
+where the newest frame is and where the frames begin that no block holds yet; from that row and those frames (63 at
+most) the state here is made again after a restart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import apsw
+import numpy as np
+
+from telemetry.frame import Float64s, Int64s, Layout
+from telemetry.store.blocks import COARSE, FINE, Blocks, fine_blocks, join_blocks, merge_blocks, read_blocks
+from telemetry.store.rows import Bools, InvalidRule
+
+_PER_COARSE = COARSE // FINE
+_COLUMNS = (
+    "id, newest, newest_t, boot, seq, open_first, open_t0, open_t1, coarse_first, coarse_t0, coarse_t1,"
+    " fine_span, coarse_span"
+)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Frames that no block holds yet."""
+
+    ids: list[Int64s] = field(default_factory=list[Int64s])
+    t_ns: list[Int64s] = field(default_factory=list[Int64s])
+    values: list[Float64s] = field(default_factory=list[Float64s])
+    invalid: list[Bools] = field(default_factory=list[Bools])
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Track:
+    """State of one track; `stored` is 1 for frames recorded on board and sent later."""
+
+    satellite: int
+    layout: int
+    stored: int
+    id: int | None = None
+    newest: int = 0
+    newest_t: int = -(2**63)
+    boot: int = -1
+    seq: int = -1
+    fine_span: int = 0
+    coarse_span: int = 0
+    rows: _Rows = field(default_factory=_Rows)
+    fine: list[Blocks] = field(default_factory=list[Blocks])
+    """Blocks of 64 that no block of 4,096 holds yet, one each."""
+
+    def add(
+        self, ids: Int64s, t_ns: Int64s, values: Float64s, invalid: Bools
+    ) -> tuple[Blocks | None, list[Blocks]]:
+        """Take stored frames in; returns the blocks of 64 and of 4,096 they completed."""
+        rows = self.rows
+        rows.ids.append(ids)
+        rows.t_ns.append(t_ns)
+        rows.values.append(values)
+        rows.invalid.append(invalid)
+        rows.count += len(ids)
+        full = rows.count - rows.count % FINE
+        if not full:
+            return None, []
+        all_ids, all_t = np.concatenate(rows.ids), np.concatenate(rows.t_ns)
+        all_values, all_invalid = np.concatenate(rows.values), np.concatenate(rows.invalid)
+        blocks = fine_blocks(all_ids[:full], all_t[:full], all_values[:full], all_invalid[:full])
+        rest = rows.count - full
+        self.rows = _Rows()
+        if rest:
+            # Copies: a view would keep the whole batch alive for as long as the block stays open.
+            self.rows = _Rows(
+                [all_ids[full:].copy()],
+                [all_t[full:].copy()],
+                [all_values[full:].copy()],
+                [all_invalid[full:].copy()],
+                rest,
+            )
+        self.fine_span = max(self.fine_span, int((blocks.t1 - blocks.t0).max()))
+        coarse: list[Blocks] = []
+        for i in range(len(blocks)):
+            self.fine.append(blocks.take(np.arange(len(blocks)) == i))
+            if len(self.fine) == _PER_COARSE:
+                merged = merge_blocks(join_blocks(self.fine))
+                self.coarse_span = max(self.coarse_span, int(merged.t1[0] - merged.t0[0]))
+                coarse.append(merged)
+                self.fine = []
+        return blocks, coarse
+
+    def row(self) -> tuple[int | None, ...]:
+        """Column values for the store, without the id."""
+        rows = self.rows
+        opened: tuple[int | None, int | None, int | None] = (None, None, None)
+        if rows.count:
+            opened = (
+                int(rows.ids[0][0]),
+                min(int(t.min()) for t in rows.t_ns),
+                max(int(t.max()) for t in rows.t_ns),
+            )
+        coarse: tuple[int | None, int | None, int | None] = (None, None, None)
+        if self.fine:
+            coarse = (
+                int(self.fine[0].first_id[0]),
+                min(int(block.t0[0]) for block in self.fine),
+                max(int(block.t1[0]) for block in self.fine),
+            )
+        place = (self.satellite, self.layout, self.stored, self.newest, self.newest_t, self.boot, self.seq)
+        return (*place, *opened, *coarse, self.fine_span, self.coarse_span)
+
+
+SAVE = """
+INSERT INTO track(satellite, layout, stored, newest, newest_t, boot, seq, open_first, open_t0, open_t1,
+                  coarse_first, coarse_t0, coarse_t1, fine_span, coarse_span)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT(satellite, layout, stored) DO UPDATE SET
+    newest = excluded.newest, newest_t = excluded.newest_t, boot = excluded.boot, seq = excluded.seq,
+    open_first = excluded.open_first, open_t0 = excluded.open_t0, open_t1 = excluded.open_t1,
+    coarse_first = excluded.coarse_first, coarse_t0 = excluded.coarse_t0, coarse_t1 = excluded.coarse_t1,
+    fine_span = excluded.fine_span, coarse_span = excluded.coarse_span
+"""
+
+
+def load_track(
+    connection: apsw.Connection,
+    satellite: tuple[int, str],
+    layout: tuple[int, Layout],
+    stored: int,
+    invalid: InvalidRule,
+) -> Track:
+    """The state of a track as the store has it; an empty one when it has no frame yet."""
+    track = Track(satellite[0], layout[0], stored)
+    place = (satellite[0], layout[0], stored)
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM track WHERE satellite = ? AND layout = ? AND stored = ?", place
+    ).fetchone()
+    if found is None:
+        return track
+    track.id, track.newest, track.newest_t, track.boot, track.seq = found[:5]
+    open_first, open_t0, open_t1, coarse_first, coarse_t0, coarse_t1, track.fine_span, track.coarse_span = found[5:]
+    channels = len(layout[1])
+    if open_first is not None:
+        kept = connection.execute(
+            "SELECT id, t_ns, v FROM frame WHERE satellite = ? AND t_ns BETWEEN ? AND ? AND layout = ? AND id >= ?"
+            " AND quality & 1 = ? ORDER BY id",
+            (satellite[0], open_t0, open_t1, layout[0], open_first, stored),
+        ).fetchall()
+        values = np.frombuffer(b"".join(row[2] for row in kept), dtype="<f8").reshape(len(kept), channels)
+        track.rows = _Rows(
+            [np.array([row[0] for row in kept], dtype=np.int64)],
+            [np.array([row[1] for row in kept], dtype=np.int64)],
+            [values],
+            [invalid(satellite[1], layout[1], values)],
+            len(kept),
+        )
+    if coarse_first is not None:
+        blocks = connection.execute(
+            "SELECT first_id, last_id, t0, t1, stats FROM block WHERE satellite = ? AND layout = ? AND stored = ?"
+            " AND level = ? AND t0 BETWEEN ? AND ? AND first_id >= ? ORDER BY first_id",
+            (*place, FINE, coarse_t0, coarse_t1, coarse_first),
+        ).fetchall()
+        track.fine = [read_blocks([row], channels) for row in blocks]
+    return track

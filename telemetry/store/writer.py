@@ -1,0 +1,509 @@
+"""The one writer of a mission store.
+
+A batch's frames, scores, blocks, journal rows and link cursors commit in one transaction, and a commit is on the
+disk when it returns (WAL, synchronous=FULL): only then may a source be confirmed. All methods belong to one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+from typing import Protocol
+
+import apsw
+import msgspec
+import numpy as np
+
+from telemetry.alarms import Event
+from telemetry.frame import FrameBatch, Int64s, Layout, Quality
+from telemetry.kill_points import reach
+from telemetry.store import schema
+from telemetry.store.blocks import COARSE, FINE, Blocks
+from telemetry.store.connection import open_writer
+from telemetry.store.errors import StoreError, StoreFull, StoreRefused
+from telemetry.store.rows import (
+    AppendResult,
+    Bools,
+    ContactRow,
+    HealthRow,
+    InvalidRule,
+    RunRow,
+    ScoreColumns,
+    ScoredBatch,
+    nan_is_invalid,
+)
+from telemetry.store.tracks import SAVE as SAVE_TRACK
+from telemetry.store.tracks import Track, load_track
+
+CHECKPOINT_PAGES = 1000
+"""Pages in the write-ahead log after which the writer moves them into the file itself (4 MB)."""
+
+_INSERT_FRAME = (
+    "INSERT INTO frame(id, satellite, boot, seq, t_ns, received_ns, quality, layout, v) VALUES (?,?,?,?,?,?,?,?,?)"
+)
+_INSERT_SCORE = "INSERT INTO score(frame, model, score, p, state, axes, satellite, t_ns) VALUES (?,?,?,?,?,?,?,?)"
+_INSERT_BLOCK = "INSERT INTO block(satellite, layout, stored, level, first_id, last_id, t0, t1, stats) VALUES (?,?,?,?,?,?,?,?,?)"
+_INSERT_EVENT = (
+    "INSERT INTO journal(id, at_ns, satellite, kind, severity, subject, actor, body) VALUES (?,?,?,?,?,?,?,?)"
+)
+_RUN_FIELDS = RunRow.__struct_fields__[1:]
+
+
+class _Now(Protocol):
+    def now_ns(self) -> int: ...
+
+
+class StoreWriter:
+    """Opens the store at `path`, creating it or migrating an older one, and is the only one to write it.
+
+    `invalid` says which values are INVALID where a `ScoredBatch` does not; such values take no part in blocks.
+
+    Raises:
+        StoreRefused: the file is no mission store, is newer than this program, or is damaged.
+    """
+
+    def __init__(self, path: Path, clock: _Now, invalid: InvalidRule = nan_is_invalid) -> None:
+        self.path = path
+        self._clock = clock
+        self._invalid = invalid
+        self._connection = open_writer(path)
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+        self.checkpoints_failed = 0
+        """Checkpoints the disk had no room for; the frames stay in the write-ahead log until one succeeds."""
+        self._log_pages = 0
+        self._connection.set_wal_hook(self._committed_pages)
+        self._forget()
+
+    def _prepare(self) -> None:
+        try:
+            if schema.is_empty(self._connection):
+                schema.create(self._connection)
+            else:
+                schema.migrate(self._connection, self.path)
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            raise StoreRefused(f"{self.path}: this is not a mission store, or it is damaged ({error})") from error
+        except apsw.FullError as error:
+            raise StoreFull(f"{self.path}: no space left to create the store") from error
+
+    def _forget(self) -> None:
+        """Start from what the store says: after opening, and after a transaction that came to nothing."""
+        self._satellites: dict[str, int] = dict(self._connection.execute("SELECT name, id FROM satellite"))
+        self._layouts: dict[str, int] = dict(self._connection.execute("SELECT digest, id FROM layout"))
+        self._tracks: dict[tuple[int, int, int], Track] = {}
+        self._newest_seq: dict[tuple[int, int], int] = {}
+        self._next_frame = self._next("frame")
+        self._next_event = self._next("journal")
+
+    def _next(self, table: str) -> int:
+        return int(self._connection.execute(f"SELECT ifnull(max(id), 0) + 1 FROM {table}").get)
+
+    def _committed_pages(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        del connection, name
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("COMMIT")
+        except BaseException as error:
+            # A full disk has rolled back by itself; a second ROLLBACK would raise and hide the reason.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._forget()
+            if _disk_is_full(error):
+                raise StoreFull(f"{self.path}: DISK FULL, nothing of this batch was stored") from error
+            if isinstance(error, apsw.BusyError):
+                raise StoreError(f"{self.path}: another program is writing this store") from error
+            raise
+        if self._log_pages >= CHECKPOINT_PAGES:
+            self.checkpoint()
+
+    def append(
+        self, batches: Sequence[ScoredBatch], events: Sequence[Event], cursors: Mapping[str, str]
+    ) -> AppendResult:
+        """Store batches, journal rows and cursors (source name -> cursor) in one durable transaction.
+
+        A frame whose (satellite, boot, seq) is stored already is counted as a duplicate; a frame older than the
+        newest of its packet is marked LATE unless it is STORED; a negative boot or seq is refused and counted.
+
+        Raises:
+            StoreFull: the disk is full; nothing was stored, and the same call may be repeated.
+            ValueError: the shape of a batch's values does not fit its layout.
+        """
+        result = AppendResult()
+        with self._transaction():
+            touched: dict[int, Track] = {}
+            for scored in batches:
+                result.accepted_mask.append(self._append_batch(scored, result, touched))
+            if touched:
+                self._connection.executemany(SAVE_TRACK, (track.row() for track in touched.values()))
+            reach("ingest")
+            self._write_events(events, result)
+            self._write_cursors(cursors)
+        return result
+
+    def record_run(self, run: RunRow, events: Sequence[Event] = ()) -> bool:
+        """Write one considered fit and the events it caused, in one transaction.
+
+        Returns:
+            False when this retrain of this satellite is recorded already; then nothing is written.
+        """
+        values = [getattr(run, name) for name in _RUN_FIELDS[:-1]]
+        values.append(msgspec.json.encode(run.body).decode())
+        names = ", ".join(_RUN_FIELDS)
+        with self._transaction():
+            self._connection.execute(
+                f"INSERT INTO run({names}) VALUES ({','.join('?' * len(values))}) ON CONFLICT DO NOTHING", values
+            )
+            new = self._connection.changes() == 1
+            if new:
+                self._write_events(events, AppendResult())
+        return new
+
+    def beat(self, health: HealthRow) -> None:
+        """Replace the heartbeat row of `health.station`."""
+        body = msgspec.json.encode(health.body).decode()
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO health(station, beat_ns, next_retrain_ns, body) VALUES (?,?,?,?)",
+                (health.station, health.beat_ns, health.next_retrain_ns, body),
+            )
+
+    def replace_contacts(self, satellite: str, contacts: Iterable[ContactRow]) -> None:
+        """Replace what was predicted for `satellite`; contacts that are over stay as they were."""
+        now = self._clock.now_ns()
+        with self._transaction():
+            self._connection.execute("DELETE FROM contact WHERE satellite = ? AND loss_ns > ?", (satellite, now))
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO contact(satellite, station, acquisition_ns, loss_ns, max_el)"
+                " VALUES (?,?,?,?,?)",
+                ((satellite, c.station, c.acquisition_ns, c.loss_ns, c.max_el_deg) for c in contacts),
+            )
+
+    def describe_satellite(self, name: str, norad: int | None, bus: str) -> None:
+        """Keep what the mission says about a satellite beside its frames."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO satellite(name, norad, bus) VALUES (?,?,?)"
+                " ON CONFLICT(name) DO UPDATE SET norad = excluded.norad, bus = excluded.bus",
+                (name, norad, bus),
+            )
+            self._satellites[name] = int(
+                self._connection.execute("SELECT id FROM satellite WHERE name = ?", (name,)).get
+            )
+
+    def cursor(self, link: str, stream: str = "frames") -> str | None:
+        """The cursor committed last for a source, or None for one never seen."""
+        found = self._connection.execute(
+            "SELECT value FROM cursor WHERE link = ? AND stream = ?", (link, stream)
+        ).get
+        return None if found is None else str(found)
+
+    def max_seq(self, satellite: str) -> tuple[int, int, int] | None:
+        """(boot, seq, generation time) of the frame with the highest boot and sequence number, or None."""
+        number = self._satellites.get(satellite)
+        if number is None:
+            return None
+        found = self._connection.execute(
+            "SELECT boot, seq, t_ns FROM frame WHERE satellite = ? ORDER BY boot DESC, seq DESC LIMIT 1", (number,)
+        ).fetchone()
+        return None if found is None else (int(found[0]), int(found[1]), int(found[2]))
+
+    def checkpoint(self, truncate: bool = False) -> bool:
+        """Move the write-ahead log into the file. False when the disk had no room: nothing is lost by it."""
+        reach("checkpoint")
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
+        try:
+            self._connection.wal_checkpoint(mode=mode)
+        except apsw.BusyError:
+            return False
+        except apsw.Error as error:
+            if not _disk_is_full(error):
+                raise
+            self.checkpoints_failed += 1
+            return False
+        self._log_pages = 0
+        reach("checkpoint")
+        return True
+
+    def close(self) -> None:
+        """Close the store; what was committed is durable already. Calling it twice is allowed."""
+        self._connection.close()
+
+    def _append_batch(self, scored: ScoredBatch, result: AppendResult, touched: dict[int, Track]) -> Bools:
+        batch = scored.batch
+        n, k = len(batch), len(batch.layout)
+        if batch.values.shape != (n, k):
+            raise ValueError(f"values of shape {batch.values.shape}, the layout asks for {(n, k)}")
+        if not n:
+            return np.zeros(0, dtype=np.bool_)
+        numbers = np.array([self._satellite(name) for name in batch.satellites], dtype=np.int64)[batch.satellite]
+        layout = self._layout(batch.layout)
+        keep = self._accept(numbers, batch, result)
+        if keep is not None:
+            batch, numbers = batch.take(keep), numbers[keep]
+        n = len(batch)
+        mask = np.ones(len(scored.batch), dtype=np.bool_) if keep is None else keep
+        if not n:
+            return mask
+        ids = np.arange(self._next_frame, self._next_frame + n, dtype=np.int64)
+        groups = list(self._groups(numbers, batch, layout))
+        quality = batch.quality.copy()
+        for rows, track in groups:
+            if not track.stored:
+                late = _late(track, batch.boot[rows], batch.seq[rows])
+                result.late += int(late.sum())
+                quality[rows] |= np.where(late, int(Quality.LATE), 0)
+        self._connection.executemany(
+            _INSERT_FRAME,
+            zip(
+                range(int(ids[0]), int(ids[0]) + n),
+                numbers.tolist(),
+                batch.boot.tolist(),
+                batch.seq.tolist(),
+                batch.t_ns.tolist(),
+                batch.received_ns.tolist(),
+                quality.tolist(),
+                repeat(layout),
+                _blobs(batch),
+                strict=False,
+            ),
+        )
+        self._next_frame += n
+        result.accepted += n
+        result.first_id = result.first_id or int(ids[0])
+        result.last_id = int(ids[-1])
+        if scored.score is not None:
+            self._write_scores(scored.score, keep, ids, numbers, batch.t_ns)
+        invalid = self._invalid_of(scored, batch, keep)
+        for rows, track in groups:
+            self._extend(track, ids[rows], batch, rows, invalid[rows])
+            touched[id(track)] = track
+        return mask
+
+    def _accept(self, numbers: Int64s, batch: FrameBatch, result: AppendResult) -> Bools | None:
+        """Which rows are new: None for all of them (the usual case), else a mask."""
+        bad = (batch.boot < 0) | (batch.seq < 0)
+        single = bool((numbers == numbers[0]).all() and (batch.boot == batch.boot[0]).all())
+        if single and not bad.any():
+            place = (int(numbers[0]), int(batch.boot[0]))
+            first = int(batch.seq[0])
+            if first > self._newest(place) and bool((np.diff(batch.seq) > 0).all()):
+                self._newest_seq[place] = int(batch.seq[-1])
+                return None
+        keep = ~bad
+        if bad.any():
+            reason = "boot or sequence number below zero"
+            result.refused[reason] = result.refused.get(reason, 0) + int(bad.sum())
+        for satellite, boot in set(zip(numbers[keep].tolist(), batch.boot[keep].tolist(), strict=True)):
+            rows = np.flatnonzero(keep & (numbers == satellite) & (batch.boot == boot))
+            seqs = batch.seq[rows]
+            new = self._new_seqs((satellite, boot), seqs)
+            keep[rows[~new]] = False
+            result.duplicates += int((~new).sum())
+            if new.any():
+                place = (satellite, boot)
+                self._newest_seq[place] = max(self._newest(place), int(seqs[new].max()))
+        return keep
+
+    def _new_seqs(self, place: tuple[int, int], seqs: Int64s) -> Bools:
+        new = np.zeros(len(seqs), dtype=np.bool_)
+        new[np.unique(seqs, return_index=True)[1]] = True
+        low, high = int(seqs.min()), int(seqs.max())
+        if low > self._newest(place):
+            return new
+        if high - low < 16 * len(seqs):
+            found = self._connection.execute(
+                "SELECT seq FROM frame WHERE satellite = ? AND boot = ? AND seq BETWEEN ? AND ?",
+                (*place, low, high),
+            ).fetchall()
+            known = np.array([row[0] for row in found], dtype=np.int64)
+            return new & ~np.isin(seqs, known)
+        for i in np.flatnonzero(new).tolist():
+            row = self._connection.execute(
+                "SELECT 1 FROM frame WHERE satellite = ? AND boot = ? AND seq = ?", (*place, int(seqs[i]))
+            ).get
+            new[i] = row is None
+        return new
+
+    def _newest(self, place: tuple[int, int]) -> int:
+        known = self._newest_seq.get(place)
+        if known is None:
+            known = int(
+                self._connection.execute(
+                    "SELECT ifnull(max(seq), -1) FROM frame WHERE satellite = ? AND boot = ?", place
+                ).get
+            )
+            self._newest_seq[place] = known
+        return known
+
+    def _groups(self, numbers: Int64s, batch: FrameBatch, layout: int) -> Iterator[tuple[Int64s | slice, Track]]:
+        """Rows of the batch by track; a slice where all rows belong to one."""
+        stored = batch.quality & int(Quality.STORED)
+        if bool((numbers == numbers[0]).all() and (stored == stored[0]).all()):
+            name = batch.satellites[int(batch.satellite[0])]
+            yield slice(None), self._track((int(numbers[0]), name), (layout, batch.layout), int(stored[0]))
+            return
+        names = {self._satellites[name]: name for name in batch.satellites}
+        keys = numbers * 2 + stored
+        order = np.argsort(keys, kind="stable")
+        cuts = np.flatnonzero(np.diff(keys[order])) + 1
+        for rows in np.split(order, cuts):
+            number = int(numbers[rows[0]])
+            yield rows, self._track((number, names[number]), (layout, batch.layout), int(stored[rows[0]]))
+
+    def _track(self, satellite: tuple[int, str], layout: tuple[int, Layout], stored: int) -> Track:
+        key = (satellite[0], layout[0], stored)
+        track = self._tracks.get(key)
+        if track is None:
+            track = load_track(self._connection, satellite, layout, stored, self._invalid)
+            self._tracks[key] = track
+        return track
+
+    def _extend(self, track: Track, ids: Int64s, batch: FrameBatch, rows: Int64s | slice, invalid: Bools) -> None:
+        t_ns, boot, seq = batch.t_ns[rows], batch.boot[rows], batch.seq[rows]
+        last = len(t_ns) - 1 - int(t_ns[::-1].argmax())
+        if int(t_ns[last]) >= track.newest_t:
+            track.newest, track.newest_t = int(ids[last]), int(t_ns[last])
+        top = int(boot.max())
+        if (top, int(seq[boot == top].max())) > (track.boot, track.seq):
+            track.boot, track.seq = top, int(seq[boot == top].max())
+        fine, coarse = track.add(ids, t_ns, batch.values[rows], invalid)
+        if fine is not None:
+            self._write_blocks(track, FINE, fine)
+        for blocks in coarse:
+            self._write_blocks(track, COARSE, blocks)
+
+    def _write_blocks(self, track: Track, level: int, blocks: Blocks) -> None:
+        self._connection.executemany(
+            _INSERT_BLOCK,
+            zip(
+                repeat(track.satellite, len(blocks)),
+                repeat(track.layout),
+                repeat(track.stored),
+                repeat(level),
+                blocks.first_id.tolist(),
+                blocks.last_id.tolist(),
+                blocks.t0.tolist(),
+                blocks.t1.tolist(),
+                blocks.stats(),
+                strict=False,
+            ),
+        )
+
+    def _write_scores(
+        self, score: ScoreColumns, keep: Bools | None, ids: Int64s, numbers: Int64s, t_ns: Int64s
+    ) -> None:
+        rows = np.arange(len(score.model)) if keep is None else np.flatnonzero(keep)
+        chosen = score.model[rows] != 0
+        if not chosen.any():
+            return
+        rows = rows[chosen]
+        axes = np.ascontiguousarray(score.axes[rows], dtype="<f4")
+        self._connection.executemany(
+            _INSERT_SCORE,
+            zip(
+                ids[chosen].tolist(),
+                score.model[rows].tolist(),
+                score.score[rows].tolist(),
+                score.p[rows].tolist(),
+                score.state[rows].tolist(),
+                axes.view("V12").ravel().tolist(),
+                numbers[chosen].tolist(),
+                t_ns[chosen].tolist(),
+                strict=True,
+            ),
+        )
+
+    def _write_events(self, events: Sequence[Event], result: AppendResult) -> None:
+        if not events:
+            return
+        result.first_event = self._next_event
+        self._connection.executemany(
+            _INSERT_EVENT,
+            (
+                (
+                    number,
+                    event.at_ns,
+                    event.satellite,
+                    event.kind,
+                    int(event.severity),
+                    event.subject,
+                    event.actor,
+                    msgspec.json.encode(event.body).decode(),
+                )
+                for number, event in enumerate(events, self._next_event)
+            ),
+        )
+        self._next_event += len(events)
+        result.last_event = self._next_event - 1
+
+    def _write_cursors(self, cursors: Mapping[str, str]) -> None:
+        if cursors:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO cursor(link, stream, value) VALUES (?, 'frames', ?)", cursors.items()
+            )
+
+    def _invalid_of(self, scored: ScoredBatch, batch: FrameBatch, keep: Bools | None) -> Bools:
+        if scored.invalid is not None:
+            return scored.invalid if keep is None else scored.invalid[keep]
+        invalid = np.empty(batch.values.shape, dtype=np.bool_)
+        for number, name in enumerate(batch.satellites):
+            rows = batch.satellite == number
+            invalid[rows] = self._invalid(name, batch.layout, batch.values[rows])
+        return invalid
+
+    def _satellite(self, name: str) -> int:
+        number = self._satellites.get(name)
+        if number is None:
+            self._connection.execute("INSERT INTO satellite(name) VALUES (?)", (name,))
+            number = self._satellites[name] = self._connection.last_insert_rowid()
+        return number
+
+    def _layout(self, layout: Layout) -> int:
+        number = self._layouts.get(layout.digest)
+        if number is None:
+            self._connection.execute("INSERT INTO layout(digest, body) VALUES (?,?)", (layout.digest, layout.body))
+            number = self._layouts[layout.digest] = self._connection.last_insert_rowid()
+        return number
+
+
+def _late(track: Track, boot: Int64s, seq: Int64s) -> Bools:
+    """Rows older, by boot and sequence number, than a row of the same packet that was stored before them."""
+    if bool((boot == boot[0]).all()):
+        start = track.seq if track.boot == int(boot[0]) else (2**62 if track.boot > int(boot[0]) else -1)
+        before = np.maximum.accumulate(np.concatenate([[start], seq[:-1]]))
+        return seq < before
+    late = np.zeros(len(seq), dtype=np.bool_)
+    newest = (track.boot, track.seq)
+    for i, place in enumerate(zip(boot.tolist(), seq.tolist(), strict=True)):
+        late[i] = place < newest
+        newest = max(newest, place)
+    return late
+
+
+def _blobs(batch: FrameBatch) -> Iterable[bytes]:
+    width = len(batch.layout) * 8
+    if not width:
+        return repeat(b"")
+    return np.ascontiguousarray(batch.values, dtype="<f8").view(f"V{width}").ravel().tolist()
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    if isinstance(error, apsw.FullError):
+        return True
+    # The shared-memory index of the log cannot grow on a full disk either, and says so in its own way.
+    return isinstance(error, apsw.IOError) and error.extendedresult in (
+        apsw.SQLITE_IOERR_SHMSIZE,
+        apsw.SQLITE_IOERR_SHMMAP,
+    )
