@@ -157,9 +157,9 @@ def fold(alarms: Mapping[Key, Alarm], event: Event) -> dict[Key, Alarm]:
         return after
     elif event.kind in (SEVERITY, UPDATED):
         after[key] = _updated(old, event)
-    elif event.kind == ACKNOWLEDGED:
+    elif event.kind == ACKNOWLEDGED and old.acked_ns is None:
         _keep(after, msgspec.structs.replace(old, acked_by=event.actor, acked_ns=event.at_ns))
-    elif event.kind == RETURNED:
+    elif event.kind == RETURNED and old.returned_ns is None:
         told = _facts(old, event)
         _keep(after, msgspec.structs.replace(old, **told, level=int(Level.IN_LIMITS), returned_ns=event.at_ns))
     elif event.kind == CLEARED:
@@ -214,7 +214,9 @@ def _updated(old: Alarm, event: Event) -> Alarm:
     """Newer facts. A severity above the one acknowledged asks again: what was acknowledged was something milder."""
     new = msgspec.structs.replace(old, **_facts(old, event))
     if event.kind == SEVERITY and event.severity > old.severity:
-        new = msgspec.structs.replace(new, severity=event.severity, text=event.text, acked_by="", acked_ns=None)
+        new = msgspec.structs.replace(new, severity=event.severity, acked_by="", acked_ns=None)
+    if "text" in event.body:
+        new = msgspec.structs.replace(new, text=event.text)
     return msgspec.structs.replace(new, state=_state(new))
 
 

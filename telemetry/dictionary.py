@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from telemetry.frame import Column, Layout
-from telemetry.query_syntax import ChannelTest, Node, Vocabulary, holds, parse_expression
+from telemetry.query_parser import parse_expression
+from telemetry.query_syntax import ChannelTest, Node, Vocabulary, holds
 
 DEFAULT_PACKET = "hk"
 FALLBACK_SET = "default"

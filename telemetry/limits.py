@@ -177,18 +177,19 @@ class LimitMonitor:
         """Every channel that is out of limits now, with its newest value, worst value and count."""
         return [_transition(channel, watch, True) for channel, watch in self._watches.values() if watch.state]
 
-    def resume(self, channel: str, level: Level, side: int, count: int, worst: float) -> None:
+    def resume(self, channel: str, level: Level, side: int, count: int, worst: float) -> bool:
         """Take up an episode that was open when the station ended, so that its return is noticed.
 
-        A channel without limits is ignored.
+        False, and nothing done, for a channel without limits.
         """
         _, watch = self._watches.get(channel, (None, None))
         if watch is None or level < Level.WATCH or not side:
-            return
+            return False
         watch.forget()
         watch.state, watch.count, watch.value = int(level) * side, count, worst
         watch.result = Result(level, side)
         watch.low, watch.high = (worst, -math.inf) if side < 0 else (math.inf, worst)
+        return True
 
 
 def _transition(channel: Channel, watch: _Watch, entered: bool) -> Transition:

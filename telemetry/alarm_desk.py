@@ -1,0 +1,316 @@
+"""The station's alarm desk: turns limit transitions, anomaly reports and acknowledgements into alarm events.
+
+The desk keeps no state of its own beside the fold of its events, so a station that starts again continues from the
+journal. Callers pass on live data only; the limit monitor and `anomaly` drop what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from telemetry.alarms import (
+    ACKNOWLEDGED,
+    ANOMALY_PREFIX,
+    CLEARED,
+    RAISED,
+    RETURNED,
+    SEVERITY,
+    UPDATED,
+    Alarm,
+    AlarmState,
+    Event,
+    Key,
+    fold,
+    fold_all,
+    urgency,
+)
+from telemetry.clock import NS_PER_S, iso
+from telemetry.dictionary import Channel
+from telemetry.limits import Level, LimitMonitor, Result, Transition
+from telemetry.plain_text import plain_text
+
+UPDATE_EVERY_NS = 10 * NS_PER_S
+"""An open alarm tells its newest and worst value at most this often (mission time)."""
+REJOIN_NS = 60 * NS_PER_S
+"""An anomaly that begins within this time of the end of one it shares a channel with is the same alarm again."""
+NOMINAL_ROWS = 5
+"""Rows in a row without a flag that end an episode inherited from before a restart."""
+
+
+@dataclass(frozen=True)
+class AnomalyReport:
+    """One confirmed verdict of the detector on a packet of a satellite.
+
+    `channels` are the contributing ones, lead first; `text` is the sentence for the operator; `details` goes into
+    the event's body and must be JSON-able.
+    """
+
+    packet: str
+    phase: Literal["started", "ongoing", "ended"]
+    channels: tuple[str, ...]
+    text: str
+    score: float
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def limit_text(channel: Channel, value: float, result: Result, set_title: str = "") -> str:
+    """`Wheel X speed 6204 rpm > 6000 CRITICAL HIGH, set NOMINAL`; IN_LIMITS names the set only.
+
+    A value that rounds onto its limit is shown with more digits, because `8.35 V > 8.35` reads as an error.
+    """
+    shown = channel.quantity(value)
+    if result.side == 0 or result.limit is None:
+        where = f"{result.level.name} {result.side_word}".strip().replace("_", " ")
+        return f"{channel.label} {shown} {where}, set {set_title or result.set_name}"
+    if value in channel.labels:
+        shown = f"{shown} ({value:g})"
+    elif (float(channel.number(value)) - result.limit) * result.side <= 0:
+        shown = f"{value!r} {channel.unit}".rstrip()
+    sign = ">" if result.side > 0 else "<"
+    title = set_title or result.set_name
+    return f"{channel.label} {shown} {sign} {result.limit:.10g} {result.level.name} {result.side_word}, set {title}"
+
+
+class AlarmDesk:
+    """Owner of the open alarms of a station. Every method returns the events to be journaled, already applied."""
+
+    def __init__(self, alarms: Mapping[Key, Alarm] | None = None) -> None:
+        self._alarms: dict[Key, Alarm] = dict(alarms or {})
+        self._inherited: dict[tuple[str, str], int] = {}
+        self._inherit()
+
+    @property
+    def alarms(self) -> Mapping[Key, Alarm]:
+        """Open alarms by key; changes with the next event."""
+        return self._alarms
+
+    @property
+    def by_urgency(self) -> tuple[Alarm, ...]:
+        return tuple(sorted(self._alarms.values(), key=urgency))
+
+    def restore(self, events: Iterable[Event]) -> None:
+        """Fold journal events that were made elsewhere: the journal at start, or a history."""
+        self._alarms = fold_all(events, self._alarms)
+        self._inherit()
+
+    def resume(self, satellite: str, monitor: LimitMonitor, t_ns: int) -> list[Event]:
+        """Hand the open limit alarms of `satellite` to a new monitor, so that their return is noticed.
+
+        An alarm on a channel that has no limits any more returns at once.
+        """
+        events: list[Event] = []
+        for alarm in [one for one in self._alarms.values() if one.satellite == satellite and one.kind == "limit"]:
+            if not alarm.active:
+                continue
+            worst = alarm.worst if alarm.worst is not None else 0.0
+            level = Level(alarm.level)
+            if not monitor.resume(alarm.subject, level, alarm.side, alarm.count, worst):
+                text = f"{plain_text(alarm.subject)} is no longer monitored"
+                events += self._return(alarm, t_ns, {"text": text, "count": alarm.count})
+        return events
+
+    def limits(self, satellite: str, transitions: Sequence[Transition], t_ns: int) -> list[Event]:
+        """Alarms of limit transitions; `t_ns` is the generation time of the frame that caused them."""
+        events: list[Event] = []
+        for change in transitions:
+            old = self._alarms.get((satellite, change.channel.name))
+            body = _limit_body(change)
+            level = int(change.result.level)
+            if not change.entered:
+                events += self._return(old, t_ns, body) if old is not None and old.active else []
+            elif old is None or not old.active:
+                events.append(self._do(t_ns, (satellite, change.channel.name), RAISED, body, severity=level))
+            elif level > old.severity:
+                events.append(self._do(t_ns, (satellite, change.channel.name), SEVERITY, body, severity=level))
+            else:
+                del body["trigger"]
+                events.append(self._do(t_ns, (satellite, change.channel.name), UPDATED, body, severity=level))
+        return events
+
+    def progress(self, satellite: str, ongoing: Sequence[Transition], t_ns: int) -> list[Event]:
+        """Newest value, worst value and count of the alarms that go on, each at most every `UPDATE_EVERY_NS`."""
+        events: list[Event] = []
+        for now in ongoing:
+            old = self._alarms.get((satellite, now.channel.name))
+            if old is None or not old.active or t_ns - old.updated_ns < UPDATE_EVERY_NS or now.count == old.count:
+                continue
+            body = {"current": now.value, "worst": now.worst, "count": now.count}
+            events.append(self._do(t_ns, (satellite, now.channel.name), UPDATED, body, severity=old.level))
+        return events
+
+    def anomaly(self, satellite: str, report: AnomalyReport, t_ns: int, *, stored: bool = False) -> list[Event]:
+        """The alarm of an anomaly: one per episode of a satellite, known by its lead channel.
+
+        While it is open, further packets and channels join it, so that a burst is one grouped alarm; it returns
+        when the last packet's episode has ended. It weighs as a WARNING and never outranks a hard limit.
+        """
+        if stored:
+            return []
+        self._inherited.pop((satellite, report.packet), None)
+        alarm = self._episode(satellite)
+        if report.phase == "ended":
+            return [] if alarm is None else self._end_packet(alarm, report.packet, t_ns, report.text)
+        if alarm is None and (report.phase == "ongoing" or not report.channels):
+            return []
+        if alarm is None:
+            again = self._recent(satellite, report.channels, t_ns)
+            subject = ANOMALY_PREFIX + report.channels[0] if again is None else again.subject
+            channels = report.channels if again is None else _joined(again.channels, report.channels)
+            body = _anomaly_body(report, channels, [report.packet], again)
+            return [self._do(t_ns, (satellite, subject), RAISED, body, severity=int(Level.WARNING))]
+        channels = _joined(alarm.channels, report.channels)
+        packets = sorted({*_packets(alarm), report.packet})
+        body = _anomaly_body(report, channels, packets, alarm)
+        if report.channels[:1] != (alarm.channel,):
+            del body["text"]
+        news = channels != alarm.channels or packets != _packets(alarm)
+        if not news and t_ns - alarm.updated_ns < UPDATE_EVERY_NS:
+            return []
+        return [self._do(t_ns, (satellite, alarm.subject), UPDATED, body, severity=int(Level.WARNING))]
+
+    def nominal(self, satellite: str, packet: str, rows: int, t_ns: int) -> list[Event]:
+        """`rows` more rows in a row of a packet carry no flag (0: one did).
+
+        The detector reports the end of the episodes it began. One that was open when the station ended has nobody
+        to report its end, so it ends after `NOMINAL_ROWS` rows without a flag.
+        """
+        count = self._inherited.get((satellite, packet))
+        if count is None:
+            return []
+        count = count + rows if rows else 0
+        self._inherited[satellite, packet] = count
+        alarm = self._episode(satellite)
+        if count < NOMINAL_ROWS or alarm is None:
+            return []
+        del self._inherited[satellite, packet]
+        return self._end_packet(alarm, packet, t_ns, "")
+
+    def acknowledge(self, key: Key, actor: str, at_ns: int) -> list[Event] | str:
+        """Acknowledge an alarm; the events, or the sentence that says why not.
+
+        An alarm that has returned is cleared with it; one whose condition holds stays acknowledged until it clears.
+        """
+        satellite, subject = key
+        alarm = self._alarms.get(key)
+        actor = plain_text(actor, 40).strip()
+        if alarm is None:
+            return f"no open alarm on {plain_text(subject, 80)} of {plain_text(satellite, 40)}"
+        if not actor:
+            return "an acknowledgement needs the operator's name"
+        if not alarm.needs_acknowledgement:
+            when = "" if alarm.acked_ns is None else f" at {iso(alarm.acked_ns)}"
+            return f"{plain_text(subject, 80)} was acknowledged by {alarm.acked_by or 'nobody'}{when}"
+        returned = alarm.state is AlarmState.RTN_UNACK
+        body: dict[str, Any] = {"text": f"{actor} acknowledged: {alarm.text}"}
+        events = [self._do(at_ns, (satellite, subject), ACKNOWLEDGED, body, actor=actor)]
+        if returned:
+            events.append(self._clear(alarm, at_ns))
+        return events
+
+    def _do(
+        self,
+        at_ns: int,
+        key: Key,
+        kind: str,
+        body: dict[str, Any],
+        *,
+        severity: int = 0,
+        actor: str = "",
+    ) -> Event:
+        satellite, subject = key
+        event = Event(at_ns, satellite, kind, severity, subject, actor, body)
+        self._alarms = fold(self._alarms, event)
+        return event
+
+    def _return(self, alarm: Alarm, t_ns: int, body: dict[str, Any]) -> list[Event]:
+        body.pop("trigger", None)
+        events = [self._do(t_ns, alarm.key, RETURNED, body)]
+        if alarm.acked_ns is not None:
+            events.append(self._clear(alarm, t_ns))
+        return events
+
+    def _clear(self, alarm: Alarm, at_ns: int) -> Event:
+        return self._do(at_ns, alarm.key, CLEARED, {"text": f"cleared: {alarm.text}"})
+
+    def _episode(self, satellite: str) -> Alarm | None:
+        found = [
+            one
+            for one in self._alarms.values()
+            if one.satellite == satellite and one.kind == "anomaly" and one.active
+        ]
+        return min(found, key=lambda one: one.raised_ns, default=None)
+
+    def _recent(self, satellite: str, channels: Sequence[str], t_ns: int) -> Alarm | None:
+        for one in self._alarms.values():
+            returned = one.returned_ns
+            if one.satellite != satellite or one.kind != "anomaly" or returned is None:
+                continue
+            if one.channel == channels[0] or (t_ns - returned <= REJOIN_NS and set(channels) & set(one.channels)):
+                return one
+        return None
+
+    def _end_packet(self, alarm: Alarm, packet: str, t_ns: int, text: str) -> list[Event]:
+        before = _packets(alarm)
+        if packet not in before:
+            return []
+        packets = [one for one in before if one != packet]
+        if packets:
+            body: dict[str, Any] = {"packets": packets}
+            return [self._do(t_ns, alarm.key, UPDATED, body, severity=int(Level.WARNING))]
+        return self._return(alarm, t_ns, {"text": text or f"over: {alarm.text}", "packets": []})
+
+    def _inherit(self) -> None:
+        for alarm in self._alarms.values():
+            if alarm.kind == "anomaly" and alarm.active:
+                self._inherited.update({(alarm.satellite, packet): 0 for packet in _packets(alarm)})
+
+
+def _limit_body(change: Transition) -> dict[str, Any]:
+    channel, result = change.channel, change.result
+    if change.entered:
+        text = limit_text(channel, change.value, result, change.set_title)
+    else:
+        worst = channel.quantity(change.worst)
+        now = channel.quantity(change.value)
+        text = f"{channel.label} {now} back in limits; worst {worst}, {change.count} samples"
+    body: dict[str, Any] = {
+        "text": text,
+        "kind": "limit",
+        "current": change.value,
+        "worst": change.worst,
+        "trigger": change.value,
+        "count": change.count,
+    }
+    if change.entered:
+        body |= {"level": int(result.level), "side": result.side, "limit": result.limit, "set": result.set_name}
+        if channel.action:
+            body["action"] = channel.action
+    return body
+
+
+def _anomaly_body(
+    report: AnomalyReport, channels: tuple[str, ...], packets: list[str], old: Alarm | None
+) -> dict[str, Any]:
+    score = report.score
+    return {
+        **report.details,
+        "text": plain_text(report.text, 300),
+        "kind": "anomaly",
+        "level": int(Level.WARNING),
+        "current": score,
+        "worst": score if old is None or old.worst is None else max(score, old.worst),
+        "trigger": score if old is None or old.trigger is None else old.trigger,
+        "count": (0 if old is None else old.count) + 1,
+        "channels": list(channels),
+        "packets": packets,
+    }
+
+
+def _packets(alarm: Alarm) -> list[str]:
+    return [str(one) for one in alarm.body.get("packets", ())]
+
+
+def _joined(first: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *more)))
