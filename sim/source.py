@@ -1,0 +1,244 @@
+"""The simulator as a source of telemetry: one batch per packet kind and second, on an absolute grid of seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from sim.faults import Fault, Schedule
+from sim.flight import HISTORY_ORBITS, Flight, history_start
+from sim.spacecraft import State
+from telemetry.clock import NS_PER_S, Clock
+from telemetry.dictionary import Mission
+from telemetry.frame import FrameBatch, Quality
+
+CATCH_UP_S: Final = 60
+"""A live simulator that was away for less makes up the missing seconds; after more there is a gap and a new boot."""
+LARGEST_CHUNK_S: Final = 600
+SHORTEST_SLEEP_S: Final = 0.1
+RESTART_ORBITS: Final = 1.0
+
+
+class _Cursor(msgspec.Struct, frozen=True):
+    """Where a simulator stands: everything needed to go on as if it had never stopped."""
+
+    seed: int
+    scenario: str
+    first_start: int
+    boot: int
+    next: int
+    """UTC second of the next frame."""
+    seq: dict[str, int]
+    state: dict[str, list[float]]
+
+
+class SimSource:
+    """Simulated satellites of a mission, live at 1 Hz or at another rate.
+
+    With `cursor` None it starts a new boot at the present second, in the state that `sim.history.history` of
+    `history_orbits` orbits ends in. With the cursor of its last committed batch it goes on in the same boot, frame
+    by frame, when less than `CATCH_UP_S` have passed; otherwise, and for a cursor of another seed or scenario, it
+    starts a new boot and the gap stays a gap. Away from 1x there is no wall clock to fall behind of: it goes on
+    where it stopped. Only the last batch of a tick carries a cursor, so a half-stored tick is made again.
+
+    Raises:
+        ValueError: the mission cannot be simulated, or `cursor` is not one of this source's.
+    """
+
+    def __init__(
+        self,
+        mission: Mission,
+        cursor: str | None,
+        clock: Clock,
+        rate: float | None = None,
+        history_orbits: float = HISTORY_ORBITS,
+    ) -> None:
+        config = mission.source
+        self._rate = config.rate if rate is None else rate
+        if not (math.isfinite(self._rate) and self._rate > 0):
+            raise ValueError(f"rate: {self._rate}: allowed: a finite number above 0")
+        self._clock = clock
+        self._seed, self._scenario = config.seed, config.scenario
+        self._flights = [Flight(mission, satellite.name, config.seed) for satellite in mission.satellites]
+        self._warm_orbits = history_orbits
+        self._closed = asyncio.Event()
+        kept = None if cursor is None else _read(cursor)
+        if kept is not None and {flight.satellite for flight in self._flights} != set(kept.state):
+            kept = None
+        if kept is not None and (kept.seed, kept.scenario) != (config.seed, config.scenario):
+            self._warm_orbits = RESTART_ORBITS
+            self._begin(max(self._now_s(), kept.next))
+        elif kept is not None and (not self.live or self._now_s() - kept.next < CATCH_UP_S):
+            self._resume(kept)
+        elif kept is not None:
+            self._first_start = kept.first_start
+            self._restart(max(self._now_s(), kept.next), kept)
+        else:
+            self._begin(self._now_s())
+        self._grid_ns = self._boot * NS_PER_S
+        if not self.live:
+            self._grid_ns = clock.now_ns() - round((self._next - self._boot) / self._rate * NS_PER_S)
+        self._schedules = [
+            Schedule(self._scenario, self._seed, self._first_start, flight.surroundings) for flight in self._flights
+        ]
+
+    @property
+    def name(self) -> str:
+        return "sim"
+
+    @property
+    def live(self) -> bool:
+        return self._rate == 1.0
+
+    @property
+    def rate(self) -> float:
+        return self._rate
+
+    @property
+    def boot(self) -> int:
+        """UTC second of the first frame of the present boot; a history ends here."""
+        return self._boot
+
+    def faults(self, t0_ns: int, t1_ns: int) -> list[Fault]:
+        """The truth about what is wrong between two times; for tests and evaluation, never for the detector."""
+        t0, t1 = t0_ns // NS_PER_S, -(-t1_ns // NS_PER_S)
+        return [fault for schedule in self._schedules for fault in schedule.between(t0, t1)]
+
+    def status(self) -> dict[str, Any]:
+        """Scenario, seed, rate and boot, for the station's health row."""
+        return {"scenario": self._scenario, "seed": self._seed, "rate": self._rate, "boot": self._boot}
+
+    def __aiter__(self) -> AsyncIterator[FrameBatch]:
+        return self._batches()
+
+    async def committed(self, batch: FrameBatch) -> None:
+        """Nothing to do: the cursor in the store says it all."""
+        del batch
+
+    async def close(self) -> None:
+        self._closed.set()
+
+    async def _batches(self) -> AsyncIterator[FrameBatch]:
+        await self._warm_up()
+        while not self._closed.is_set():
+            due = self._due()
+            if due < self._next:
+                await self._sleep()
+                continue
+            if due - self._next >= CATCH_UP_S * max(1.0, self._rate):
+                await self._after_a_pause(due)
+                continue
+            stop = min(due + 1, self._next + LARGEST_CHUNK_S)
+            for batch in self._tick(stop):
+                yield batch
+                if self._closed.is_set():
+                    return
+
+    def _now_s(self) -> int:
+        return self._clock.now_ns() // NS_PER_S
+
+    def _due(self) -> int:
+        """UTC second of the newest frame that should exist by now."""
+        elapsed = (self._clock.now_ns() - self._grid_ns) / NS_PER_S
+        return self._boot + math.floor(elapsed * self._rate + 1e-6)
+
+    def _begin(self, now_s: int) -> None:
+        self._first_start = self._boot = self._next = now_s
+        self._seq = {flight.satellite: 0 for flight in self._flights}
+        self._cold = True
+        self._reboots: dict[str, float] = {}
+
+    def _restart(self, now_s: int, kept: _Cursor) -> None:
+        """A new boot after `kept`: strictly later, the computers restarted, temperatures those of a warm satellite."""
+        first = self._first_start
+        self._begin(max(now_s, kept.boot + 1))
+        self._first_start = first
+        self._warm_orbits = RESTART_ORBITS
+        self._reboots = {name: State.from_list(values).reboots + 1.0 for name, values in kept.state.items()}
+
+    def _resume(self, kept: _Cursor) -> None:
+        self._first_start, self._boot, self._next = kept.first_start, kept.boot, kept.next
+        self._seq = dict(kept.seq)
+        for flight in self._flights:
+            flight.state = State.from_list(kept.state[flight.satellite])
+        self._cold = False
+        self._reboots = {}
+
+    async def _warm_up(self) -> None:
+        """Fly up to the boot, giving way to other tasks between blocks."""
+        if not self._cold:
+            return
+        for flight in self._flights:
+            start = history_start(flight, self._boot, self._warm_orbits)
+            flight.warm_up(start)
+            for _ in flight.advance(start, self._boot):
+                await asyncio.sleep(0)
+            if flight.satellite in self._reboots:
+                flight.state.uptime, flight.state.reboots = 0.0, self._reboots[flight.satellite]
+        self._cold = False
+
+    async def _after_a_pause(self, due: int) -> None:
+        """The machine slept, or nobody took the frames: a new boot when live, time that never passed otherwise."""
+        if not self.live:
+            self._grid_ns += round((due - self._next) / self._rate * NS_PER_S)
+            return
+        self._restart(due, self._cursor())
+        self._grid_ns = self._boot * NS_PER_S
+        await self._warm_up()
+
+    def _tick(self, stop: int) -> list[FrameBatch]:
+        """Frames up to before `stop` of every satellite; the last batch carries the cursor."""
+        made: list[FrameBatch] = []
+        for flight, schedule in zip(self._flights, self._schedules, strict=True):
+            batches, self._seq[flight.satellite] = flight.batches(
+                self._next,
+                stop,
+                boot=self._boot,
+                seq=self._seq[flight.satellite],
+                received_ns=self._clock.now_ns(),
+                quality=Quality.SIMULATED,
+                faults=schedule.between(self._next, stop),
+            )
+            made += batches
+        self._next = stop
+        if made:
+            made[-1] = replace(made[-1], cursor=msgspec.json.encode(self._cursor()).decode())
+        return made
+
+    def _cursor(self) -> _Cursor:
+        return _Cursor(
+            self._seed,
+            self._scenario,
+            self._first_start,
+            self._boot,
+            self._next,
+            dict(self._seq),
+            {flight.satellite: flight.state.as_list() for flight in self._flights},
+        )
+
+    async def _sleep(self) -> None:
+        """Until the next frame is due or `close` is called."""
+        due_ns = self._grid_ns + (self._next - self._boot) / self._rate * NS_PER_S
+        seconds = max(SHORTEST_SLEEP_S if not self.live else 0.001, (due_ns - self._clock.now_ns()) / NS_PER_S)
+        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        closed = asyncio.ensure_future(self._closed.wait())
+        try:
+            await asyncio.wait({sleep, closed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            closed.cancel()
+
+
+def _read(cursor: str) -> _Cursor:
+    try:
+        kept = msgspec.json.decode(cursor, type=_Cursor)
+        for values in kept.state.values():
+            State.from_list(values)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ValueError(f"cursor of the simulator cannot be read: {error}") from None
+    return kept
