@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from telemetry.alarms import Alarm, Event
-    from telemetry.dictionary import Channel, Mission
+    from telemetry.dictionary import Channel, LimitSet, Mission
     from telemetry.freshness import Acquisition
     from telemetry.limits import Result
 
@@ -19,7 +19,8 @@ class ChannelNow:
 
     `value` in the channel's unit, None where none was ever received; `text` is it as shown, without unit. `t_ns`
     generation time; `age_s` wall seconds since reception, growing while nothing comes. `spark`: last value in
-    each bin of absolute time over the last ten minutes, NaN where a bin is empty.
+    each bin of absolute time over the last ten minutes, NaN where a bin is empty. `limits`: the set of this context.
+    `silent`: sent in a pass only, and there is none.
     """
 
     channel: Channel
@@ -31,6 +32,8 @@ class ChannelNow:
     result: Result
     anomalous: bool
     spark: tuple[float, ...]
+    limits: LimitSet | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,12 @@ class StoreView:
 
     def _open(self) -> StoreReader:
         if self._reader is None:
+            from cubesat_tui.snapshot_reader import invalid_by
+            from telemetry.dictionary import read_mission
             from telemetry.store.reader import StoreReader
 
-            self._reader = StoreReader(self._directory.telemetry)
+            rule = invalid_by(read_mission(self._directory.path))
+            self._reader = StoreReader(self._directory.telemetry, rule)
         return self._reader
 
     async def page(self, query: Query | None, before: Any = None, after: Any = None, limit: int = 200) -> Any:

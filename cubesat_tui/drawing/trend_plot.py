@@ -1,0 +1,199 @@
+"""One channel over time: dots, limit lines with their names at the right end, gaps as gaps, clock times below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cubesat_tui.drawing.braille import DotCanvas
+from cubesat_tui.drawing.numbers import nice_step, tick_text, time_step_ns
+from cubesat_tui.drawing.rows import Row, Span, left, right
+from cubesat_tui.drawing.signs import UNICODE, SignSet
+
+AXIS = 8
+"""Cells of the value axis, its upright included."""
+NAMES = 11
+"""Cells at the right end for the names of the limit lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLine:
+    """A horizontal line at `value`, named `crit 2000`, in a severity's style."""
+
+    value: float
+    name: str
+    style: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrendData:
+    """Bins of equal width over [t0_ns, t1_ns): least and greatest value, NaN where a bin is empty.
+
+    `join_s`: neighbouring values further apart than this are a gap, not a line.
+    """
+
+    t0_ns: int
+    t1_ns: int
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    join_s: float
+
+
+def bins_for(width: int) -> int:
+    """Bins a plot of `width` cells has room for."""
+    return max(2, 2 * (width - AXIS - NAMES))
+
+
+def aligned(end_ns: int, span_ns: int, bins: int) -> tuple[int, int]:
+    """[t0, t1) of `bins` whole bins that ends at or right after `end_ns`; bin edges are multiples of their width,
+    so a bin never changes its shape while time goes on."""
+    step = max(1, -(-span_ns // bins))
+    t1 = (end_ns // step + 1) * step
+    return t1 - bins * step, t1
+
+
+def value_range(data: TrendData, lines: Sequence[LimitLine]) -> tuple[float, float]:
+    """Least and greatest value to show: the data with a margin, and the limits that are near it."""
+    finite = np.concatenate([data.low[np.isfinite(data.low)], data.high[np.isfinite(data.high)]])
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    span = max(high - low, abs(high) * 1e-3, 1e-9)
+    near = [line.value for line in lines if low - span <= line.value <= high + span]
+    low, high = min([low, *near]), max([high, *near])
+    margin = 0.06 * max(high - low, span)
+    return low - margin, high + margin
+
+
+def trend_rows(
+    data: TrendData,
+    lines: Sequence[LimitLine],
+    width: int,
+    height: int,
+    signs: SignSet = UNICODE,
+    style: str = "trace",
+) -> tuple[Row, ...]:
+    """`height` rows of `width` cells: the plot and, last, its time axis."""
+    inner, tall = width - AXIS - NAMES, height - 1
+    if inner < 4 or tall < 1:
+        return ()
+    low, high = value_range(data, lines)
+    dots = 4 * tall
+
+    def at(value: float) -> int:
+        return round((high - value) / (high - low) * (dots - 1))
+
+    curve = DotCanvas(inner, tall)
+    gaps = _draw_curve(curve, data, at)
+    shown = [line for line in lines if low <= line.value <= high]
+    rules: dict[int, LimitLine] = {}
+    for line in shown:
+        rules.setdefault(min(tall - 1, at(line.value) // 4), line)
+    for line in rules.values():
+        curve.line(at(line.value))
+    texts = curve.texts(signs.ascii)
+    upright = "|" if signs.ascii else "│"
+    labels = _value_labels(low, high, tall)
+    out: list[Row] = []
+    for y in range(tall):
+        line = rules.get(y)
+        axis: Span = (right(labels.get(y, ""), AXIS - 2) + " " + upright, "dim")
+        name: Span = (" " + left(line.name if line else "", NAMES - 1), line.style if line else "dim")
+        if line is None and y in (0, tall - 1):
+            name = (" " + left(_beyond(lines, low, high, y == 0), NAMES - 1), "dim")
+        body = texts[y]
+        if line is None and gaps and y == tall - 1:
+            body = _name_gaps(body, gaps)
+        out.append((axis, (body, line.style if line else style), name))
+    out.append(((_time_axis(data, inner), "dim"),))
+    return tuple(out)
+
+
+def _draw_curve(canvas: DotCanvas, data: TrendData, at: object) -> list[tuple[int, int]]:
+    """Draw; returns the cells [first, last] of gaps between values."""
+    count = data.low.shape[0]
+    step_s = (data.t1_ns - data.t0_ns) / count / 1e9
+    columns = canvas.dots.shape[1]
+    place = at if callable(at) else round
+    known = np.flatnonzero(np.isfinite(data.low))
+    gaps: list[tuple[int, int]] = []
+    before: tuple[int, int, int] | None = None
+    for b in known.tolist():
+        x = b * columns // count
+        top, bottom = place(float(data.high[b])), place(float(data.low[b]))
+        if before is not None:
+            b0, top0, bottom0 = before
+            if (b - b0) * step_s <= data.join_s + step_s:
+                _join(canvas, (b0 * columns // count, top0, bottom0), (x, top, bottom))
+            else:
+                gaps.append((b0 * columns // count // 2 + 1, x // 2 - 1))
+        canvas.column(x, top, bottom)
+        before = (b, top, bottom)
+    return gaps
+
+
+def _join(canvas: DotCanvas, start: tuple[int, int, int], end: tuple[int, int, int]) -> None:
+    x0, top0, bottom0 = start
+    x1, top1, bottom1 = end
+    if x1 - x0 <= 1:
+        if top1 > bottom0:
+            canvas.column(x1, bottom0, top1)
+        elif bottom1 < top0:
+            canvas.column(x1, bottom1, top0)
+        return
+    middle0, middle1 = (top0 + bottom0) / 2, (top1 + bottom1) / 2
+    xs = np.arange(x0, x1 + 1)
+    ys = np.rint(np.interp(xs, [x0, x1], [middle0, middle1])).astype(np.intp)
+    for x, y, y_next in zip(xs[:-1].tolist(), ys[:-1].tolist(), ys[1:].tolist(), strict=True):
+        canvas.column(x, y, y_next)
+
+
+def _name_gaps(text: str, gaps: list[tuple[int, int]]) -> str:
+    cells = list(text)
+    for first, last in gaps:
+        if last - first >= 4:
+            middle = (first + last) // 2
+            cells[middle - 1 : middle + 2] = list("gap")
+    return "".join(cells)
+
+
+def _value_labels(low: float, high: float, tall: int) -> dict[int, str]:
+    step = nice_step((high - low) / max(1.0, tall / 3))
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    labels: dict[int, str] = {}
+    value = math.ceil(low / step) * step
+    while value <= high:
+        y = min(tall - 1, int((high - value) / (high - low) * (4 * tall - 1)) // 4)
+        labels[y] = f"{value + 0.0:.{decimals}f}" if abs(value) > step * 1e-6 else f"{0:.{decimals}f}"
+        value += step
+    return labels
+
+
+def _beyond(lines: Sequence[LimitLine], low: float, high: float, above: bool) -> str:
+    outside = [line for line in lines if (line.value > high if above else line.value < low)]
+    if not outside:
+        return ""
+    nearest = min(outside, key=lambda line: line.value) if above else max(outside, key=lambda line: line.value)
+    return nearest.name
+
+
+def _time_axis(data: TrendData, inner: int) -> str:
+    step = time_step_ns(data.t1_ns - data.t0_ns, max(1, inner // 13))
+    cells = [" "] * (AXIS + inner + NAMES)
+    t = -(-data.t0_ns // step) * step
+    while t < data.t1_ns:
+        at = AXIS + int((t - data.t0_ns) / (data.t1_ns - data.t0_ns) * inner)
+        text = tick_text(t, step)
+        start = at - len(text) // 2
+        if (
+            start >= 0
+            and start + len(text) <= len(cells)
+            and all(c == " " for c in cells[start - 1 : start + len(text) + 1])
+        ):
+            cells[start : start + len(text)] = list(text)
+        t += step
+    return "".join(cells)

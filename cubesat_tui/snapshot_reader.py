@@ -1,0 +1,300 @@
+"""Mission store -> Snapshot, incrementally, on one thread.
+
+`poll` asks `PRAGMA data_version` first: while nothing was committed only ages grow, and one snapshot a second is
+enough for them. Alarms are the fold of the journal rows that came since the last poll.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cubesat_tui.drawing.signs import level_key
+from cubesat_tui.snapshot import ChannelNow, ContactNow, LinkNow, ModelNow, Pass, Snapshot
+from cubesat_tui.spark_history import SparkHistory
+from telemetry.alarms import ALARM_KINDS, Alarm, AlarmState, Event, Key, fold, urgency
+from telemetry.dictionary import Mission, read_mission
+from telemetry.freshness import Acquisition, acquisition, invalid_mask, is_invalid
+from telemetry.limits import DISABLED, check
+from telemetry.store.errors import StoreError
+from telemetry.store.reader import StoreReader
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from telemetry.clock import Clock
+    from telemetry.frame import Float64s, Frame, Layout
+    from telemetry.store.directory import MissionDirectory
+    from telemetry.store.rows import HealthRow, InvalidRule
+
+SILENT_S = 3.0
+"""A heartbeat older than this means that no station runs."""
+IDLE_S = 1.0
+"""Without news, ages are redrawn this often."""
+CONTACTS_S = 5.0
+EVENTS = 200
+_DAY_NS = 86_400_000_000_000
+
+
+def invalid_by(mission: Mission) -> InvalidRule:
+    """The rule that says which values of a mission's frames are INVALID."""
+
+    def rule(satellite: str, layout: Layout, values: Float64s) -> npt.NDArray[np.bool_]:
+        return invalid_mask(mission.bus_of(satellite).channels_of(layout), values)
+
+    return rule
+
+
+class SnapshotReader:
+    """Reads one mission; every method on the same thread."""
+
+    def __init__(self, directory: MissionDirectory, clock: Clock, satellite: str | None = None) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._wanted = satellite
+        self._mission: Mission | None = None
+        self._reader: StoreReader | None = None
+        self._sparks: SparkHistory | None = None
+        self._version = -1
+        self._read_at = -math.inf
+        self._contacts_at = -math.inf
+        self._passes: tuple[Pass, ...] = ()
+        self._seq = 0
+        self._journal_id = 0
+        self._alarms: dict[Key, Alarm] = {}
+        self._events: deque[Event] = deque(maxlen=EVENTS)
+
+    def poll(self) -> Snapshot | None:
+        """A new snapshot, or None while there is no store yet or nothing on screen would change.
+
+        Raises:
+            MissionError: mission.toml cannot be used.
+        """
+        reader = self._open()
+        if reader is None:
+            return None
+        version, now = reader.data_version(), self._clock.monotonic()
+        if version == self._version and now - self._read_at < IDLE_S:
+            return None
+        self._version, self._read_at = version, now
+        return self.read()
+
+    def read(self) -> Snapshot:
+        """The newest snapshot.
+
+        Raises:
+            StoreError: there is no store.
+        """
+        reader = self._open()
+        if reader is None or self._mission is None or self._sparks is None:
+            raise StoreError(f"{self._directory.telemetry}: there is no mission store yet")
+        mission = self._mission
+        satellite = self._wanted or mission.satellites[0].name
+        self._follow_journal(reader)
+        health = reader.health()
+        body: Mapping[str, Any] = health.body if health is not None else {}
+        frames = reader.newest(satellite)
+        wall = self._clock.now_ns()
+        newest_t = max((frame.t_ns for frame in frames.values()), default=None)
+        rate = _rate(body)
+        live = body.get("link") != "REPLAY" and rate == 1.0
+        now = wall if live or newest_t is None else newest_t
+        self._follow_contacts(reader, satellite, now)
+        contact = _contact(self._passes, body, satellite, now)
+        link = _link(health, wall, rate)
+        self._seq += 1
+        alarms = tuple(sorted((a for a in self._alarms.values() if a.satellite == satellite), key=urgency))
+        channels = self._channels(satellite, frames, (wall, now), rate, contact.in_contact, alarms)
+        anomalies = [alarm for alarm in alarms if alarm.kind == "anomaly"]
+        return Snapshot(
+            seq=self._seq,
+            now_ns=now,
+            wall_ns=wall,
+            mission=mission,
+            satellite=satellite,
+            simulated=mission.simulated,
+            link=link,
+            contact=contact,
+            data_age_s=min((_age(wall, frame.received_ns) for frame in frames.values()), default=None),
+            model=_model(health, wall),
+            alarms=alarms,
+            counts=_counts(alarms),
+            channels=channels,
+            events=tuple(reversed(self._events)),
+            passes=self._passes,
+            frames=int(body.get("accepted") or 0) or reader.frames_accepted(),
+            newest_t_ns=newest_t,
+            health=body,
+            anomaly=anomalies[0].body if anomalies else None,
+        )
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _open(self) -> StoreReader | None:
+        if self._reader is not None:
+            return self._reader
+        if self._mission is None:
+            self._mission = read_mission(self._directory.path)
+        try:
+            self._reader = StoreReader(self._directory.telemetry, invalid_by(self._mission))
+        except StoreError:
+            # The station makes the store a moment after the console started; the status bar says CONNECTING.
+            return None
+        self._sparks = SparkHistory(self._reader)
+        return self._reader
+
+    def _follow_journal(self, reader: StoreReader) -> None:
+        while True:
+            events = reader.journal(self._journal_id)
+            for event in events:
+                self._events.append(event)
+                if event.kind in ALARM_KINDS:
+                    self._alarms = fold(self._alarms, event)
+            if not events:
+                return
+            self._journal_id = events[-1].id
+
+    def _follow_contacts(self, reader: StoreReader, satellite: str, now_ns: int) -> None:
+        if self._clock.monotonic() - self._contacts_at < CONTACTS_S:
+            return
+        self._contacts_at = self._clock.monotonic()
+        self._passes = tuple(
+            Pass(c.station, c.acquisition_ns, c.loss_ns, c.max_el_deg)
+            for c in reader.contacts(now_ns, now_ns + _DAY_NS, satellite)
+        )
+
+    def _channels(
+        self,
+        satellite: str,
+        frames: Mapping[str, Frame],
+        times: tuple[int, int],
+        rate: float,
+        in_contact: bool,
+        alarms: tuple[Alarm, ...],
+    ) -> dict[str, ChannelNow]:
+        if self._mission is None or self._sparks is None:
+            return {}
+        bus = self._mission.bus_of(satellite)
+        wall, now = times
+        newest: dict[str, tuple[float, Frame]] = {}
+        for frame in sorted(frames.values(), key=lambda f: f.t_ns):
+            for name, value in zip(frame.layout.names, frame.values.tolist(), strict=True):
+                newest[name] = (value, frame)
+        context = {name: value for name, (value, _) in newest.items()}
+        anomalous = {
+            name for alarm in alarms if alarm.kind == "anomaly" and alarm.active for name in alarm.channels
+        }
+        anomalous |= {alarm.channel for alarm in alarms if alarm.kind == "anomaly" and alarm.active}
+        valid = {
+            name: (value, frame.t_ns)
+            for name, (value, frame) in newest.items()
+            if name in bus.by_name and not is_invalid(bus.by_name[name], value)
+        }
+        sparks = self._sparks.step(satellite, tuple(bus.by_name), now, valid)
+        out: dict[str, ChannelNow] = {}
+        for name, channel in bus.by_name.items():
+            value, frame = newest.get(name, (None, None))
+            age = None if frame is None else _age(wall, frame.received_ns)
+            status = acquisition(channel, value, age, rate, in_contact)
+            silent = channel.contact_only and not in_contact and status is Acquisition.NOT_RECEIVED
+            known = value is not None and math.isfinite(value)
+            out[name] = ChannelNow(
+                channel=channel,
+                value=value,
+                text="no signal" if silent else "-" if value is None else channel.number(value),
+                t_ns=None if frame is None else frame.t_ns,
+                age_s=age,
+                acquisition=status,
+                result=check(channel, value, context)
+                if known and value is not None and status is Acquisition.ACQUIRED
+                else DISABLED,
+                anomalous=name in anomalous,
+                spark=sparks.get(name, ()),
+                limits=channel.limit_set(context),
+                silent=silent,
+            )
+        return out
+
+
+def _age(wall_ns: int, received_ns: int) -> float:
+    return max(0.0, (wall_ns - received_ns) / 1e9)
+
+
+def _rate(body: Mapping[str, Any]) -> float:
+    raw = body.get("rate", 1.0)
+    return float(raw) if isinstance(raw, int | float) and raw > 0 else math.inf
+
+
+def _link(health: HealthRow | None, wall_ns: int, rate: float) -> LinkNow:
+    if health is None:
+        return LinkNow("CONNECTING", "no station has reported yet", None)
+    beat = _age(wall_ns, health.beat_ns)
+    if beat > SILENT_S:
+        return LinkNow("DOWN", f"station silent {_short(beat)}", beat)
+    full = int(health.body.get("disk_full") or 0)
+    if full:
+        return LinkNow("DISK FULL", f"{full} frames refused", beat)
+    detail = str(health.body.get("source", ""))
+    if rate != 1.0:
+        detail += " xmax" if math.isinf(rate) else f" x{rate:g}"
+    return LinkNow(str(health.body.get("link", "CONNECTING")), detail, beat)
+
+
+def _short(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def _contact(passes: tuple[Pass, ...], body: Mapping[str, Any], satellite: str, now_ns: int) -> ContactNow:
+    for one in passes:
+        if one.acquisition_ns <= now_ns < one.loss_ns:
+            return ContactNow(True, one.station, until_ns=one.loss_ns)
+    coming = next((one for one in passes if one.acquisition_ns > now_ns), None)
+    if coming is not None:
+        return ContactNow(False, coming.station, next_ns=coming.acquisition_ns)
+    told = (body.get("contact") or {}).get(satellite) or {}
+    station = str(told.get("station", ""))
+    until, following = told.get("until_ns"), told.get("next_ns")
+    if until is not None and int(until) > now_ns:
+        return ContactNow(True, station, until_ns=int(until))
+    return ContactNow(False, station, next_ns=int(following)) if following is not None else ContactNow()
+
+
+def _model(health: HealthRow | None, wall_ns: int) -> ModelNow:
+    if health is None:
+        return ModelNow()
+    model = health.body.get("model") or {}
+    trainer = health.body.get("trainer") or {}
+    learning = health.body.get("learning") or {}
+    due = health.next_retrain_ns if health.next_retrain_ns is not None else trainer.get("next_ns")
+    return ModelNow(
+        version=model.get("version"),
+        retrain=trainer.get("retrain"),
+        next_s=None if due is None else max(0.0, (int(due) - wall_ns) / 1e9),
+        learning=(int(learning["have"]), int(learning["need"])) if {"have", "need"} <= learning.keys() else None,
+        error=str(trainer.get("error") or ""),
+    )
+
+
+def sign_key(alarm: Alarm) -> str:
+    """The sign an alarm is counted and drawn under: the worst it has been."""
+    return "anomaly" if alarm.kind == "anomaly" else level_key(alarm.severity)
+
+
+def _counts(alarms: tuple[Alarm, ...]) -> dict[str, tuple[int, int]]:
+    counts: dict[str, tuple[int, int]] = {}
+    for alarm in alarms:
+        if alarm.state is AlarmState.SHELVED:
+            continue
+        new, active = counts.get(sign_key(alarm), (0, 0))
+        counts[sign_key(alarm)] = (new + alarm.needs_acknowledgement, active + alarm.active)
+    return counts
