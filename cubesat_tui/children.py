@@ -157,7 +157,9 @@ class Child:
         try:
             message = json.loads(raw)
         except ValueError:
-            log.warning("%s wrote a line that is no JSON: %s", self.name, plain_text(raw[:200].decode("utf-8", "replace")))
+            log.warning(
+                "%s wrote a line that is no JSON: %s", self.name, plain_text(raw[:200].decode("utf-8", "replace"))
+            )
             return
         if isinstance(message, dict):
             self._on_line(message)

@@ -55,9 +55,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
 
-@click.group(
-    cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @mission_option
 @click.option(
     "--attach",
@@ -92,6 +90,7 @@ def root(
             if given:
                 context.fail(f"{option} belongs to the console and means nothing to {context.invoked_subcommand!r}")
         return
+    del scenario, seed  # read from the context where a demo mission is made
     from cubesat_tui.commands.console import open_console
 
-    open_console(context, mission_path, attach, scenario, seed, read_only, operator)
+    open_console(context, mission_path, attach, read_only, operator)

@@ -21,7 +21,9 @@ LOST_TERMINAL = "console lost its terminal"
 KEPT_RUNNING = "operator quit, the station keeps running"
 
 
-def hand_over(directory: MissionDirectory, *, operator: str, reason: str, clock: Clock, trainer: bool = True) -> int:
+def hand_over(
+    directory: MissionDirectory, *, operator: str, reason: str, clock: Clock, trainer: bool = True
+) -> int:
     """Start a detached station on `directory` and leave a note for the journal; the caller then stops its own.
 
     Returns:
@@ -55,7 +57,6 @@ def hand_over(directory: MissionDirectory, *, operator: str, reason: str, clock:
 def note_handover(directory: MissionDirectory, *, operator: str, reason: str, clock: Clock) -> None:
     """Ask whichever station comes next to journal why the console let go."""
     from telemetry.limits import Level
-
     from telemetry.store.inbox import Inbox
 
     kind = "console.lost_terminal" if reason == LOST_TERMINAL else "console.kept_running"

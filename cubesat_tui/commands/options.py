@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -71,9 +72,9 @@ def demo_path() -> Path:
 def mission_path_of(context: click.Context, given: Path | None) -> Path:
     """The mission directory asked for: on the command, else on the program, else the demo mission."""
     if given is not None:
-        return given.expanduser()
+        return given.expanduser().absolute()
     outer = context.find_root().params.get("mission_path")
-    return outer.expanduser() if isinstance(outer, Path) else demo_path()
+    return outer.expanduser().absolute() if isinstance(outer, Path) else demo_path()
 
 
 def operator_of(context: click.Context, given: str | None) -> str:
@@ -97,7 +98,9 @@ def open_directory(path: Path) -> MissionDirectory:
     from telemetry.store.directory import MissionDirectory
 
     if not path.is_dir():
-        refuse(f"{path}: no such mission directory; cubesat-tui creates the demo mission, --mission DIR names another")
+        refuse(
+            f"{path}: no such mission directory; cubesat-tui creates the demo mission, --mission DIR names another"
+        )
     directory = MissionDirectory(path)
     if not directory.toml.is_file():
         refuse(f"{directory.toml}: not found; a mission directory holds a mission.toml")
@@ -126,7 +129,7 @@ def print_json(value: Any) -> None:
 def finite(value: Any) -> Any:
     """`value` with every number JSON cannot hold replaced by None."""
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
+        return value if math.isfinite(value) else None
     if isinstance(value, dict):
         return {str(k): finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,0 +1,151 @@
+"""Requests from the inbox, applied in the order they were made: acknowledgements, finished fits, notes, stop.
+
+A request is journaled by the transaction that also remembers its id, and deleted from the inbox after that. A
+station killed in between finds the id again and does not apply the request twice.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from telemetry.alarms import Event
+from telemetry.limits import Level
+from telemetry.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from telemetry.alarm_desk import AlarmDesk
+    from telemetry.store.inbox import Inbox, Request
+
+log = logging.getLogger(__name__)
+
+CURSOR = "inbox"
+FREE_KINDS = ("console.", "export.", "note.", "trainer.", "mlflow.")
+"""What others may have journaled as they say it; the rest of the journal is the station's own word."""
+
+
+@dataclass
+class Applied:
+    """What a round of requests came to."""
+
+    events: list[Event] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+
+    def cursors(self) -> dict[str, str]:
+        """To be committed with `events`."""
+        return {CURSOR: json.dumps(self.ids)}
+
+
+class Acts:
+    """Applies requests. `record_run` takes a finished fit, `stop` ends the station."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        desk: AlarmDesk,
+        now_ns: Callable[[], int],
+        record_run: Callable[[Mapping[str, Any]], list[Event]],
+        stop: Callable[[], None],
+        applied_before: str | None = None,
+    ) -> None:
+        """`applied_before`: the stored cursor `inbox`, or None."""
+        self._inbox = inbox
+        self._desk = desk
+        self._now_ns = now_ns
+        self._record_run = record_run
+        self._stop = stop
+        done: list[str] = json.loads(applied_before) if applied_before else []
+        self._inbox.delete(done)
+        self._waiting: set[str] = set()
+
+    def poll(self) -> Applied:
+        """Apply what is pending. The caller journals the events and then calls `forget`."""
+        applied = Applied()
+        for request in self._inbox.pending():
+            if request.id in self._waiting:
+                continue
+            applied.events.extend(self._apply(request))
+            applied.ids.append(request.id)
+        self._waiting.update(applied.ids)
+        return applied
+
+    def forget(self, applied: Applied) -> None:
+        """The events are durable: delete their requests."""
+        self._inbox.delete(applied.ids)
+        self._waiting.difference_update(applied.ids)
+
+    def _apply(self, request: Request) -> list[Event]:
+        try:
+            match request.kind:
+                case "ack":
+                    return self._acknowledge(request, _text(request, "satellite"), _text(request, "subject"))
+                case "ack_all":
+                    keys = [(str(satellite), str(subject)) for satellite, subject in request.body["subjects"]]
+                    return [event for key in keys for event in self._acknowledge(request, *key)]
+                case "event":
+                    return [self._note(request)]
+                case "run_recorded":
+                    return self._record_run(request.body)
+                case "stop":
+                    self._stop()
+                    return []
+                case _:
+                    return [self._refused(request, f"no request is called {plain_text(request.kind, 40)!r}")]
+        except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+            return [self._refused(request, f"the request cannot be read: {plain_text(str(error))}")]
+
+    def _acknowledge(self, request: Request, satellite: str, subject: str) -> list[Event]:
+        outcome = self._desk.acknowledge((satellite, subject), request.actor, self._now_ns())
+        return [self._refused(request, outcome, satellite, subject)] if isinstance(outcome, str) else outcome
+
+    def _note(self, request: Request) -> Event:
+        kind = plain_text(_text(request, "kind"), 40)
+        if not kind.startswith(FREE_KINDS):
+            return self._refused(request, f"nobody but the station journals {kind!r}")
+        severity = int(request.body.get("severity", 0))
+        body = request.body.get("body", {})
+        if not isinstance(body, dict):
+            raise TypeError("body: a table is wanted")
+        return Event(
+            at_ns=request.at_ns,
+            satellite=plain_text(str(request.body.get("satellite", "")), 80),
+            kind=kind,
+            severity=max(int(Level.IN_LIMITS), min(severity, int(Level.WARNING))),
+            subject=plain_text(str(request.body.get("subject", "")), 200),
+            actor=plain_text(request.actor, 40),
+            body=_plain(body),
+        )
+
+    def _refused(self, request: Request, reason: str, satellite: str = "", subject: str = "") -> Event:
+        return Event(
+            at_ns=self._now_ns(),
+            satellite=plain_text(satellite, 80),
+            kind="act.refused",
+            severity=int(Level.IN_LIMITS),
+            subject=plain_text(subject or request.kind, 80),
+            actor=plain_text(request.actor, 40),
+            body={"request": plain_text(request.kind, 40), "text": reason},
+        )
+
+
+def _text(request: Request, field_name: str) -> str:
+    value = request.body[field_name]
+    if not isinstance(value, str):
+        raise TypeError(f"{field_name}: text is wanted")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Every string in it through the gate."""
+    if isinstance(value, str):
+        return plain_text(value)
+    if isinstance(value, dict):
+        return {plain_text(str(k), 80): _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return value

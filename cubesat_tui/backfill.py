@@ -1,0 +1,75 @@
+"""Six orbits of history for a new simulated mission, written behind the live frames.
+
+The history ends where the live simulation begins. How far it came is a cursor of the store, committed with the
+frames, so a station that was killed half-way goes on; frames that were stored already count as duplicates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from telemetry.alarms import Event
+from telemetry.frame import FrameBatch
+
+if TYPE_CHECKING:
+    from telemetry.dictionary import Mission
+
+CURSOR = "history"
+ORBITS = 6.0
+CHUNK_FRAMES = 2_000
+PAUSE_S = 0.02
+"""Between two chunks, so that live frames and requests get their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """What is left to do. `t_end_ns`: where the history ends, which is where the live frames began."""
+
+    t_end_ns: int
+    done: bool = False
+
+    def cursor(self) -> str:
+        """Text kept in the store."""
+        return json.dumps({"t_end_ns": self.t_end_ns, "done": self.done})
+
+    @staticmethod
+    def of(cursor: str | None, now_ns: int) -> Backfill:
+        """Read a stored cursor; without one the history ends now."""
+        if cursor is None:
+            return Backfill(now_ns)
+        body: dict[str, Any] = json.loads(cursor)
+        return Backfill(int(body["t_end_ns"]), bool(body["done"]))
+
+
+def pieces(batch: FrameBatch) -> Iterator[FrameBatch]:
+    """`batch` in pieces of at most 2,000 frames, so that no transaction holds the store for long."""
+    import numpy as np
+
+    for start in range(0, len(batch), CHUNK_FRAMES):
+        yield batch.take(np.arange(start, min(start + CHUNK_FRAMES, len(batch))))
+
+
+async def in_thread(batches: Iterator[FrameBatch]) -> FrameBatch | None:
+    """The next batch, computed off the loop; None at the end."""
+    return await asyncio.to_thread(next, batches, None)
+
+
+def history_of(mission: Mission, satellite: str, t_end_ns: int) -> Iterator[FrameBatch]:
+    """The frames of the past six orbits, oldest first."""
+    from sim.history import history
+
+    return history(mission, satellite, t_end_ns, ORBITS, mission.source.seed)
+
+
+def events_of(mission: Mission, satellite: str, t_end_ns: int) -> list[Event]:
+    """What happened in them: alarms that were raised, acknowledged and cleared long before now."""
+    from sim.history import history_events
+
+    return list(history_events(mission, satellite, t_end_ns, ORBITS, mission.source.seed))
+
+
+Commit = Callable[[list[FrameBatch], list[Event], dict[str, str]], None]

@@ -1,0 +1,239 @@
+"""`cubesat-tui`: the console, with a station in this process or on one that runs elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from cubesat_tui.commands.options import (
+    load_mission,
+    mission_path_of,
+    open_directory,
+    operator_of,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from cubesat_tui.app import ConsoleApp
+    from cubesat_tui.sources import SourceFactory
+    from cubesat_tui.station_thread import StationThread
+    from telemetry.clock import Clock
+    from telemetry.dictionary import Mission
+    from telemetry.store.directory import MissionDirectory
+
+TARGETS = ("nothing (a running station of the mission directory)", "a mission directory")
+TERM_PATIENCE_S = 0.7
+"""How long the app may take to leave by itself before the station is stopped without it."""
+PLAIN_TERMINAL = (
+    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
+)
+
+
+def need_terminal() -> None:
+    """Refuse to draw where nobody looks.
+
+    Raises:
+        Refusal: stdin or stdout is not a terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        refuse(
+            "this is not a terminal; without one: cubesat-tui run (a station without a console),"
+            " cubesat-tui status --json (how a mission stands)"
+        )
+
+
+def open_console(
+    context: click.Context,
+    mission_path: Path | None,
+    attach: str | None,
+    read_only: bool,
+    operator: str | None,
+) -> None:
+    """Open the console and come back when the operator has left."""
+    from cubesat_tui.commands.mission_start import ensure_mission
+    from cubesat_tui.sources import NoSource, source_of
+    from telemetry.clock import SystemClock
+
+    target = None if attach is None else _target(attach)
+    need_terminal()
+    path = target or mission_path_of(context, mission_path)
+    name = operator_of(context, operator)
+    clock = SystemClock()
+    if attach is not None or read_only:
+        directory = open_directory(path)
+        load_mission(directory.path)
+        if not directory.telemetry.exists():
+            refuse(f"{path}: no station has run here yet; start one: cubesat-tui run --mission {path}", exit_code=3)
+        show(directory, clock, name, read_only=read_only)
+        return
+    first_start = ensure_mission(context, path)
+    directory = open_directory(path)
+    mission = load_mission(directory.path)
+    try:
+        source_name, make_source = source_of(mission, clock)
+    except NoSource as error:
+        from telemetry.store.directory import MissionLock
+
+        if not directory.telemetry.exists() or not MissionLock(directory.station_lock).holder():
+            refuse(str(error))
+        show(directory, clock, name, read_only=read_only)
+        return
+    start_and_show(directory, mission, source_name, make_source, clock, name, first_start=first_start)
+
+
+def start_and_show(
+    directory: MissionDirectory,
+    mission: Mission,
+    source_name: str,
+    make_source: SourceFactory,
+    clock: Clock,
+    operator: str,
+    *,
+    first_start: bool = False,
+    can_hand_over: bool = True,
+) -> None:
+    """Run the station in a thread of this process and the console on it; attach where one runs already."""
+    from cubesat_tui.station import MissionHeld, Station
+    from cubesat_tui.station_thread import StationThread
+    from telemetry.store.errors import StoreError
+
+    log_to_file(directory)
+    thread = StationThread(
+        lambda: Station(directory, mission, source_name, make_source, clock=clock, operator=operator)
+    )
+    try:
+        thread.start()
+    except MissionHeld as error:
+        click.echo(f"cubesat-tui: {error}; attaching to it", err=True)
+        show(directory, clock, operator, notice=f"{error}: attached to it")
+        return
+    except (StoreError, TimeoutError) as error:
+        refuse(str(error), exit_code=1)
+    show(directory, clock, operator, thread=thread, first_start=first_start, can_hand_over=can_hand_over)
+
+
+def show(
+    directory: MissionDirectory,
+    clock: Clock,
+    operator: str,
+    *,
+    read_only: bool = False,
+    thread: StationThread | None = None,
+    first_start: bool = False,
+    can_hand_over: bool = True,
+    notice: str = "",
+) -> None:
+    """Run the app until the operator leaves, then do with the station of this process what was asked."""
+    from cubesat_tui.app import ConsoleApp, Departure
+    from cubesat_tui.handover import KEPT_RUNNING, hand_over
+
+    app = ConsoleApp(
+        directory, clock=clock, operator=operator, read_only=read_only, station=thread, first_start=first_start
+    )
+    leave_on_signals(app, directory, clock, operator, thread if can_hand_over else None, thread)
+    del notice
+    departure = app.run()
+    if thread is None:
+        return
+    successor = None
+    if departure is Departure.KEEP_RUNNING and thread.alive and can_hand_over:
+        successor = hand_over(directory, operator=operator, reason=KEPT_RUNNING, clock=clock)
+    failed = thread.failure
+    stopped = thread.stop()
+    if failed is not None:
+        refuse(f"the station failed: {type(failed).__name__}: {failed}; see {directory.log}", exit_code=1)
+    if successor is not None:
+        click.echo(f"cubesat-tui: the station keeps running as process {successor}; cubesat-tui attaches to it")
+    if not stopped:
+        # The thread is a daemon and everything confirmed is durable: leaving now loses nothing.
+        click.echo("cubesat-tui: the station did not stop in time; what was confirmed is stored", err=True)
+        os._exit(1)
+
+
+def leave_on_signals(
+    app: ConsoleApp,
+    directory: MissionDirectory,
+    clock: Clock,
+    operator: str,
+    heritage: StationThread | None,
+    thread: StationThread | None,
+) -> None:
+    """TERM stops everything; HUP ends the console and hands the station (`heritage`) to a detached process.
+
+    The work is done on a thread of its own: a console whose terminal has gone may never get to it.
+    """
+    from cubesat_tui.handover import LOST_TERMINAL, hand_over
+
+    begun = threading.Event()
+
+    def hung_up() -> None:
+        if heritage is not None and heritage.alive:
+            hand_over(directory, operator=operator, reason=LOST_TERMINAL, clock=clock)
+        _end(thread)
+
+    def terminated() -> None:
+        app_loop = getattr(app, "_loop", None)
+        if app_loop is not None:
+            app_loop.call_soon_threadsafe(app.exit)
+        if thread is not None:
+            thread.stop()
+        threading.Event().wait(TERM_PATIENCE_S)
+        _restore_terminal()
+        _end(None)
+
+    def begin(number: int, frame: FrameType | None) -> None:
+        del frame
+        if not begun.is_set():
+            begun.set()
+            work = hung_up if number == signal.SIGHUP else terminated
+            threading.Thread(target=work, name="departure", daemon=True).start()
+
+    signal.signal(signal.SIGHUP, begin)
+    signal.signal(signal.SIGTERM, begin)
+
+
+def _end(thread: StationThread | None) -> NoReturn:
+    if thread is not None:
+        thread.stop(1.5)
+    os._exit(0)
+
+
+def _restore_terminal() -> None:
+    try:
+        os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, PLAIN_TERMINAL.encode())
+    except OSError:
+        # The terminal went away as well.
+        pass
+
+
+def log_to_file(directory: MissionDirectory) -> None:
+    """The station of a console writes its log to the mission's `log/`, never over the screen."""
+    import logging
+
+    directory.log.mkdir(mode=0o700, exist_ok=True)
+    logging.basicConfig(
+        filename=directory.log / "station.log",
+        level=logging.INFO,
+        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+    )
+
+
+def _target(attach: str) -> Path | None:
+    """The directory to attach to; None for the mission directory.
+
+    Raises:
+        Refusal: a target nobody knows.
+    """
+    if not attach:
+        return None
+    path = Path(attach).expanduser()
+    if not path.is_dir():
+        refuse(f"--attach: {attach!r}: unknown target. Known: {'; '.join(TARGETS)}")
+    return path.absolute()

@@ -1,0 +1,54 @@
+"""Where data is missing: the silence between two frames of a satellite, told once, filled with nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from telemetry.alarms import Event
+from telemetry.dictionary import Bus
+from telemetry.limits import Level
+
+PERIODS = 3
+"""As for freshness: so many periods may pass before silence is a gap."""
+SLACK_NS = 2_000_000_000
+
+
+def longest_silence_ns(bus: Bus) -> int:
+    """Generation time that may pass between two frames of a satellite without being a gap."""
+    shortest = min((channel.period_s for channel in bus.channels if not channel.contact_only), default=1.0)
+    return int(PERIODS * shortest * 1e9) + SLACK_NS
+
+
+def in_words(seconds: float) -> str:
+    """`8 s`, `12 min`, `3.0 h`, `3.0 days`: the largest unit that fits."""
+    for size, unit in ((86_400, "days"), (3_600, "h")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+
+
+@dataclass
+class GapFinder:
+    """Follows the newest generation time of one satellite; `step` with each frame that was sent live."""
+
+    satellite: str
+    silence_ns: int
+    newest_ns: int | None = None
+
+    def step(self, t_ns: int, at_ns: int) -> Event | None:
+        """The gap that a frame of generation time `t_ns`, seen at `at_ns`, ends; None where there is none."""
+        before = self.newest_ns
+        if before is not None and t_ns <= before:
+            return None
+        self.newest_ns = t_ns
+        if before is None or t_ns - before <= self.silence_ns:
+            return None
+        seconds = (t_ns - before) / 1e9
+        return Event(
+            at_ns=at_ns,
+            satellite=self.satellite,
+            kind="gap.found",
+            severity=int(Level.WATCH),
+            subject=self.satellite,
+            body={"t0_ns": before, "t1_ns": t_ns, "seconds": seconds, "text": f"no data for {in_words(seconds)}"},
+        )

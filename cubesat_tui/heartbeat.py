@@ -1,0 +1,63 @@
+"""What a station says about itself each second: one row of the store, from which every console draws."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from telemetry.store.rows import HealthRow
+
+if TYPE_CHECKING:
+    from cubesat_tui.station import Station
+
+STATION = "station"
+"""Key of the row; a mission directory has one station."""
+
+
+def health_row(station: Station) -> HealthRow:
+    """The heartbeat of this moment."""
+    return HealthRow(
+        station=STATION,
+        beat_ns=station.clock.now_ns(),
+        next_retrain_ns=station.trainer_view.next_ns,
+        body=health_body(station),
+    )
+
+
+def health_body(station: Station) -> dict[str, Any]:
+    """Everything a console needs beside the store's own rows. Times are UTC ns, ages seconds."""
+    state, detail = station.link.state
+    ingest, rate = station.ingest, station.link.rate
+    history = station.history_progress
+    child = station.child
+    return {
+        "link": state,
+        "detail": detail,
+        "source": station.source_name,
+        "rate": None if math.isinf(rate) else rate,
+        "live": station.link.live,
+        "ended": station.source_ended,
+        "simulated": station.mission.simulated,
+        "scenario": station.mission.source.scenario if station.mission.simulated else None,
+        "accepted": ingest.accepted,
+        "refused": refused(station),
+        "packets": station.link.packets(),
+        "contact": station.contacts.health(station.mission_clock.now_ns()),
+        "model": station.models.health(),
+        "learning": station.trainer_view.learning,
+        "trainer": station.trainer_view.health(child),
+        "disk_full": ingest.disk_full,
+        "history": None if history is None else {"done": history[0], "of": history[1]},
+        "mission_ns": station.mission_clock.now_ns(),
+        "pid": os.getpid(),
+        "operator": station.operator,
+    }
+
+
+def refused(station: Station) -> dict[str, int]:
+    """Frames not stored since the station started, by reason: refused by the source and by the store."""
+    counted = dict(station.ingest.refused)
+    for reason, count in getattr(station.source, "refused", {}).items():
+        counted[reason] = counted.get(reason, 0) + count
+    return counted

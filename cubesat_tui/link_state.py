@@ -1,0 +1,119 @@
+"""Is the link alive? Judged by when a frame was last received, never by what it says about time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from telemetry.clock import Clock
+from telemetry.dictionary import Mission
+from telemetry.frame import FrameBatch, Quality
+from telemetry.links.source import Source
+
+CONNECTING, LIVE, STALE, DOWN, REPLAY = "CONNECTING", "LIVE", "STALE", "DOWN", "REPLAY"
+STALE_PERIODS = 3.0
+STALE_SLACK_S = 2.0
+DOWN_AFTER_S = 60.0
+
+
+@dataclass
+class _Newest:
+    """The newest frame of one packet: generation and reception time (UTC ns), and reception on the monotonic clock."""
+
+    t_ns: int
+    received_ns: int
+    heard: float
+
+
+class LinkState:
+    """State of the source as a station sees it."""
+
+    def __init__(self, mission: Mission, clock: Clock) -> None:
+        periods = [
+            channel.period_s
+            for bus in mission.buses.values()
+            for channel in bus.channels
+            if not channel.contact_only
+        ]
+        self._period_s = min(periods, default=1.0)
+        self._clock = clock
+        self._packets: dict[str, dict[str, _Newest]] = {}
+        self._heard: float | None = None
+        self._reason = ""
+        self._ended = False
+        self.live = True
+        self.rate = 1.0
+        self._told = CONNECTING
+
+    def use(self, source: Source) -> None:
+        """A source was made: judge by its rate."""
+        self.live = source.live
+        self.rate = source.rate
+        self._reason = ""
+
+    def received(self, batch: FrameBatch) -> None:
+        """`batch` is stored; called in the order of arrival. Frames recorded on board do not make a link live."""
+        now = self._clock.monotonic()
+        self._reason = ""
+        for index, satellite in enumerate(batch.satellites):
+            rows = (batch.satellite == index) & ((batch.quality & int(Quality.STORED)) == 0)
+            if not rows.any():
+                continue
+            self._heard = now
+            times = batch.t_ns[rows]
+            best = int(times.argmax())
+            packets = self._packets.setdefault(satellite, {})
+            known = packets.get(batch.layout.packet)
+            if known is None or int(times[best]) >= known.t_ns:
+                packets[batch.layout.packet] = _Newest(int(times[best]), int(batch.received_ns[rows][best]), now)
+
+    def lost(self, reason: str) -> None:
+        """The source died."""
+        self._reason = reason or "the source died"
+
+    def over(self) -> None:
+        """The source has no more frames."""
+        if self.live:
+            self._reason = "the source has no more frames"
+
+    def end(self) -> None:
+        """The station is ending."""
+        self._ended = True
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """(CONNECTING, LIVE, STALE, DOWN or REPLAY, a reason in words or an empty text)."""
+        if self._ended:
+            return DOWN, "the station has ended"
+        if self._reason:
+            return DOWN, self._reason
+        if not self.live:
+            return REPLAY, "" if math.isinf(self.rate) else f"x{self.rate:g}"
+        if self._heard is None:
+            return CONNECTING, ""
+        silence = self._clock.monotonic() - self._heard
+        if silence > DOWN_AFTER_S:
+            return DOWN, f"nothing received for {silence:.0f} s"
+        if silence > STALE_PERIODS * self._period_s / max(self.rate, 1e-9) + STALE_SLACK_S:
+            return STALE, f"nothing received for {silence:.0f} s"
+        return LIVE, ""
+
+    def step(self) -> tuple[str, str] | None:
+        """The state and its reason when the state changed since the last step, else None."""
+        state, detail = self.state
+        if state == self._told:
+            return None
+        self._told = state
+        return state, detail
+
+    def packets(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """For the heartbeat: satellite -> packet -> newest generation and reception time (UTC ns) and age (s)."""
+        now = self._clock.monotonic()
+        return {
+            satellite: {
+                packet: {"t_ns": one.t_ns, "received_ns": one.received_ns, "age_s": round(now - one.heard, 3)}
+                for packet, one in packets.items()
+            }
+            for satellite, packets in self._packets.items()
+        }

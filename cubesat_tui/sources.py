@@ -1,0 +1,36 @@
+"""From the `[source]` table of a mission to something that yields frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from telemetry.links.source import Source
+
+if TYPE_CHECKING:
+    from telemetry.clock import Clock
+    from telemetry.dictionary import Mission
+
+SourceFactory = Callable[[str | None], Source]
+"""Makes the source anew, to continue exactly after this cursor (None: from the beginning)."""
+
+
+class NoSource(Exception):
+    """The mission names no source that can be started by itself; one sentence says what to do."""
+
+
+def source_of(mission: Mission, clock: Clock) -> tuple[str, SourceFactory]:
+    """Name of the mission's own source (the key of its cursor) and how to make it.
+
+    Raises:
+        NoSource: it needs a file or a pipe from the command line.
+    """
+    kind = mission.source.kind
+    if kind == "sim":
+        from sim.source import SimSource
+
+        rate = mission.source.rate
+        return "sim", lambda cursor: SimSource(mission, cursor, clock, rate)
+    if kind == "csv":
+        raise NoSource("this mission is fed from a file: cubesat-tui replay FILE --map MAP.toml")
+    raise NoSource("this mission is fed from outside: cubesat-tui run --source - reads frames as JSON lines")

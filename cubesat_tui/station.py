@@ -1,0 +1,357 @@
+"""A station: one running mission. Sources, ingest, monitoring and the trainer child, supervised on one event loop.
+
+Everything here, the store writer and the scoring included, belongs to the loop's thread. Who may run a mission is
+decided by the kernel's lock on `station.lock` and by nothing else. What a station knows it tells through the mission
+store; a console, even in the same process, reads it there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from cubesat_tui.acts import CURSOR as INBOX_CURSOR
+from cubesat_tui.acts import Acts
+from cubesat_tui.backfill import CURSOR as HISTORY_CURSOR
+from cubesat_tui.backfill import PAUSE_S, Backfill, events_of, history_of, in_thread, pieces
+from cubesat_tui.children import Backoff, Child
+from cubesat_tui.contacts import REFRESH_NS, ContactWatch, compute_contacts
+from cubesat_tui.frame_queue import FrameQueue
+from cubesat_tui.heartbeat import health_row
+from cubesat_tui.ingest import DISK_RETRY_S, Ingest
+from cubesat_tui.judgement import Judgement
+from cubesat_tui.link_state import LinkState
+from cubesat_tui.served_models import ServedModels
+from cubesat_tui.sources import SourceFactory
+from cubesat_tui.trainer_child import TrainerView, trainer_child
+from telemetry.alarm_desk import AlarmDesk
+from telemetry.alarms import Event
+from telemetry.clock import NS_PER_S, Clock, MissionClock
+from telemetry.dictionary import Mission
+from telemetry.frame import FrameBatch
+from telemetry.limits import Level
+from telemetry.links.source import Source
+from telemetry.plain_text import plain_text
+from telemetry.store.directory import MissionDirectory, MissionLock
+from telemetry.store.errors import StoreFull
+from telemetry.store.inbox import Inbox
+from telemetry.store.reader import StoreReader
+from telemetry.store.rows import ScoredBatch
+from telemetry.store.writer import StoreWriter
+
+log = logging.getLogger(__name__)
+
+INBOX_EVERY_S = 0.25
+BEAT_EVERY_S = 1.0
+CONTACTS_EVERY_S = 1.0
+STOP_SOURCE_S = 0.4
+
+
+class MissionHeld(Exception):
+    """Another process runs a station in this directory."""
+
+
+class Station:
+    """One mission, running. `run` holds it until `stop`, or until the source ends where that is wanted."""
+
+    def __init__(
+        self,
+        directory: MissionDirectory,
+        mission: Mission,
+        source_name: str,
+        make_source: SourceFactory,
+        *,
+        clock: Clock,
+        operator: str = "",
+        trainer: bool = True,
+        history: bool = True,
+        end_with_source: bool = False,
+        wait_for_lock_s: float = 0.3,
+    ) -> None:
+        """Take note of what is to be run; nothing is opened before `run`.
+
+        Args:
+            directory: the mission directory, existing.
+            mission: its definition.
+            source_name: key of the source's cursor in the store.
+            make_source: makes the source to continue after a cursor; called again when a source dies.
+            clock: wall and monotonic time.
+            operator: whose name stands beside `station.started`.
+            trainer: run the trainer as a child.
+            history: write the past of a new simulated mission.
+            end_with_source: `run` returns when the source has no more frames.
+            wait_for_lock_s: how long to wait for a station that is just ending.
+        """
+        self.directory = directory
+        self.mission = mission
+        self.clock = clock
+        self.operator = operator
+        self.source_name = source_name
+        self.source: Source | None = None
+        self.source_error = ""
+        self.source_ended = False
+        self.history_progress: tuple[int, int] | None = None
+        self.beats_missed = 0
+        """Heartbeats a full disk swallowed since the last one written."""
+        self._make_source = make_source
+        self._with_trainer = trainer
+        self._with_history = history
+        self._end_with_source = end_with_source
+        self._wait_for_lock_s = wait_for_lock_s
+        self._stopping = asyncio.Event()
+        self._first_frame = asyncio.Event()
+
+    def stop(self) -> None:
+        """End `run`: stop the source, commit, close the children, let go of the mission. For the loop's thread."""
+        self._stopping.set()
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Run until stopped; `ready` is called once the mission is held and the store is open.
+
+        Raises:
+            MissionHeld: another station holds the mission.
+            telemetry.store.errors.StoreError: the store cannot be used.
+        """
+        lock = MissionLock(self.directory.station_lock)
+        if not await asyncio.to_thread(lock.acquire, self._wait_for_lock_s):
+            raise MissionHeld(f"a station already runs in {self.directory.path}")
+        try:
+            await self._hold(ready)
+        finally:
+            lock.release()
+
+    async def _hold(self, ready: Callable[[], None]) -> None:
+        with contextlib.ExitStack() as open_files:
+            self._open(open_files)
+            self.ingest.note([self._event("station.started", "station", {"source": self.source_name})])
+            self._beat()
+            ready()
+            trainer = asyncio.create_task(self._trainer()) if self._with_trainer else None
+            loops = [asyncio.create_task(one, name=one.__name__) for one in self._loops()]
+            ingest = asyncio.create_task(self.ingest.run(), name="ingest")
+            try:
+                await self._until_over([*loops, ingest])
+            finally:
+                await self._end(loops, ingest, trainer)
+
+    def _open(self, open_files: contextlib.ExitStack) -> None:
+        mission, clock = self.mission, self.clock
+        self.writer = StoreWriter(self.directory.telemetry, clock)
+        open_files.callback(self.writer.close)
+        inbox = Inbox(self.directory.inbox)
+        open_files.callback(inbox.close)
+        for satellite in mission.satellites:
+            self.writer.describe_satellite(satellite.name, satellite.norad, satellite.bus)
+        self.mission_clock = MissionClock(clock, live=True)
+        self.models = ServedModels(mission, self.directory, self.writer, clock)
+        self.contacts = ContactWatch()
+        self.link = LinkState(mission, clock)
+        self.desk = AlarmDesk()
+        self.trainer_view = TrainerView()
+        reader = StoreReader(self.directory.telemetry)
+        try:
+            told = self.models.restore(reader.runs(None, 10_000))
+            self.judgement = Judgement(mission, self.models, self.desk, clock)
+            told += self.judgement.restore(reader)
+        finally:
+            reader.close()
+        self.queue = FrameQueue(clock)
+        self.ingest = Ingest(self.queue, self.judgement, self.writer, clock, self.source_name, self._confirm)
+        self.ingest.note(told)
+        self.acts = Acts(
+            inbox, self.desk, clock.now_ns, self.models.record, self.stop, self.writer.cursor(INBOX_CURSOR)
+        )
+        self.child: Child | None = None
+        if self._with_trainer:
+            self.child = trainer_child(self.directory, self.trainer_view, clock)
+
+    def _loops(self) -> list[Coroutine[Any, Any, None]]:
+        loops = [self._pull(), self._poll_inbox(), self._heartbeat(), self._follow_contacts()]
+        if self._with_history and self.mission.simulated:
+            loops.append(self._write_history())
+        return loops
+
+    async def _until_over(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Wait for `stop`; a loop that fails ends the station with its error, one that finishes does not."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        waiting: set[asyncio.Task[Any]] = {*tasks, stopping}
+        try:
+            while not stopping.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    if task is not stopping:
+                        task.result()
+        finally:
+            stopping.cancel()
+
+    async def _end(
+        self, loops: list[asyncio.Task[None]], ingest: asyncio.Task[None], trainer: asyncio.Task[None] | None
+    ) -> None:
+        closing = asyncio.create_task(self.child.close()) if self.child is not None else None
+        if self.source is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SOURCE_S):
+                    await self.source.close()
+        for task in [*loops, ingest]:
+            task.cancel()
+        await asyncio.gather(*loops, ingest, return_exceptions=True)
+        self.ingest.note([self._event("station.ended", "station", {})])
+        await self.ingest.finish()
+        self.link.end()
+        self._beat()
+        if closing is not None and trainer is not None:
+            await closing
+            trainer.cancel()
+            await asyncio.gather(trainer, return_exceptions=True)
+
+    async def _pull(self) -> None:
+        """Read the source into the queue; when it dies, say so, wait, and continue after what was stored."""
+        backoff = Backoff(top=30.0)
+        while True:
+            begun = self.clock.monotonic()
+            try:
+                source = self._make_source(self.writer.cursor(self.source_name))
+                self.source = source
+                self.mission_clock.live = source.live
+                self.link.use(source)
+                async for batch in source:
+                    self.source_error = ""
+                    await self.queue.put(batch)
+                break
+            except Exception as error:  # whatever a source dies of, the station lives on and says so
+                log.exception("the source %s died", self.source_name)
+                self.source_error = plain_text(f"{type(error).__name__}: {error}")
+            await self.ingest.idle()
+            pause = backoff.after(self.clock.monotonic() - begun)
+            self.link.lost(self.source_error)
+            self.ingest.note(
+                [
+                    self._event(
+                        "link.lost",
+                        self.source_name,
+                        {
+                            "error": self.source_error,
+                            "text": f"source {self.source_name} died: {self.source_error}",
+                        },
+                        Level.WARNING,
+                    )
+                ]
+            )
+            await self.clock.sleep(pause)
+        await self.ingest.idle()
+        self.source_ended = True
+        self.link.over()
+        self.ingest.note([self._event("link.ended", self.source_name, {"text": "the source has no more frames"})])
+        if self._end_with_source:
+            await self.ingest.idle()
+            self.stop()
+
+    async def _confirm(self, batch: FrameBatch) -> None:
+        self.link.received(batch)
+        self._first_frame.set()
+        self.mission_clock.observe(int(batch.t_ns.max()))
+        if self.source is not None:
+            await self.source.committed(batch)
+
+    async def _poll_inbox(self) -> None:
+        while True:
+            if not self.ingest.disk_full:
+                try:
+                    applied = self.acts.poll()
+                except StoreFull as error:
+                    log.warning("%s; requests wait", error)
+                else:
+                    if applied.ids:
+                        self.ingest.note(
+                            applied.events, applied.cursors(), lambda applied=applied: self.acts.forget(applied)
+                        )
+            await self.clock.sleep(INBOX_EVERY_S)
+
+    async def _heartbeat(self) -> None:
+        while True:
+            self._beat()
+            changed = self.link.step()
+            if changed is not None:
+                state, detail = changed
+                self.ingest.note(
+                    [
+                        self._event(
+                            f"link.{state.lower()}", self.source_name, {"text": f"link {state} {detail}".strip()}
+                        )
+                    ]
+                )
+            await self.clock.sleep(BEAT_EVERY_S)
+
+    def _beat(self) -> None:
+        try:
+            self.writer.beat(health_row(self))
+            self.beats_missed = 0
+        except StoreFull:
+            self.beats_missed += 1
+
+    async def _follow_contacts(self) -> None:
+        planned_ns: int | None = None
+        while True:
+            now = self.mission_clock.now_ns()
+            if planned_ns is None or now - planned_ns > REFRESH_NS:
+                planned_ns = now
+                for satellite in self.mission.satellites:
+                    rows = await asyncio.to_thread(compute_contacts, self.mission, satellite.name, now)
+                    self.contacts.plan(satellite.name, rows)
+                    with contextlib.suppress(StoreFull):
+                        self.writer.replace_contacts(satellite.name, rows)
+            events = self.contacts.step(self.mission_clock.now_ns())
+            if events:
+                self.ingest.note(events)
+            await self.clock.sleep(CONTACTS_EVERY_S)
+
+    async def _write_history(self) -> None:
+        kept = self.writer.cursor(HISTORY_CURSOR)
+        # The present first: what the satellite does now is on screen before what it did yesterday.
+        await self._first_frame.wait()
+        began_s = getattr(self.source, "boot", None)
+        plan = Backfill.of(kept, self.clock.now_ns() if began_s is None else began_s * NS_PER_S)
+        if plan.done:
+            return
+        self.ingest.note([], {HISTORY_CURSOR: plan.cursor()})
+        satellites = [satellite.name for satellite in self.mission.satellites]
+        for done, satellite in enumerate(satellites):
+            self.history_progress = (done, len(satellites))
+            batches = history_of(self.mission, satellite, plan.t_end_ns)
+            while (batch := await in_thread(batches)) is not None:
+                for piece in pieces(batch):
+                    await self._store_history(piece)
+            events = await asyncio.to_thread(events_of, self.mission, satellite, plan.t_end_ns)
+            self.ingest.note(
+                [event for event in events if (event.satellite, event.subject) not in self.desk.alarms]
+            )
+        self.ingest.note([], {HISTORY_CURSOR: Backfill(plan.t_end_ns, done=True).cursor()})
+        self.history_progress = None
+
+    async def _store_history(self, piece: FrameBatch) -> None:
+        invalid = self.judgement.invalid(piece)
+        while True:
+            try:
+                self.ingest.store([ScoredBatch(piece, None, invalid)], [], {})
+                break
+            except StoreFull:
+                await self.clock.sleep(DISK_RETRY_S)
+        await self.clock.sleep(PAUSE_S)
+
+    async def _trainer(self) -> None:
+        assert self.child is not None
+        await self.child.supervise()
+
+    def _event(self, kind: str, subject: str, body: dict[str, Any], level: Level = Level.IN_LIMITS) -> Event:
+        return Event(
+            at_ns=self.clock.now_ns(),
+            satellite="",
+            kind=kind,
+            severity=int(level),
+            subject=subject,
+            actor=self.operator if kind.startswith("station.") else "",
+            body=body,
+        )

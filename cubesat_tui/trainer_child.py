@@ -1,0 +1,63 @@
+"""The trainer of a station: a child process, what it says, and how it is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cubesat_tui.children import Child, child_argv
+from telemetry.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from telemetry.clock import Clock
+    from telemetry.store.directory import MissionDirectory
+
+
+class TrainerView:
+    """What the trainer said last: JSON objects on its stdout."""
+
+    def __init__(self) -> None:
+        self.retrain: int | None = None
+        self.next_ns: int | None = None
+        self.learning: dict[str, int] | None = None
+        self.error = ""
+
+    def take(self, message: dict[str, Any]) -> None:
+        """One message; fields that are not there leave what is known."""
+        retrain, next_ns = message.get("retrain"), message.get("next_ns", message.get("next_retrain_ns"))
+        if isinstance(retrain, int):
+            self.retrain = retrain
+        if isinstance(next_ns, int):
+            self.next_ns = next_ns
+        learning = message.get("learning")
+        if isinstance(learning, dict):
+            self.learning = {str(k): int(v) for k, v in learning.items() if isinstance(v, (int, float))}
+        elif "learning" in message:
+            self.learning = None
+        error = message.get("error")
+        if "error" in message:
+            self.error = plain_text(str(error)) if error else ""
+
+    def health(self, child: Child | None) -> dict[str, Any]:
+        """For the heartbeat."""
+        if child is None:
+            return {"state": "off", "retrain": self.retrain, "next_ns": None, "error": ""}
+        running = child.state == "running"
+        return {
+            "state": child.state,
+            "retrain": self.retrain,
+            "next_ns": self.next_ns if running else None,
+            "error": self.error if running else child.error or self.error,
+            "starts": child.starts,
+            "pid": child.pid,
+        }
+
+
+def trainer_child(directory: MissionDirectory, view: TrainerView, clock: Clock) -> Child:
+    """The supervised trainer of a mission; it ends by itself when its stdin does."""
+    return Child(
+        "trainer",
+        child_argv("trainer", "--mission", str(directory.path)),
+        directory.log / "trainer.log",
+        view.take,
+        clock,
+    )
