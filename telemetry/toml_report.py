@@ -7,6 +7,7 @@ spelled wrong is a limit that is not there.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,7 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from telemetry.dictionary import EXACT_INTEGERS
-from telemetry.plain_text import plain_text
+from telemetry.plain_text import is_plain, plain_text
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Report:
             self.error(path, table, "a table")
             return {}
         found: dict[str, Any] = {}
-        for key, value in cast("dict[str, Any]", table).items():
+        for key, value in as_table(cast("object", table)).items():
             if key in children:
                 continue
             rule = rules.get(key)
@@ -61,7 +62,7 @@ class Report:
             if converted is not MISSING:
                 found[key] = converted
         for key, rule in rules.items():
-            if rule.needed and key not in cast("dict[str, Any]", table):
+            if rule.needed and key not in table:
                 self.error(_join(path, key), MISSING, rule.allowed)
         return found
 
@@ -108,6 +109,11 @@ def _shown(value: object) -> str:
             return str(value)
 
 
+def as_table(value: object) -> Mapping[str, Any]:
+    """`value` where it is a table, else an empty one."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
@@ -127,3 +133,25 @@ def _too_large(value: object) -> bool:
             return any(_too_large(one) for one in cast("list[object]", value))
         case _:
             return False
+
+
+def is_text(limit: int, *, empty: bool = False) -> Callable[[str], bool]:
+    """A test: plain text of at most `limit` characters, not padded with spaces."""
+    return lambda text: is_plain(text, limit) and text == text.strip() and (empty or bool(text))
+
+
+def words(limit: int, needed: bool = False) -> Rule:
+    """Text of 1 to `limit` characters."""
+    return Rule(str, f"1 to {limit} printable characters, no control or invisible ones", is_text(limit), needed)
+
+
+def one_of(*choices: str, needed: bool = False) -> Rule:
+    """One of the texts `choices`."""
+    return Rule(str, " or ".join(f'"{word}"' for word in choices), lambda text: text in choices, needed)
+
+
+def number(allowed: str, low: float, high: float, *, above: bool = False, needed: bool = False) -> Rule:
+    """A finite number from `low` (or `above` it) to `high`, in the words of `allowed`."""
+    return Rule(
+        float, allowed, lambda v: math.isfinite(v) and (low < v if above else low <= v) and v <= high, needed
+    )

@@ -1,0 +1,121 @@
+"""Reading one channel of `mission.toml`: its own keys, its enumeration and its limit sets."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import cast
+
+from telemetry.dictionary import EXACT_INTEGERS, Channel, LimitSet, Pair
+from telemetry.plain_text import is_plain
+from telemetry.toml_report import MISSING, Report, Rule, as_table, is_text, number, words
+
+LEVELS = ("watch", "warning", "distress", "critical", "severe")
+
+_CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+", re.ASCII)
+_TYPE_KEYS = frozenset({"type", "kind", "dtype"})
+_NUMBERS_ONLY = "no such key: every channel is a number (float64), text belongs to events"
+
+
+def _ascending(pair: Pair) -> bool:
+    return pair[0] <= pair[1] and pair[0] < math.inf and pair[1] > -math.inf
+
+
+_PAIR = Rule(Pair, "two numbers, low then high (-inf or inf leaves a side open)", _ascending)
+_COUNT = Rule(int, "a whole number from 1 to 10000", lambda n: 1 <= n <= 10_000)
+
+CHANNEL = {
+    "name": Rule(
+        str,
+        "subsystem.name of letters, digits and _, such as eps.bat_v",
+        lambda text: len(text) <= 60 and _CHANNEL_NAME.fullmatch(text) is not None,
+        needed=True,
+    ),
+    "label": words(60),
+    "unit": Rule(
+        str,
+        "at most 16 ASCII characters, such as degC or uT",
+        lambda text: text.isascii() and is_text(16, empty=True)(text),
+    ),
+    "period_s": number("seconds above 0, at most 86400", 0, 86_400, above=True),
+    "decimals": Rule(int, "a whole number from 0 to 12", lambda n: 0 <= n <= 12),
+    "valid": _PAIR,
+    "sentinels": Rule(
+        tuple[float, ...], "a list of finite numbers", lambda values: all(map(math.isfinite, values))
+    ),
+    "enum": Rule(dict[str, str], 'codes and labels, such as {0 = "BOOT", 1 = "SAFE"}', bool),
+    "action": words(400),
+    "min_violations": _COUNT,
+    "min_conformance": _COUNT,
+    "contact_only": Rule(bool, "true or false"),
+    "predicted": Rule(bool, "true or false"),
+}
+WHEN = Rule(str, "a condition on context channels, such as obc.mode = SAFE", lambda text: is_plain(text, 300))
+LIMITS = {
+    "when": WHEN,
+    **dict.fromkeys(LEVELS, _PAIR),
+}
+
+
+def read_channel(report: Report, path: str, raw: object) -> Channel | None:
+    """The channel at `path`, or None after its errors were reported."""
+    before = len(report.lines)
+    table = as_table(raw)
+    for key in sorted(_TYPE_KEYS & table.keys()):
+        report.error(f"{path}.{key}", table[key], _NUMBERS_ONLY)
+    if _TYPE_KEYS & table.keys():
+        raw = {key: value for key, value in table.items() if key not in _TYPE_KEYS}
+    fields = report.table(raw, path, CHANNEL, children=("limits",))
+    if "enum" in fields:
+        fields["enum"] = _enumeration(report, f"{path}.enum", fields["enum"])
+    sets = tuple(
+        _limit_set(report, one_path, one) for one_path, one in report.tables(table.get("limits"), f"{path}.limits")
+    )
+    for i, one in enumerate(sets):
+        last = i == len(sets) - 1
+        if last and one.when is not None:
+            report.error(
+                f"{path}.limits[{i}].when", one.when, "no when in the last set: it holds where no other does"
+            )
+        elif not last and one.when is None:
+            report.error(
+                f"{path}.limits[{i}].when", MISSING, "a condition: the sets after this one are never reached"
+            )
+    if len(report.lines) > before:
+        return None
+    fields.setdefault("label", fields["name"])
+    return Channel(**fields, limits=sets)
+
+
+def _enumeration(report: Report, path: str, raw: Mapping[str, str]) -> tuple[tuple[int, str], ...]:
+    found: dict[int, str] = {}
+    seen: set[str] = set()
+    for code, label in raw.items():
+        if not re.fullmatch(r"-?\d{1,16}", code, re.ASCII) or abs(int(code)) > EXACT_INTEGERS:
+            report.error(f"{path}.{code}", label, "whole-number codes up to 2^53")
+            continue
+        if not is_text(40)(label) or label.lower() in seen:
+            report.error(f"{path}.{code}", label, "1 to 40 printable characters, each label once")
+            continue
+        if int(code) in found:
+            report.error(f"{path}.{code}", label, "each code once")
+        seen.add(label.lower())
+        found[int(code)] = label
+    return tuple(sorted(found.items()))
+
+
+def _limit_set(report: Report, path: str, raw: object) -> LimitSet:
+    fields = report.table(raw, path, LIMITS)
+    if isinstance(raw, dict) and not any(level in raw for level in LEVELS):
+        report.error(path, cast("object", raw), f"at least one of {', '.join(LEVELS)}")
+    inner: tuple[str, Pair] | None = None
+    for level in LEVELS:
+        pair = cast("Pair | None", fields.get(level))
+        if pair is None:
+            continue
+        if inner is not None and not (pair[0] <= inner[1][0] and inner[1][1] <= pair[1]):
+            low, high = inner[1]
+            report.error(f"{path}.{level}", list(pair), f"a band around {inner[0]} [{low:g}, {high:g}]")
+        inner = (level, pair)
+    return LimitSet(**fields)
