@@ -42,7 +42,7 @@ class Blocks:
         return int(self.t0.shape[0])
 
     def stats(self) -> list[bytes]:
-        """One blob per block: low, high, first, last as float64, then count, first_t, last_t as int64; little-endian."""
+        """One blob per block: low, high, first, last as float64, then count, first_t, last_t as int64."""
         floats = np.stack([self.low, self.high, self.first, self.last], axis=1).astype("<f8", copy=False)
         integers = np.stack([self.count, self.first_t, self.last_t], axis=1).astype("<i8", copy=False)
         packed = np.concatenate([floats, integers.view("<f8")], axis=1)
@@ -121,7 +121,7 @@ def merge_blocks(parts: Blocks) -> Blocks:
     some = parts.count > 0
     earliest = parts.first_t.argmin(axis=0)
     newest = len(parts) - 1 - parts.last_t[::-1].argmax(axis=0)
-    columns = np.arange(parts.low.shape[1])
+    columns: Int64s = np.arange(parts.low.shape[1], dtype=np.int64)
     any_value = some.any(axis=0)
     return Blocks(
         parts.first_id[:1],

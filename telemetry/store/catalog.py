@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import apsw
-
 from telemetry.frame import Layout
+from telemetry.store.connection import Database
 from telemetry.store.rows import InvalidRule
 
 
@@ -35,7 +34,7 @@ class TrackRow(NamedTuple):
 class Catalog:
     """A reader's connection with what it knows by heart. Satellites and layouts are only ever added."""
 
-    connection: apsw.Connection
+    connection: Database
     invalid: InvalidRule
 
     def __post_init__(self) -> None:
@@ -43,22 +42,22 @@ class Catalog:
         self._layouts: dict[int, Layout] = {}
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Generator[None, None, None]:
         """Several queries on one state of the store; the transaction ends here, whatever happens inside."""
         if self.connection.in_transaction:
             yield
             return
-        self.connection.execute("BEGIN")
+        self.connection.run("BEGIN")
         try:
             yield
         finally:
             if self.connection.in_transaction:
-                self.connection.execute("COMMIT")
+                self.connection.run("COMMIT")
 
     def satellites(self) -> dict[int, str]:
         """Store id -> name, in the order they were first seen."""
         newest = max(self._satellites, default=0)
-        rows = self.connection.execute("SELECT id, name FROM satellite WHERE id > ? ORDER BY id", (newest,))
+        rows = self.connection.rows("SELECT id, name FROM satellite WHERE id > ? ORDER BY id", (newest,))
         for number, name in rows:
             self._satellites[number] = name
         return self._satellites
@@ -77,7 +76,7 @@ class Catalog:
     def layouts(self) -> dict[int, Layout]:
         """Store id -> layout."""
         newest = max(self._layouts, default=0)
-        rows = self.connection.execute("SELECT id, body FROM layout WHERE id > ? ORDER BY id", (newest,))
+        rows = self.connection.rows("SELECT id, body FROM layout WHERE id > ? ORDER BY id", (newest,))
         for number, body in rows:
             self._layouts[number] = Layout.from_body(body)
         return self._layouts
@@ -89,7 +88,5 @@ class Catalog:
     def tracks(self, satellite: int | None = None) -> list[TrackRow]:
         """All tracks, or those of one satellite."""
         where, bindings = ("", ()) if satellite is None else (" WHERE satellite = ?", (satellite,))
-        rows = self.connection.execute(
-            f"SELECT {', '.join(TrackRow._fields)} FROM track{where} ORDER BY id", bindings
-        )
+        rows = self.connection.rows(f"SELECT {', '.join(TrackRow._fields)} FROM track{where} ORDER BY id", bindings)
         return [TrackRow(*row) for row in rows]

@@ -15,8 +15,8 @@ from telemetry.store.errors import StoreError, StoreRefused
 NETWORK_FILE_SYSTEMS = frozenset(
     {
         "nfs", "nfs3", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afpfs", "afs", "ncpfs", "webdav", "davfs", "9p",
-        "ceph", "glusterfs", "lustre", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.davfs2", "fuse.rclone",
-        "fuse.s3fs", "beegfs", "orangefs", "pvfs2", "vboxsf", "virtiofs", "drvfs",
+        "ceph", "glusterfs", "lustre", "gfs2", "ocfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.davfs2",
+        "fuse.rclone", "fuse.s3fs", "beegfs", "orangefs", "pvfs2", "vboxsf", "virtiofs", "drvfs",
     }
 )  # fmt: skip
 """File systems on which SQLite's locks or its shared memory are not to be trusted."""
@@ -47,7 +47,8 @@ class MissionDirectory:
         kind = file_system(self.path)
         if kind in NETWORK_FILE_SYSTEMS:
             raise StoreRefused(
-                f"{self.path}: a mission cannot live on a network file system ({kind}): its database would be at risk"
+                f"{self.path}: a mission cannot live on a network file system ({kind}),"
+                " its database would be at risk"
             )
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -45,15 +45,14 @@ class Inbox:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = open_writer(path)
-        self._connection.wal_autocheckpoint(200)
+        self._connection = open_writer(path, checkpoint_pages=200)
         try:
             found = int(self._connection.pragma("user_version"))
             if found > _VERSION:
                 raise StoreRefused(f"{path}: the inbox has schema {found}, this program knows up to {_VERSION}")
             if found < _VERSION:
-                with self._connection:
-                    self._connection.execute(_TABLE)
+                with self._connection.transaction():
+                    self._connection.run(_TABLE)
                     self._connection.pragma("user_version", _VERSION)
         except BaseException:
             self._connection.close()
@@ -68,7 +67,7 @@ class Inbox:
         number = uuid7(at_ns)
         text = msgspec.json.encode(body).decode()
         try:
-            self._connection.execute(
+            self._connection.run(
                 "INSERT INTO request(id, at_ns, kind, body, actor) VALUES (?,?,?,?,?)",
                 (number, at_ns, kind, text, actor),
             )
@@ -78,15 +77,15 @@ class Inbox:
 
     def pending(self, limit: int = 100) -> list[Request]:
         """The oldest requests that nobody has applied yet."""
-        rows = self._connection.execute(
+        rows = self._connection.rows(
             "SELECT id, at_ns, kind, body, actor FROM request ORDER BY id LIMIT ?", (limit,)
-        ).fetchall()
+        )
         return [Request(row[0], row[1], row[2], msgspec.json.decode(row[3]), row[4]) for row in rows]
 
     def delete(self, ids: Iterable[str]) -> None:
         """Forget requests that were applied or refused; unknown ids are ignored."""
-        with self._connection:
-            self._connection.executemany("DELETE FROM request WHERE id = ?", ((number,) for number in ids))
+        with self._connection.transaction():
+            self._connection.many("DELETE FROM request WHERE id = ?", ((number,) for number in ids))
 
     def close(self) -> None:
         """Close the file; may be called twice."""

@@ -70,7 +70,7 @@ class StoreReader:
     def data_version(self) -> int:
         """Changes whenever another connection has committed; costs microseconds."""
         # The PRAGMA and not Connection.data_version(), which sees a foreign commit only after the next read.
-        return int(self._connection.execute("PRAGMA data_version").get)
+        return int(self._connection.value("PRAGMA data_version"))
 
     def satellites(self) -> tuple[str, ...]:
         """Names of all satellites that ever sent a frame or were described."""
@@ -81,7 +81,7 @@ class StoreReader:
         return tuple(self._catalog.layouts().values())
 
     def newest(self, satellite: str) -> dict[str, Frame]:
-        """Packet -> its newest live frame by generation time. STORED frames are not live and never shown as such."""
+        """Packet -> its newest frame by generation time that was not STORED: only such a frame is live."""
         return self._newest(satellite, stored=False)
 
     def newest_any(self, satellite: str) -> dict[str, Frame]:
@@ -100,13 +100,11 @@ class StoreReader:
                 packet = self._catalog.layout(track.layout).packet
                 if packet in frames and frames[packet].t_ns > track.newest_t:
                     continue
-                row = self._connection.execute(
-                    f"SELECT {_FRAME} FROM frame WHERE id = ?", (track.newest,)
-                ).fetchone()
+                row = self._connection.one(f"SELECT {_FRAME} FROM frame WHERE id = ?", (track.newest,))
                 if row is not None:
                     layout = self._catalog.layout(row[7])
                     values = np.frombuffer(row[8], dtype="<f8")
-                    frames[packet] = Frame(satellite, *row[2:7], layout, values)
+                    frames[packet] = Frame(satellite, row[2], row[3], row[4], row[5], row[6], layout, values)
         return frames
 
     def tail(self, satellite: str, packet: str, n: int) -> FrameBatch | None:
@@ -128,7 +126,7 @@ class StoreReader:
             ValueError: `t1_ns` is not after `t0_ns`, or `bins` is below 1.
         """
         with self._catalog.snapshot():
-            return series.series(self._catalog, satellite, channel, t0_ns, t1_ns, bins)
+            return series.series(self._catalog, satellite, channel, (t0_ns, t1_ns), bins)
 
     def window(
         self, satellite: str, channels: Sequence[str], t0_ns: int, t1_ns: int, max_rows: int = 100_000
@@ -139,7 +137,7 @@ class StoreReader:
         there are more than `max_rows` the newest are given.
         """
         with self._catalog.snapshot():
-            return series.window(self._catalog, satellite, channels, t0_ns, t1_ns, max_rows)
+            return series.window(self._catalog, satellite, channels, (t0_ns, t1_ns), max_rows)
 
     def page(
         self, query: Query | None = None, before: Key | None = None, after: Key | None = None, limit: int = 50
@@ -168,10 +166,10 @@ class StoreReader:
         return selection.rows_from(self._catalog, query, limit, chunk)
 
     def journal(self, after_id: int = 0, limit: int = 10_000) -> list[Event]:
-        """Events in the order they were written, from the one after `after_id`: what the alarm state is folded of."""
-        rows = self._connection.execute(
+        """Events as they were written, from the one after `after_id`: what the alarm state is folded of."""
+        rows = self._connection.rows(
             f"SELECT {_EVENT} FROM journal WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)
-        ).fetchall()
+        )
         return [_event(row) for row in rows]
 
     def journal_page(
@@ -179,18 +177,18 @@ class StoreReader:
     ) -> list[Event]:
         """Events newest first, of at least a severity and, where `kind` is given, of kinds that begin with it."""
         before = before_id if before_id is not None else 2**62
-        rows = self._connection.execute(
-            f"SELECT {_EVENT} FROM journal WHERE id < ? AND severity >= ? AND kind >= ? AND kind < ? || char(1114111)"
-            " ORDER BY id DESC LIMIT ?",
+        rows = self._connection.rows(
+            f"SELECT {_EVENT} FROM journal WHERE id < ? AND severity >= ?"
+            " AND kind >= ? AND kind < ? || char(1114111) ORDER BY id DESC LIMIT ?",
             (before, min_severity, kind, kind, limit),
-        ).fetchall()
+        )
         return [_event(row) for row in rows]
 
     def gaps(self, satellite: str, t0_ns: int, t1_ns: int) -> list[tuple[int, int]]:
         """Times without frames that overlap [t0_ns, t1_ns), from the `gap.found` events of the journal."""
-        rows = self._connection.execute(
+        rows = self._connection.rows(
             "SELECT body FROM journal WHERE kind = 'gap.found' AND satellite = ? ORDER BY id", (satellite,)
-        ).fetchall()
+        )
         found: list[tuple[int, int]] = []
         for (text,) in rows:
             body = msgspec.json.decode(text, type=_GapBody)
@@ -201,21 +199,21 @@ class StoreReader:
     def runs(self, before_id: int | None = None, limit: int = 50) -> list[RunRow]:
         """Considered fits, newest first."""
         names = RunRow.__struct_fields__
-        rows = self._connection.execute(
+        rows = self._connection.rows(
             f"SELECT {', '.join(names)} FROM run WHERE id < ? ORDER BY id DESC LIMIT ?",
             (before_id if before_id is not None else 2**62, limit),
-        ).fetchall()
+        )
         return [
             RunRow(**{**dict(zip(names, row, strict=True)), "body": msgspec.json.decode(row[-1])}) for row in rows
         ]
 
     def contacts(self, t0_ns: int, t1_ns: int, satellite: str | None = None) -> list[ContactRow]:
         """Predicted passes that overlap [t0_ns, t1_ns), by acquisition."""
-        rows = self._connection.execute(
+        rows = self._connection.rows(
             "SELECT satellite, station, acquisition_ns, loss_ns, max_el FROM contact"
             " WHERE acquisition_ns < ? AND loss_ns > ? AND (? IS NULL OR satellite = ?) ORDER BY acquisition_ns",
             (t1_ns, t0_ns, satellite, satellite),
-        ).fetchall()
+        )
         return [
             ContactRow(satellite=row[0], station=row[1], acquisition_ns=row[2], loss_ns=row[3], max_el_deg=row[4])
             for row in rows
@@ -223,32 +221,30 @@ class StoreReader:
 
     def health(self) -> HealthRow | None:
         """The newest heartbeat of a station, or None when none ever ran."""
-        row = self._connection.execute(
+        row = self._connection.one(
             "SELECT station, beat_ns, next_retrain_ns, body FROM health ORDER BY beat_ns DESC LIMIT 1"
-        ).fetchone()
+        )
         if row is None:
             return None
         return HealthRow(station=row[0], beat_ns=row[1], next_retrain_ns=row[2], body=msgspec.json.decode(row[3]))
 
     def cursor(self, link: str, stream: str = "frames") -> str | None:
         """The cursor committed last for a source, or None."""
-        found = self._connection.execute(
-            "SELECT value FROM cursor WHERE link = ? AND stream = ?", (link, stream)
-        ).get
+        found = self._connection.value("SELECT value FROM cursor WHERE link = ? AND stream = ?", (link, stream))
         return None if found is None else str(found)
 
     def cursors(self) -> dict[str, str]:
         """Source name -> the cursor committed last."""
-        return dict(self._connection.execute("SELECT link, value FROM cursor WHERE stream = 'frames'").fetchall())
+        return dict(self._connection.rows("SELECT link, value FROM cursor WHERE stream = 'frames'"))
 
     def frames_accepted(self) -> int:
         """How many frames were ever accepted; ids have no holes."""
-        return int(self._connection.execute("SELECT ifnull(max(id), 0) FROM frame").get)
+        return int(self._connection.value("SELECT ifnull(max(id), 0) FROM frame"))
 
     def store_bytes(self) -> int:
         """Size of the database without its log, asked of SQLite: the file itself must not be opened."""
-        pages = int(self._connection.execute("PRAGMA page_count").get)
-        return pages * int(self._connection.execute("PRAGMA page_size").get)
+        pages = int(self._connection.value("PRAGMA page_count"))
+        return pages * int(self._connection.value("PRAGMA page_size"))
 
     def scores(
         self, satellite: str, n: int | None = None, t0_ns: int | None = None, t1_ns: int | None = None
@@ -260,7 +256,7 @@ class StoreReader:
     def integrity(self) -> str:
         """`ok`, or what SQLite's quick check found."""
         try:
-            rows = self._connection.execute("PRAGMA quick_check").fetchall()
+            rows = self._connection.rows("PRAGMA quick_check")
         except apsw.CorruptError as error:
             return str(error)
         return "; ".join(str(row[0]) for row in rows)
@@ -273,7 +269,7 @@ class StoreReader:
         """
         if destination.exists():
             raise StoreError(f"{destination}: exists already; a backup never overwrites")
-        schema.copy(self._connection, destination)
+        self._connection.copy_to(destination)
 
 
 class _GapBody(msgspec.Struct):

@@ -1,29 +1,43 @@
-"""Walking the frames of a store in ledger order, and what is read of them as columns.
+"""Walking the frames of a store in ledger order, through a filter or not.
 
 The ledger's order is (generation time, id). Each satellite's frames are walked on its own index and the walks are
-merged, so a page costs the same whether the store holds a thousand frames or a hundred million.
+merged, so a page costs the same whether the store holds a thousand frames or a hundred million. A filter on
+channels first asks the blocks which stretches of time can hold a match at all and walks only those; a filter that
+wants flagged rows walks the index of flagged rows.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 
-import apsw
 import numpy as np
 
-from telemetry.frame import Layout
-from telemetry.store.catalog import Catalog
-from telemetry.store.rows import Key, SelectionChunk
+from telemetry.frame import Float64s
+from telemetry.query import FilterColumns, Query
+from telemetry.query_syntax import STATES, And, AnomalyTest, Node, Or, StateTest
+from telemetry.store.blocks import COARSE, FINE, read_blocks
+from telemetry.store.catalog import Catalog, TrackRow
+from telemetry.store.connection import Row
+from telemetry.store.rows import Key
 
 OLDEST = Key(-(2**63), -1)
 NEWEST = Key(2**63 - 1, 2**62)
 
-COLUMNS = "f.t_ns, f.id, f.satellite, f.boot, f.seq, f.received_ns, f.quality, f.layout, f.v, s.model, s.score, s.p, s.state"
-Row = tuple[Any, ...]
+COLUMNS = (
+    "frame.t_ns, frame.id, frame.satellite, frame.boot, frame.seq, frame.received_ns, frame.quality, frame.layout,"
+    " frame.v, score.model, score.score, score.p, score.state"
+)
+_ALL = "frame INDEXED BY frame_time LEFT JOIN score ON score.frame = frame.id", "frame.satellite", "frame.t_ns"
+_FLAGGED = (
+    "score INDEXED BY score_anomaly CROSS JOIN frame ON frame.id = score.frame",
+    "score.state > 0 AND score.satellite",
+    "score.t_ns",
+)
 
 
 @dataclass(frozen=True)
@@ -34,94 +48,232 @@ class Span:
     before: Key = NEWEST
     max_id: int = 2**62
 
+    def within(self, t0: int, t1: int) -> Span:
+        """What of it lies in the generation times [t0, t1]."""
+        after, before = Key(t0, -1), Key(t1, 2**62)
+        return Span(max(self.after, after), min(self.before, before), self.max_id)
 
-@contextmanager
-def ordered(
-    catalog: Catalog, satellites: Sequence[int], span: Span, descending: bool, where: str = "", bindings: Row = ()
-) -> Iterator[Iterator[Row]]:
-    """Rows of `COLUMNS` in ledger order, read as they are asked for. Leaving ends the reading.
 
-    `where` is SQL over `f` (frame) and `s` (score, LEFT JOIN).
-    """
-    way = "DESC" if descending else "ASC"
-    sql = (
-        f"SELECT {COLUMNS} FROM frame f INDEXED BY frame_time LEFT JOIN score s ON s.frame = f.id"
-        " WHERE f.satellite = ? AND f.t_ns >= ? AND f.t_ns <= ?"
-        " AND (f.t_ns, f.id) > (?, ?) AND (f.t_ns, f.id) < (?, ?) AND f.id <= ?"
-        f"{f' AND ({where})' if where else ''} ORDER BY f.t_ns {way}, f.id {way}"
-    )
-    cursors: list[apsw.Cursor] = []
-    try:
-        for satellite in satellites:
-            cursor = catalog.connection.cursor()
-            cursors.append(cursor)
-            places = (span.after.t_ns, span.before.t_ns, *span.after, *span.before, span.max_id)
-            cursor.execute(sql, (satellite, *places, *bindings))
-        if len(cursors) == 1:
-            yield cursors[0]
-        else:
-            yield heapq.merge(*cursors, key=_key, reverse=descending)
-    finally:
-        for cursor in cursors:
-            cursor.close(True)
+@dataclass(frozen=True)
+class Walk:
+    """Rows of `COLUMNS` that lie in a span and match a query, in ledger order or against it."""
+
+    catalog: Catalog
+    query: Query | None
+    span: Span
+    descending: bool
+
+    def steps(self, size: int, largest: int | None = None) -> Iterator[list[Row]]:
+        """Matching rows, a list per step of up to `size` rows read; a list may be empty.
+
+        Each step reads in a snapshot of its own, so no transaction is open while the caller holds a list. The step
+        doubles up to `largest`, for a filter that turns out to let little through.
+        """
+        for t0, t1 in self._stretches():
+            span = self.span.within(t0, t1)
+            while span.after < span.before:
+                with self.catalog.snapshot(), self._rows(span) as rows:
+                    found = list(islice(rows, size))
+                if found:
+                    yield self._matching(found)
+                if len(found) < size:
+                    break
+                last = Key(found[-1][0], found[-1][1])
+                span = replace(span, before=last) if self.descending else replace(span, after=last)
+                size = max(size, min(size * 2, largest or size))
+
+    @contextmanager
+    def _rows(self, span: Span) -> Generator[Iterator[Row], None, None]:
+        tables, satellite, time = _FLAGGED if self._flagged_only else _ALL
+        way = "DESC" if self.descending else "ASC"
+        where, bindings = self._condition
+        sql = (
+            f"SELECT {COLUMNS} FROM {tables} WHERE {satellite} = ? AND {time} BETWEEN ? AND ?"
+            f" AND ({time}, frame.id) > (?, ?) AND ({time}, frame.id) < (?, ?) AND frame.id <= ?{where}"
+            f" ORDER BY {time} {way}, frame.id {way}"
+        )
+        places = (span.after.t_ns, span.before.t_ns, *span.after, *span.before, span.max_id, *bindings)
+        with self.catalog.connection.walks(sql, ((number, *places) for number in self._satellites)) as walks:
+            if len(walks) == 1:
+                yield walks[0]
+            else:
+                yield heapq.merge(*walks, key=_key, reverse=self.descending)
+
+    @cached_property
+    def _satellites(self) -> tuple[int, ...]:
+        known = self.catalog.satellites()
+        wanted = None if self.query is None else self.query.satellites()
+        return tuple(number for number, name in known.items() if wanted is None or name in wanted)
+
+    @cached_property
+    def _flagged_only(self) -> bool:
+        return self.query is not None and _flagged(self.query.tree)
+
+    @cached_property
+    def _condition(self) -> tuple[str, tuple[int | float | str, ...]]:
+        if self.query is None:
+            return "", ()
+        where, bindings = self.query.sql()
+        return f" AND ({where}) AND frame.layout IN ({','.join(map(str, self._layouts)) or -1})", bindings
+
+    @cached_property
+    def _layouts(self) -> tuple[int, ...]:
+        """Layouts that can hold a match: a packet that lacks what is compared cannot."""
+        query = self.query
+        layouts = self.catalog.layouts()
+        if query is None or query.sql_exact:
+            return tuple(layouts)
+        nothing = (np.nan, np.nan)
+        return tuple(
+            number
+            for number, layout in layouts.items()
+            if query.may_match({name: nothing for name in query.channels() if name not in layout.positions})
+        )
+
+    def _stretches(self) -> Iterator[tuple[int, int]]:
+        """Disjoint ranges of generation time, in walking order, outside which nothing matches."""
+        low, high = self.span.after.t_ns, self.span.before.t_ns
+        if self.query is not None:
+            first, last = self.query.time_bounds()
+            low = low if first is None else max(low, first)
+            high = high if last is None else min(high, last)
+        if low > high:
+            return
+        if self.query is None or self.query.sql_exact or self._flagged_only:
+            yield low, high
+            return
+        with self.catalog.snapshot():
+            tracks = [
+                track
+                for track in self.catalog.tracks()
+                if track.satellite in self._satellites and track.layout in self._layouts
+            ]
+            coarse: list[tuple[int, int]] = []
+            for track in tracks:
+                coarse.extend(self._may(track, COARSE, low, high))
+                coarse.extend(_open(track.coarse_t0, track.coarse_t1, low, high))
+                coarse.extend(_open(track.open_t0, track.open_t1, low, high))
+        pieces = _disjoint(coarse, max((track.coarse_span for track in tracks), default=0))
+        for t0, t1 in reversed(pieces) if self.descending else pieces:
+            with self.catalog.snapshot():
+                fine: list[tuple[int, int]] = []
+                for track in tracks:
+                    fine.extend(self._may(track, FINE, t0, t1))
+                    fine.extend(_open(track.open_t0, track.open_t1, t0, t1))
+            stretches = _joined(fine)
+            yield from reversed(stretches) if self.descending else stretches
+
+    def _may(self, track: TrackRow, level: int, low: int, high: int) -> list[tuple[int, int]]:
+        """Times in [low, high] of the blocks of a track that can hold a match."""
+        query = self.query
+        if query is None:
+            return [(low, high)]
+        span = track.coarse_span if level == COARSE else track.fine_span
+        rows = self.catalog.connection.rows(
+            "SELECT first_id, last_id, t0, t1, stats FROM block"
+            " WHERE satellite = ? AND layout = ? AND stored = ? AND level = ? AND t0 BETWEEN ? AND ? AND t1 >= ?",
+            (track.satellite, track.layout, track.stored, level, max(low - span, -(2**63)), high, low),
+        )
+        if not rows:
+            return []
+        positions = self.catalog.layout(track.layout).positions
+        blocks = read_blocks(rows, len(positions))
+        ranges: dict[str, list[tuple[float, float]]] = {}
+        for name in query.channels():
+            j = positions.get(name)
+            if j is None:
+                ranges[name] = [(np.nan, np.nan)] * len(blocks)
+            else:
+                ranges[name] = list(zip(blocks.low[:, j].tolist(), blocks.high[:, j].tolist(), strict=True))
+        times = zip(blocks.t0.tolist(), blocks.t1.tolist(), strict=True)
+        return [
+            (max(t0, low), min(t1, high))
+            for i, (t0, t1) in enumerate(times)
+            if query.may_match({name: pairs[i] for name, pairs in ranges.items()})
+        ]
+
+    def _matching(self, rows: list[Row]) -> list[Row]:
+        query = self.query
+        if query is None or query.sql_exact:
+            return rows
+        mask = query.mask(self._filter_columns(rows, query))
+        return [rows[i] for i in np.flatnonzero(mask).tolist()]
+
+    def _filter_columns(self, rows: list[Row], query: Query) -> FilterColumns:
+        names = self.catalog.satellites()
+        places = {number: i for i, number in enumerate(names)}
+        kinds = np.array([row[7] for row in rows], dtype=np.int64)
+        values: dict[str, Float64s] = {name: np.full(len(rows), np.nan) for name in query.channels()}
+        for kind in np.unique(kinds).tolist():
+            layout = self.catalog.layout(kind)
+            chosen = np.flatnonzero(kinds == kind)
+            matrix = np.frombuffer(b"".join([rows[i][8] for i in chosen.tolist()]), dtype="<f8")
+            matrix = matrix.reshape(len(chosen), len(layout))
+            for name, column in values.items():
+                if name in layout.positions:
+                    column[chosen] = matrix[:, layout.positions[name]]
+        return FilterColumns(
+            satellites=tuple(names.values()),
+            satellite=np.array([places[row[2]] for row in rows], dtype=np.int64),
+            t_ns=np.array([row[0] for row in rows], dtype=np.int64),
+            quality=np.array([row[6] for row in rows], dtype=np.int64),
+            state=np.array([-1 if row[12] is None else row[12] for row in rows], dtype=np.int64),
+            score=np.array([np.nan if row[10] is None else row[10] for row in rows], dtype=np.float64),
+            values=values,
+        )
 
 
 def _key(row: Row) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def channels_of(layouts: Sequence[Layout]) -> tuple[str, ...]:
-    """Every channel of the layouts once, in the order of first appearance."""
-    return tuple(dict.fromkeys(name for layout in layouts for name in layout.names))
+def _flagged(node: Node) -> bool:
+    """Whether only flagged rows can match. False where that is not plain from the form of the query."""
+    match node:
+        case AnomalyTest():
+            return True
+        case StateTest("=", word):
+            return all(state > 0 for state in STATES[word])
+        case And(parts):
+            return any(_flagged(part) for part in parts)
+        case Or(parts):
+            return bool(parts) and all(_flagged(part) for part in parts)
+        case _:
+            return False
 
 
-def columns(catalog: Catalog, rows: Sequence[Row], channels: tuple[str, ...]) -> SelectionChunk:
-    """Rows of `COLUMNS` as arrays, with one column of values per channel of `channels`."""
-    n, c = len(rows), len(channels)
-    names = catalog.satellites()
-    numbers = np.array([row[2] for row in rows], dtype=np.int64)
-    kinds = np.array([row[7] for row in rows], dtype=np.int64)
-    satellites = {number: i for i, number in enumerate(sorted(set(numbers.tolist())))}
-    layouts = {number: i for i, number in enumerate(sorted(set(kinds.tolist())))}
-    satellite = np.array([satellites[number] for number in numbers.tolist()], dtype=np.int64)
-    layout = np.array([layouts[number] for number in kinds.tolist()], dtype=np.int64)
-    values = np.full((n, c), np.nan)
-    sent = np.zeros((n, c), dtype=np.bool_)
-    invalid = np.zeros((n, c), dtype=np.bool_)
-    place = {name: j for j, name in enumerate(channels)}
-    for kind, index in layouts.items():
-        this = catalog.layout(kind)
-        own = [(place[name], j) for j, name in enumerate(this.names) if name in place]
-        target, origin = [pair[0] for pair in own], [pair[1] for pair in own]
-        chosen = np.flatnonzero(layout == index)
-        matrix = np.frombuffer(b"".join([rows[i][8] for i in chosen.tolist()]), dtype="<f8")
-        matrix = matrix.reshape(len(chosen), len(this))
-        values[np.ix_(chosen, target)] = matrix[:, origin]
-        sent[np.ix_(chosen, target)] = True
-        for number, number_index in satellites.items():
-            mine = satellite[chosen] == number_index
-            if mine.any():
-                bad = catalog.invalid(names[number], this, matrix[mine])
-                invalid[np.ix_(chosen[mine], target)] = bad[:, origin]
-    scored = np.array([row[9] is not None for row in rows], dtype=np.bool_)
-    return SelectionChunk(
-        satellites=tuple(names[number] for number in satellites),
-        layouts=tuple(catalog.layout(number) for number in layouts),
-        channels=channels,
-        satellite=satellite,
-        layout=layout,
-        id=np.array([row[1] for row in rows], dtype=np.int64),
-        boot=np.array([row[3] for row in rows], dtype=np.int64),
-        seq=np.array([row[4] for row in rows], dtype=np.int64),
-        t_ns=np.array([row[0] for row in rows], dtype=np.int64),
-        received_ns=np.array([row[5] for row in rows], dtype=np.int64),
-        quality=np.array([row[6] for row in rows], dtype=np.int64),
-        values=values,
-        sent=sent,
-        invalid=invalid,
-        scored=scored,
-        model=np.array([row[9] or 0 for row in rows], dtype=np.int64),
-        score=np.array([np.nan if row[10] is None else row[10] for row in rows], dtype=np.float64),
-        p=np.array([np.nan if row[11] is None else row[11] for row in rows], dtype=np.float64),
-        state=np.array([row[12] or 0 for row in rows], dtype=np.int64),
-    )
+def _open(t0: int | None, t1: int | None, low: int, high: int) -> list[tuple[int, int]]:
+    """What of the frames that no block holds yet lies in [low, high]."""
+    if t0 is None or t1 is None or t0 > high or t1 < low:
+        return []
+    return [(max(t0, low), min(t1, high))]
+
+
+def _disjoint(ranges: Sequence[tuple[int, int]], least: int) -> list[tuple[int, int]]:
+    """Rising disjoint pieces that cover `ranges`; neighbours are joined until a piece is `least` long.
+
+    Blocks of several tracks overlap: without joining, a fleet would be walked in as many slivers as it has blocks.
+    """
+    pieces: list[tuple[int, int]] = []
+    end: int | None = None
+    for t0, t1 in sorted(ranges):
+        if end is not None and t1 <= end:
+            continue
+        start = t0 if end is None else max(t0, end + 1)
+        if pieces and start == pieces[-1][1] + 1 and pieces[-1][1] - pieces[-1][0] < least:
+            pieces[-1] = (pieces[-1][0], t1)
+        else:
+            pieces.append((start, t1))
+        end = t1
+    return pieces
+
+
+def _joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Rising disjoint ranges that cover the same times as `ranges`."""
+    joined: list[tuple[int, int]] = []
+    for t0, t1 in sorted(ranges):
+        if joined and t0 <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], t1))
+        else:
+            joined.append((t0, t1))
+    return joined

@@ -1,9 +1,10 @@
 """Tables of the mission store, and how an older store becomes a current one.
 
 `telemetry.db` has one writer, the station. Everything a batch brings commits in one transaction; a reader never
-keeps one open. Beside the tables of the frames themselves there are two kinds of summary, both written in the
-transaction that brought their frames, so they are never behind: `track` (one row per satellite, layout and origin:
-where the newest frame is, which frames no block holds yet) and `block` (per-channel figures of 64 and 4,096 frames).
+keeps one open. Beside the tables of the frames themselves there are two kinds of summary, both written in
+the transaction that brought their frames, so they are never behind: `track` (one row per satellite, layout and
+origin: where the newest frame is, which frames no block holds yet) and `block` (figures of every channel over 64
+and 4,096 frames).
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import apsw
-
+from telemetry.store.connection import Database
 from telemetry.store.errors import StoreRefused
 
 SCHEMA_VERSION = 1
@@ -41,7 +41,8 @@ CREATE TABLE journal(
 ) STRICT;
 CREATE INDEX journal_kind ON journal(kind, id);
 CREATE TABLE run(
-    id INTEGER PRIMARY KEY, retrain INTEGER NOT NULL, at_ns INTEGER NOT NULL, satellite TEXT, decision TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, retrain INTEGER NOT NULL, at_ns INTEGER NOT NULL, satellite TEXT,
+    decision TEXT NOT NULL,
     version INTEGER, parent INTEGER, mlflow_run TEXT, fit_s REAL, rows INTEGER, excluded INTEGER, threshold REAL,
     false_alarms_per_day REAL, anomaly_rate REAL, drift REAL, window_from INTEGER, window_to INTEGER,
     window_hash TEXT, model_sha256 TEXT, reason TEXT NOT NULL DEFAULT '', body TEXT NOT NULL DEFAULT '{}'
@@ -64,38 +65,40 @@ CREATE TABLE block(
     t1 INTEGER NOT NULL, stats BLOB NOT NULL
 ) STRICT;
 CREATE INDEX block_time ON block(satellite, layout, stored, level, t0);
-CREATE TABLE cursor(link TEXT NOT NULL, stream TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(link, stream)) STRICT;
+CREATE TABLE cursor(
+    link TEXT NOT NULL, stream TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(link, stream)
+) STRICT;
 CREATE TABLE publication(key TEXT PRIMARY KEY, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL) STRICT;
 CREATE TABLE health(
     station TEXT PRIMARY KEY, beat_ns INTEGER NOT NULL, next_retrain_ns INTEGER, body TEXT NOT NULL
 ) STRICT;
 """
 
-Migration = Callable[[apsw.Connection], None]
+Migration = Callable[[Database], None]
 
 MIGRATIONS: dict[int, Migration] = {}
 """Version N -> the function that turns a store of version N into N + 1, inside the caller's transaction."""
 
 
-def version(connection: apsw.Connection) -> int:
+def version(connection: Database) -> int:
     """Schema version of the file; 0 for one without tables."""
     return int(connection.pragma("user_version"))
 
 
-def create(connection: apsw.Connection) -> None:
+def create(connection: Database) -> None:
     """Make all tables in an empty database, in one transaction."""
-    with connection:
-        connection.execute(_TABLES)
+    with connection.transaction():
+        connection.run(_TABLES)
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", SCHEMA_VERSION)
 
 
-def is_empty(connection: apsw.Connection) -> bool:
+def is_empty(connection: Database) -> bool:
     """True when the database holds no table at all."""
-    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get is None
+    return connection.value("SELECT 1 FROM sqlite_schema LIMIT 1") is None
 
 
-def check_version(connection: apsw.Connection, path: Path, newest: int = SCHEMA_VERSION) -> int:
+def check_version(connection: Database, path: Path, newest: int = SCHEMA_VERSION) -> int:
     """Schema version of a store that this program may open.
 
     Raises:
@@ -106,13 +109,14 @@ def check_version(connection: apsw.Connection, path: Path, newest: int = SCHEMA_
     found = version(connection)
     if found > newest:
         raise StoreRefused(
-            f"{path}: the store has schema {found}, this program knows up to {newest}: update cubesat-tui to open it"
+            f"{path}: the store has schema {found}, this program knows up to {newest}:"
+            " update cubesat-tui to open it"
         )
     return found
 
 
 def migrate(
-    connection: apsw.Connection,
+    connection: Database,
     path: Path,
     migrations: Mapping[int, Migration] | None = None,
     target: int = SCHEMA_VERSION,
@@ -133,24 +137,9 @@ def migrate(
     if missing:
         raise StoreRefused(f"{path}: the store has schema {found} and no way is known from schema {missing[0]} on")
     before = path.with_name(f"{path.name}.before-v{target}")
-    copy(connection, before)
-    with connection:
+    connection.copy_to(before)
+    with connection.transaction():
         for number in range(found, target):
             steps[number](connection)
         connection.pragma("user_version", target)
     return before
-
-
-def copy(connection: apsw.Connection, destination: Path) -> None:
-    """Copy a store through SQLite itself; the copy appears under its name only when it is whole."""
-    part = destination.with_name(destination.name + ".part")
-    part.unlink(missing_ok=True)
-    target = apsw.Connection(str(part))
-    try:
-        with target.backup("main", connection, "main") as backup:
-            while not backup.done:
-                backup.step(1024)
-        target.pragma("journal_mode", "delete")
-    finally:
-        target.close()
-    part.replace(destination)

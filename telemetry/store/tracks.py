@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import apsw
 import numpy as np
 
 from telemetry.frame import Float64s, Int64s, Layout
 from telemetry.store.blocks import COARSE, FINE, Blocks, fine_blocks, join_blocks, merge_blocks, read_blocks
+from telemetry.store.connection import Database
 from telemetry.store.rows import Bools, InvalidRule
 
 _PER_COARSE = COARSE // FINE
@@ -124,7 +124,7 @@ ON CONFLICT(satellite, layout, stored) DO UPDATE SET
 
 
 def load_track(
-    connection: apsw.Connection,
+    connection: Database,
     satellite: tuple[int, str],
     layout: tuple[int, Layout],
     stored: int,
@@ -133,20 +133,18 @@ def load_track(
     """The state of a track as the store has it; an empty one when it has no frame yet."""
     track = Track(satellite[0], layout[0], stored)
     place = (satellite[0], layout[0], stored)
-    found = connection.execute(
-        f"SELECT {_COLUMNS} FROM track WHERE satellite = ? AND layout = ? AND stored = ?", place
-    ).fetchone()
+    found = connection.one(f"SELECT {_COLUMNS} FROM track WHERE satellite = ? AND layout = ? AND stored = ?", place)
     if found is None:
         return track
     track.id, track.newest, track.newest_t, track.boot, track.seq = found[:5]
     open_first, open_t0, open_t1, coarse_first, coarse_t0, coarse_t1, track.fine_span, track.coarse_span = found[5:]
     channels = len(layout[1])
     if open_first is not None:
-        kept = connection.execute(
+        kept = connection.rows(
             "SELECT id, t_ns, v FROM frame WHERE satellite = ? AND t_ns BETWEEN ? AND ? AND layout = ? AND id >= ?"
             " AND quality & 1 = ? ORDER BY id",
             (satellite[0], open_t0, open_t1, layout[0], open_first, stored),
-        ).fetchall()
+        )
         values = np.frombuffer(b"".join(row[2] for row in kept), dtype="<f8").reshape(len(kept), channels)
         track.rows = _Rows(
             [np.array([row[0] for row in kept], dtype=np.int64)],
@@ -156,10 +154,10 @@ def load_track(
             len(kept),
         )
     if coarse_first is not None:
-        blocks = connection.execute(
+        blocks = connection.rows(
             "SELECT first_id, last_id, t0, t1, stats FROM block WHERE satellite = ? AND layout = ? AND stored = ?"
             " AND level = ? AND t0 BETWEEN ? AND ? AND first_id >= ? ORDER BY first_id",
             (*place, FINE, coarse_t0, coarse_t1, coarse_first),
-        ).fetchall()
+        )
         track.fine = [read_blocks([row], channels) for row in blocks]
     return track

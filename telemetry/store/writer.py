@@ -6,7 +6,7 @@ disk when it returns (WAL, synchronous=FULL): only then may a source be confirme
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
@@ -44,7 +44,10 @@ _INSERT_FRAME = (
     "INSERT INTO frame(id, satellite, boot, seq, t_ns, received_ns, quality, layout, v) VALUES (?,?,?,?,?,?,?,?,?)"
 )
 _INSERT_SCORE = "INSERT INTO score(frame, model, score, p, state, axes, satellite, t_ns) VALUES (?,?,?,?,?,?,?,?)"
-_INSERT_BLOCK = "INSERT INTO block(satellite, layout, stored, level, first_id, last_id, t0, t1, stats) VALUES (?,?,?,?,?,?,?,?,?)"
+_INSERT_BLOCK = (
+    "INSERT INTO block(satellite, layout, stored, level, first_id, last_id, t0, t1, stats)"
+    " VALUES (?,?,?,?,?,?,?,?,?)"
+)
 _INSERT_EVENT = (
     "INSERT INTO journal(id, at_ns, satellite, kind, severity, subject, actor, body) VALUES (?,?,?,?,?,?,?,?)"
 )
@@ -77,7 +80,7 @@ class StoreWriter:
         self.checkpoints_failed = 0
         """Checkpoints the disk had no room for; the frames stay in the write-ahead log until one succeeds."""
         self._log_pages = 0
-        self._connection.set_wal_hook(self._committed_pages)
+        self._connection.on_commit(self._committed_pages)
         self._forget()
 
     def _prepare(self) -> None:
@@ -93,32 +96,30 @@ class StoreWriter:
 
     def _forget(self) -> None:
         """Start from what the store says: after opening, and after a transaction that came to nothing."""
-        self._satellites: dict[str, int] = dict(self._connection.execute("SELECT name, id FROM satellite"))
-        self._layouts: dict[str, int] = dict(self._connection.execute("SELECT digest, id FROM layout"))
+        self._satellites: dict[str, int] = dict(self._connection.rows("SELECT name, id FROM satellite"))
+        self._layouts: dict[str, int] = dict(self._connection.rows("SELECT digest, id FROM layout"))
         self._tracks: dict[tuple[int, int, int], Track] = {}
         self._newest_seq: dict[tuple[int, int], int] = {}
         self._next_frame = self._next("frame")
         self._next_event = self._next("journal")
 
     def _next(self, table: str) -> int:
-        return int(self._connection.execute(f"SELECT ifnull(max(id), 0) + 1 FROM {table}").get)
+        return int(self._connection.value(f"SELECT ifnull(max(id), 0) + 1 FROM {table}"))
 
-    def _committed_pages(self, connection: apsw.Connection, name: str, pages: int) -> int:
-        del connection, name
+    def _committed_pages(self, pages: int) -> None:
         self._log_pages = pages
-        return apsw.SQLITE_OK
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self) -> Generator[None, None, None]:
         connection = self._connection
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.run("BEGIN IMMEDIATE")
             yield
-            connection.execute("COMMIT")
+            connection.run("COMMIT")
         except BaseException as error:
             # A full disk has rolled back by itself; a second ROLLBACK would raise and hide the reason.
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                connection.run("ROLLBACK")
             self._forget()
             if _disk_is_full(error):
                 raise StoreFull(f"{self.path}: DISK FULL, nothing of this batch was stored") from error
@@ -146,7 +147,7 @@ class StoreWriter:
             for scored in batches:
                 result.accepted_mask.append(self._append_batch(scored, result, touched))
             if touched:
-                self._connection.executemany(SAVE_TRACK, (track.row() for track in touched.values()))
+                self._connection.many(SAVE_TRACK, (track.row() for track in touched.values()))
             reach("ingest")
             self._write_events(events, result)
             self._write_cursors(cursors)
@@ -162,7 +163,7 @@ class StoreWriter:
         values.append(msgspec.json.encode(run.body).decode())
         names = ", ".join(_RUN_FIELDS)
         with self._transaction():
-            self._connection.execute(
+            self._connection.run(
                 f"INSERT INTO run({names}) VALUES ({','.join('?' * len(values))}) ON CONFLICT DO NOTHING", values
             )
             new = self._connection.changes() == 1
@@ -174,7 +175,7 @@ class StoreWriter:
         """Replace the heartbeat row of `health.station`."""
         body = msgspec.json.encode(health.body).decode()
         with self._transaction():
-            self._connection.execute(
+            self._connection.run(
                 "INSERT OR REPLACE INTO health(station, beat_ns, next_retrain_ns, body) VALUES (?,?,?,?)",
                 (health.station, health.beat_ns, health.next_retrain_ns, body),
             )
@@ -183,8 +184,8 @@ class StoreWriter:
         """Replace what was predicted for `satellite`; contacts that are over stay as they were."""
         now = self._clock.now_ns()
         with self._transaction():
-            self._connection.execute("DELETE FROM contact WHERE satellite = ? AND loss_ns > ?", (satellite, now))
-            self._connection.executemany(
+            self._connection.run("DELETE FROM contact WHERE satellite = ? AND loss_ns > ?", (satellite, now))
+            self._connection.many(
                 "INSERT OR REPLACE INTO contact(satellite, station, acquisition_ns, loss_ns, max_el)"
                 " VALUES (?,?,?,?,?)",
                 ((satellite, c.station, c.acquisition_ns, c.loss_ns, c.max_el_deg) for c in contacts),
@@ -193,20 +194,16 @@ class StoreWriter:
     def describe_satellite(self, name: str, norad: int | None, bus: str) -> None:
         """Keep what the mission says about a satellite beside its frames."""
         with self._transaction():
-            self._connection.execute(
+            self._connection.run(
                 "INSERT INTO satellite(name, norad, bus) VALUES (?,?,?)"
                 " ON CONFLICT(name) DO UPDATE SET norad = excluded.norad, bus = excluded.bus",
                 (name, norad, bus),
             )
-            self._satellites[name] = int(
-                self._connection.execute("SELECT id FROM satellite WHERE name = ?", (name,)).get
-            )
+            self._satellites[name] = int(self._connection.value("SELECT id FROM satellite WHERE name = ?", (name,)))
 
     def cursor(self, link: str, stream: str = "frames") -> str | None:
         """The cursor committed last for a source, or None for one never seen."""
-        found = self._connection.execute(
-            "SELECT value FROM cursor WHERE link = ? AND stream = ?", (link, stream)
-        ).get
+        found = self._connection.value("SELECT value FROM cursor WHERE link = ? AND stream = ?", (link, stream))
         return None if found is None else str(found)
 
     def max_seq(self, satellite: str) -> tuple[int, int, int] | None:
@@ -214,17 +211,16 @@ class StoreWriter:
         number = self._satellites.get(satellite)
         if number is None:
             return None
-        found = self._connection.execute(
+        found = self._connection.one(
             "SELECT boot, seq, t_ns FROM frame WHERE satellite = ? ORDER BY boot DESC, seq DESC LIMIT 1", (number,)
-        ).fetchone()
+        )
         return None if found is None else (int(found[0]), int(found[1]), int(found[2]))
 
     def checkpoint(self, truncate: bool = False) -> bool:
         """Move the write-ahead log into the file. False when the disk had no room: nothing is lost by it."""
         reach("checkpoint")
-        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
         try:
-            self._connection.wal_checkpoint(mode=mode)
+            self._connection.checkpoint(truncate)
         except apsw.BusyError:
             return False
         except apsw.Error as error:
@@ -264,7 +260,7 @@ class StoreWriter:
                 late = _late(track, batch.boot[rows], batch.seq[rows])
                 result.late += int(late.sum())
                 quality[rows] |= np.where(late, int(Quality.LATE), 0)
-        self._connection.executemany(
+        self._connection.many(
             _INSERT_FRAME,
             zip(
                 range(int(ids[0]), int(ids[0]) + n),
@@ -323,16 +319,16 @@ class StoreWriter:
         if low > self._newest(place):
             return new
         if high - low < 16 * len(seqs):
-            found = self._connection.execute(
+            found = self._connection.rows(
                 "SELECT seq FROM frame WHERE satellite = ? AND boot = ? AND seq BETWEEN ? AND ?",
                 (*place, low, high),
-            ).fetchall()
+            )
             known = np.array([row[0] for row in found], dtype=np.int64)
             return new & ~np.isin(seqs, known)
         for i in np.flatnonzero(new).tolist():
-            row = self._connection.execute(
+            row = self._connection.value(
                 "SELECT 1 FROM frame WHERE satellite = ? AND boot = ? AND seq = ?", (*place, int(seqs[i]))
-            ).get
+            )
             new[i] = row is None
         return new
 
@@ -340,9 +336,9 @@ class StoreWriter:
         known = self._newest_seq.get(place)
         if known is None:
             known = int(
-                self._connection.execute(
+                self._connection.value(
                     "SELECT ifnull(max(seq), -1) FROM frame WHERE satellite = ? AND boot = ?", place
-                ).get
+                )
             )
             self._newest_seq[place] = known
         return known
@@ -376,8 +372,7 @@ class StoreWriter:
         if int(t_ns[last]) >= track.newest_t:
             track.newest, track.newest_t = int(ids[last]), int(t_ns[last])
         top = int(boot.max())
-        if (top, int(seq[boot == top].max())) > (track.boot, track.seq):
-            track.boot, track.seq = top, int(seq[boot == top].max())
+        track.boot, track.seq = max((track.boot, track.seq), (top, int(seq[boot == top].max())))
         fine, coarse = track.add(ids, t_ns, batch.values[rows], invalid)
         if fine is not None:
             self._write_blocks(track, FINE, fine)
@@ -385,7 +380,7 @@ class StoreWriter:
             self._write_blocks(track, COARSE, blocks)
 
     def _write_blocks(self, track: Track, level: int, blocks: Blocks) -> None:
-        self._connection.executemany(
+        self._connection.many(
             _INSERT_BLOCK,
             zip(
                 repeat(track.satellite, len(blocks)),
@@ -410,7 +405,7 @@ class StoreWriter:
             return
         rows = rows[chosen]
         axes = np.ascontiguousarray(score.axes[rows], dtype="<f4")
-        self._connection.executemany(
+        self._connection.many(
             _INSERT_SCORE,
             zip(
                 ids[chosen].tolist(),
@@ -429,7 +424,7 @@ class StoreWriter:
         if not events:
             return
         result.first_event = self._next_event
-        self._connection.executemany(
+        self._connection.many(
             _INSERT_EVENT,
             (
                 (
@@ -450,7 +445,7 @@ class StoreWriter:
 
     def _write_cursors(self, cursors: Mapping[str, str]) -> None:
         if cursors:
-            self._connection.executemany(
+            self._connection.many(
                 "INSERT OR REPLACE INTO cursor(link, stream, value) VALUES (?, 'frames', ?)", cursors.items()
             )
 
@@ -466,15 +461,15 @@ class StoreWriter:
     def _satellite(self, name: str) -> int:
         number = self._satellites.get(name)
         if number is None:
-            self._connection.execute("INSERT INTO satellite(name) VALUES (?)", (name,))
-            number = self._satellites[name] = self._connection.last_insert_rowid()
+            self._connection.run("INSERT INTO satellite(name) VALUES (?)", (name,))
+            number = self._satellites[name] = self._connection.last_rowid()
         return number
 
     def _layout(self, layout: Layout) -> int:
         number = self._layouts.get(layout.digest)
         if number is None:
-            self._connection.execute("INSERT INTO layout(digest, body) VALUES (?,?)", (layout.digest, layout.body))
-            number = self._layouts[layout.digest] = self._connection.last_insert_rowid()
+            self._connection.run("INSERT INTO layout(digest, body) VALUES (?,?)", (layout.digest, layout.body))
+            number = self._layouts[layout.digest] = self._connection.last_rowid()
         return number
 
 
@@ -500,10 +495,6 @@ def _blobs(batch: FrameBatch) -> Iterable[bytes]:
 
 
 def _disk_is_full(error: BaseException) -> bool:
-    if isinstance(error, apsw.FullError):
-        return True
     # The shared-memory index of the log cannot grow on a full disk either, and says so in its own way.
-    return isinstance(error, apsw.IOError) and error.extendedresult in (
-        apsw.SQLITE_IOERR_SHMSIZE,
-        apsw.SQLITE_IOERR_SHMMAP,
-    )
+    code = getattr(error, "extendedresult", 0)
+    return isinstance(error, apsw.FullError) or code in (apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_SHMMAP)
