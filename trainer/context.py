@@ -21,7 +21,8 @@ HOLD_NS = 30_000_000_000
 CONTACT_HOLD_NS = 5_000_000_000
 """In contact until this long after the newest frame that is sent only in contact."""
 
-_KEPT = 512
+KEPT = 512
+"""Changes of a context channel that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class _Steps:
     t_ns: list[int] = field(default_factory=list[int])
     value: list[float] = field(default_factory=list[float])
     newest_ns: int = -(1 << 62)
+    kept: int = KEPT
 
     def observe(self, t_ns: Int64s, values: Float64s) -> None:
         usable = np.isfinite(values) & (t_ns > self.newest_ns)
@@ -62,7 +64,7 @@ class _Steps:
         changed = np.flatnonzero(np.diff(values, prepend=before) != 0)
         self.t_ns.extend(t_ns[changed].tolist())
         self.value.extend(values[changed].tolist())
-        del self.t_ns[:-_KEPT], self.value[:-_KEPT]
+        del self.t_ns[: -self.kept], self.value[: -self.kept]
         self.newest_ns = int(t_ns[-1])
 
     def at(self, t_ns: Int64s) -> Float64s:
@@ -76,10 +78,16 @@ class _Steps:
 class ContextTrack:
     """The newest codes of one satellite's context channels, and its contacts, by generation time."""
 
-    def __init__(self, channels: tuple[str, ...]) -> None:
+    def __init__(self, channels: tuple[str, ...], kept: int = KEPT) -> None:
         self.channels = channels
-        self._steps = {name: _Steps() for name in channels}
+        self._kept = kept
+        self._steps = {name: _Steps(kept=kept) for name in channels}
         self._contacts: list[list[int]] = []
+
+    def steps(self, name: str) -> tuple[Int64s, Float64s]:
+        """Generation times and new values of a channel's changes."""
+        steps = self._steps[name]
+        return np.array(steps.t_ns, dtype=np.int64), np.array(steps.value)
 
     def observe(self, name: str, t_ns: Int64s, values: Float64s) -> None:
         """New values of a context channel, generation times rising."""
@@ -92,7 +100,7 @@ class ContextTrack:
                 self._contacts[-1][1] = max(moment, self._contacts[-1][1])
             else:
                 self._contacts.append([moment, moment])
-        del self._contacts[:-64]
+        del self._contacts[: -self._kept]
 
     def codes(self, t_ns: Int64s) -> Float64s:
         """Shape (n, len(channels) + 1): code of each context channel (NaN = unknown), then 1 in contact, else 0."""

@@ -32,7 +32,7 @@ CONFIRM = 3
 USUAL_ROWS = 60
 """Accepted rows that `usual here` is taken from."""
 
-_SILENT_NS = 30_000_000_000
+_SILENT_NS = 120_000_000_000
 _MAD = 1.4826
 
 Bools = npt.NDArray[np.bool_]
@@ -75,7 +75,7 @@ class _SatelliteState:
     def __init__(self, name: str, bus: Bus) -> None:
         self.name = name
         self.channels: dict[str, Channel] = {channel.name: channel for channel in bus.channels}
-        self.track = ContextTrack(tuple(bus.context))
+        self.track = ContextTrack(context_channels(bus))
         self.streams: dict[tuple[str, bool], _Stream] = {}
         self.episode: _Episode | None = None
 
@@ -89,6 +89,15 @@ class _SatelliteState:
             found.accepted = np.empty((0, len(layout)))
             self.streams[layout.digest, stored] = found
         return found
+
+
+def context_channels(bus: Bus) -> tuple[str, ...]:
+    """Channels whose value is a mode of the satellite: the bus's context, and whatever else is enumerated.
+
+    A load that is switched steps other channels; where its switch is telemetered, that is no anomaly.
+    """
+    enumerated = (channel.name for channel in bus.channels if channel.enum and not channel.contact_only)
+    return tuple(dict.fromkeys((*bus.context, *enumerated)))
 
 
 def packet_period(channels: Iterable[Channel]) -> float:
@@ -260,6 +269,7 @@ class LiveScoring:
                 started = episode is None
                 if episode is None:
                     episode = state.episode = _Episode("", int(t_ns[i]), {}, {})
+                fresh = any(names[c] not in episode.seen for c in joiners)
                 for c in joiners:
                     part = _contribution(names[c], values[i, c], usual_rows[:, c], judged.z[i, column_of[c]])
                     silent = max(_SILENT_NS, int(10e9 * stream.period_s))
@@ -271,19 +281,9 @@ class LiveScoring:
                 parts = _shares(episode.seen.values())
                 if started:
                     episode.lead = parts[0].channel
-                verdicts.append(
-                    self._verdict(
-                        state,
-                        scorer,
-                        episode,
-                        "started" if started else "ongoing",
-                        rows[i],
-                        i,
-                        t_ns,
-                        columns,
-                        parts,
-                    )
-                )
+                if fresh:
+                    phase = "started" if started else "ongoing"
+                    verdicts.append(self._verdict(state, scorer, episode, phase, rows[i], i, t_ns, columns, parts))
             if episode is None:
                 continue
             confirmed_rows[i] = self._advance(episode, stream.layout, flags[i], int(t_ns[i]))

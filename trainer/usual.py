@@ -1,0 +1,199 @@
+"""What is usual where: centre and spread of every feature, by place in the orbit and by mode.
+
+A panel current of half its value is unusual only where the Sun stands; an isolation forest over the values alone
+cannot see it, because half is what the panel gives every time it turns away. So each feature is compared with the
+same place in earlier orbits first. Which channels can be judged this way is decided by numbers, never by names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from telemetry.frame import Float64s, Int64s
+from trainer.context import ContextTrack, OrbitClock, key_index, no_place
+from trainer.features import FEATURES
+
+if TYPE_CHECKING:
+    from telemetry.dictionary import Channel
+
+BIN_S = 16.0
+"""Length of a place in the orbit, seconds."""
+
+LEAST_ROWS = 12
+"""A place or mode with fewer rows is not known; a place then counts as the whole orbit."""
+
+LEAST_KEY_ROWS = 60
+
+ENVELOPE = 3.0
+"""Accepted rows of a place lie within this many spreads of its centre, all of them."""
+
+TRUSTED_PERIODS = 12
+"""The phase is extrapolated this far beyond the window."""
+
+Bools = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+
+
+def learn_clock(track: ContextTrack) -> tuple[str, OrbitClock] | None:
+    """The context channel that repeats most regularly, as a clock; None when none repeats.
+
+    Starts of the same code, a whole number of periods apart, to 2 % and at least three of them. Period and epoch
+    are the straight line through the starts.
+    """
+    best: tuple[float, str, float, float, int] | None = None
+    for name in track.channels:
+        t_ns, value = track.steps(name)
+        for code in np.unique(value):
+            starts = t_ns[(value == code)][1:] if value[0] == code else t_ns[value == code]
+            if len(starts) < 3:
+                continue
+            since = (starts - starts[0]) / 1e9
+            step = float(np.median(np.diff(since)))
+            if step < 20 * BIN_S:
+                continue
+            turn = np.round(since / step)
+            if len(np.unique(turn)) < 3:
+                continue
+            period, offset = np.polyfit(turn, since, 1)
+            error = float(np.max(np.abs(since - period * turn - offset))) / period
+            if error < 0.02 and (best is None or error < best[0]):
+                best = (error, name, float(period), float(offset), int(starts[0]))
+    if best is None:
+        return None
+    _, name, period, offset, first = best
+    newest = max(int(track.steps(channel)[0][-1]) for channel in track.channels if len(track.steps(channel)[0]))
+    bins = max(1, round(period / BIN_S))
+    until = newest + int(TRUSTED_PERIODS * period * 1e9)
+    return name, OrbitClock(first + int(offset * 1e9), int(period * 1e9), bins, until)
+
+
+def learn_keys(codes: Float64s) -> Float64s:
+    """The modes with enough rows, most frequent first, shape (k, m)."""
+    known = codes[np.isfinite(codes).all(axis=1)]
+    keys, counts = np.unique(known, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return keys[order][counts[order] >= LEAST_KEY_ROWS]
+
+
+def unjudged(channel: Channel, values: Float64s) -> str | None:
+    """Why a channel cannot be judged by what is usual for it, or None. Numbers and dictionary attributes only."""
+    if channel.enum:
+        return "enumerated"
+    if channel.predicted:
+        return "predicted"
+    known = values[np.isfinite(values)]
+    if len(known) < 2 * LEAST_ROWS:
+        return "too few values"
+    if len(np.unique(known)) <= 3:
+        return "constant or a switch"
+    step = np.diff(known)
+    step = step[step != 0]
+    if len(step) and (np.mean(step > 0) > 0.98 or np.mean(step < 0) > 0.98):
+        return "counts in one direction"
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Usual:
+    """Centre and spread tables of c channels; shapes as in `trainer.served.PacketModel`."""
+
+    centre: Float64s
+    spread: Float64s
+    key_offset: Float64s
+    key_spread: Float64s
+
+
+def learn_usual(
+    features: Float64s, bins: Indices, key: Indices, bin_count: int, key_count: int, step: Float64s
+) -> Usual:
+    """Tables from accepted rows.
+
+    Args:
+        features: shape (n, c, 3); NaN where not usable.
+        bins: place of each row, 0 unknown, else 1..bin_count.
+        key: mode of each row, 0 unknown, else 1..key_count.
+        step: smallest step of each channel, shape (c,): no spread is less than half of it.
+
+    A place's spread reaches over its two neighbours, since an eclipse does not begin at the same second each orbit.
+    """
+    c = features.shape[1]
+    key_offset = np.zeros((key_count + 1, c, FEATURES))
+    centre = np.zeros((bin_count + 1, c, FEATURES))
+    order = np.argsort(bins, kind="stable")
+    bounds = np.searchsorted(bins[order], np.arange(bin_count + 2))
+    counts = np.diff(bounds)
+    counts[0] = 0
+    whole = _median(features, np.zeros((c, FEATURES)))
+    modes = key_count > 1
+    for turn in range(2 if modes else 1):
+        adjusted = (features - key_offset[key])[order] if turn else features[order]
+        centre[:] = whole
+        for b in np.flatnonzero(counts >= LEAST_ROWS):
+            centre[b] = _median(adjusted[bounds[b] : bounds[b + 1]], whole)
+        if modes:
+            resting = features - centre[bins]
+            main = _median(resting[key == 1], np.zeros((c, FEATURES)))
+            for k in range(2, key_count + 1):
+                key_offset[k] = _median(resting[key == k], main) - main
+    residual = np.abs(features - centre[bins] - key_offset[key])
+    typical = 1.4826 * _median(residual, np.zeros((c, FEATURES)))
+    reach = np.zeros((bin_count + 1, c, FEATURES))
+    sorted_residual = np.nan_to_num(residual[order])
+    filled = np.flatnonzero(counts)
+    if len(filled):
+        first = bounds[filled[0]]
+        reach[filled] = np.maximum.reduceat(sorted_residual[first:], bounds[filled] - first, axis=0)
+        # Half of all places see at least this much: what comes at no fixed place is expected anywhere.
+        common = np.median(reach[filled], axis=0) / ENVELOPE
+    else:
+        common = np.quantile(sorted_residual, 0.999, axis=0) / ENVELOPE
+    if bin_count > 2:
+        inner = reach[1:]
+        reach[1:] = np.maximum(inner, np.maximum(np.roll(inner, 1, axis=0), np.roll(inner, -1, axis=0)))
+    floor = np.maximum(np.maximum(typical / 2, common / 1.5), step[:, None] / 2)
+    spread = np.maximum(reach / ENVELOPE, floor)
+    half_range = np.maximum(np.nanmax(features, axis=0) - whole, whole - np.nanmin(features, axis=0))
+    unknown = counts < LEAST_ROWS
+    centre[unknown], spread[unknown] = whole, np.maximum(half_range / ENVELOPE, floor)
+    key_spread = np.zeros((key_count + 1, c, FEATURES))
+    for k in range(2, key_count + 1):
+        key_spread[k] = 1.4826 * _median(residual[key == k], np.zeros((c, FEATURES)))
+    return Usual(_rounded(centre), _rounded(np.maximum(spread, 1e-12)), _rounded(key_offset), _rounded(key_spread))
+
+
+def resolution(values: Float64s) -> Float64s:
+    """Smallest step between two different values of each column, shape (k,)."""
+    out = np.full(values.shape[1], 1e-9)
+    for i in range(values.shape[1]):
+        known = np.unique(values[:, i][np.isfinite(values[:, i])])
+        step = np.diff(known)
+        if len(step):
+            out[i] = max(float(np.quantile(step, 0.1)), 1e-9)
+    return out
+
+
+def where(clock: OrbitClock | None, keys: Float64s, t_ns: Int64s, codes: Float64s) -> tuple[Indices, Indices]:
+    """Place and mode of rows; a row in an unknown mode has no place either."""
+    key = key_index(codes, keys)
+    bins = no_place(len(t_ns)) if clock is None else clock.place(t_ns)
+    return np.where(key == 0, 0, bins), key
+
+
+def _median(rows: Float64s, otherwise: Float64s) -> Float64s:
+    """Median over rows, NaN left out; `otherwise` where nothing is left."""
+    if not len(rows):
+        return otherwise
+    ordered = np.sort(rows, axis=0)
+    known = len(rows) - np.isnan(rows).sum(axis=0)
+    low = np.take_along_axis(ordered, np.maximum((known - 1) // 2, 0)[None], axis=0)[0]
+    high = np.take_along_axis(ordered, np.minimum(known // 2, len(rows) - 1)[None], axis=0)[0]
+    return np.where(known > 0, (low + high) / 2, otherwise)
+
+
+def _rounded(table: Float64s) -> Float64s:
+    """As the artifact keeps it (float32), so that what is calibrated is what is served."""
+    return table.astype(np.float32).astype(np.float64)

@@ -1,0 +1,175 @@
+"""What a model is trained on: rows of every packet, with their context, and which of them were accepted.
+
+Quarantine: rows above the threshold, the rows within one window of them, STORED rows of a live episode's time and
+values outside their soft limits are not trained on, so a fault that lasts is not learned as the new normal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from telemetry.frame import Float64s, FrameBatch, Int64s, Layout
+from telemetry.freshness import invalid_mask
+from telemetry.limits import Level, levels
+from trainer.context import ContextTrack, changes
+from trainer.features import WINDOW, RollingRing
+from trainer.scorer import contact_packet, context_channels, packet_period
+
+if TYPE_CHECKING:
+    from telemetry.dictionary import Bus, Channel
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class PacketRows:
+    """n rows of one packet of one satellite, oldest first."""
+
+    packet: str
+    channels: tuple[Channel, ...]
+    period_s: float
+    contact_only: bool
+    ids: Int64s
+    """Store ids; row numbers where there is no store."""
+    t_ns: Int64s
+    boot: Int64s
+    values: Float64s
+    """Shape (n, k), as sent; NaN where INVALID."""
+    state: Int64s
+    """State the live model gave the row: 0 nominal, 1 above the threshold, 2 confirmed anomaly."""
+
+    def __len__(self) -> int:
+        return len(self.t_ns)
+
+    @property
+    def accepted(self) -> Bools:
+        """Rows more than one window away from any row above the threshold."""
+        return ~spread_out(self.state > 0, WINDOW)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The packets of one satellite over one stretch of time, and the context of any row in it."""
+
+    satellite: str
+    packets: tuple[PacketRows, ...]
+    track: ContextTrack
+    hash: str
+    last_id: int
+
+    @property
+    def rows(self) -> int:
+        return sum(len(packet) for packet in self.packets)
+
+    @property
+    def excluded(self) -> int:
+        return sum(int((~packet.accepted).sum()) for packet in self.packets)
+
+    @property
+    def bounds_ns(self) -> tuple[int, int]:
+        """Generation times of the oldest and the newest row."""
+        full = [packet.t_ns for packet in self.packets if len(packet)]
+        return int(min(t[0] for t in full)), int(max(t[-1] for t in full))
+
+    def features(self, packet: PacketRows) -> tuple[Float64s, Float64s]:
+        """Features of every row, shape (n, k, 3), and context codes, shape (n, m + 1): as the station has them."""
+        codes = self.track.codes(packet.t_ns)
+        separate = changes(codes, None)
+        separate[1:] |= np.diff(packet.boot) != 0
+        ring = RollingRing(len(packet.channels), packet.period_s)
+        out, _ = ring.push(packet.t_ns, packet.values, separate)
+        return out, codes
+
+
+def spread_out(rows: Bools, reach: int) -> Bools:
+    """True within `reach` rows of a True row."""
+    if not rows.any():
+        return rows
+    kernel = np.ones(2 * reach + 1)
+    return np.convolve(rows, kernel, mode="same")[: len(rows)] > 0 if len(rows) > 2 * reach else np.ones_like(rows)
+
+
+def make_window(satellite: str, bus: Bus, packets: Iterable[PacketRows]) -> Window:
+    """Order the packets and derive context and hash."""
+    kept = tuple(packet for packet in packets if len(packet))
+    track = ContextTrack(context_channels(bus), kept=1_000_000)
+    digest = hashlib.sha256()
+    last_id = 0
+    for packet in kept:
+        position = {channel.name: i for i, channel in enumerate(packet.channels)}
+        for name in track.channels:
+            if name in position:
+                track.observe(name, packet.t_ns, packet.values[:, position[name]])
+        if packet.contact_only:
+            track.observe_contact(packet.t_ns)
+        digest.update(packet.packet.encode())
+        accepted = packet.accepted
+        digest.update(np.ascontiguousarray(packet.ids[accepted]).tobytes())
+        digest.update(np.ascontiguousarray(packet.values[accepted]).tobytes())
+        last_id = max(last_id, int(packet.ids.max()))
+    return Window(satellite, kept, track, digest.hexdigest(), last_id)
+
+
+def packet_rows(
+    bus: Bus, layout: Layout, ids: Int64s, t_ns: Int64s, boot: Int64s, values: Float64s, state: Int64s
+) -> PacketRows:
+    """Rows of one layout in order of generation time; INVALID becomes NaN, repeated times are dropped."""
+    channels = bus.channels_of(layout)
+    order = np.argsort(t_ns, kind="stable")
+    order = order[np.diff(t_ns[order], prepend=np.int64(-(1 << 62))) > 0]
+    chosen = values[order]
+    chosen = np.where(invalid_mask(channels, chosen), np.nan, chosen)
+    known = bus.by_name
+    return PacketRows(
+        layout.packet,
+        channels,
+        packet_period(channels),
+        contact_packet(layout, known),
+        ids[order],
+        t_ns[order],
+        boot[order],
+        chosen,
+        state[order],
+    )
+
+
+def from_batches(satellite: str, bus: Bus, batches: Iterable[FrameBatch]) -> Window:
+    """A window of frames that are in no store (tests, measurements)."""
+    parts: dict[str, list[FrameBatch]] = {}
+    for batch in batches:
+        if satellite in batch.satellites:
+            parts.setdefault(batch.layout.digest, []).append(
+                batch.take(batch.satellite == batch.satellites.index(satellite))
+            )
+    made: list[PacketRows] = []
+    for group in parts.values():
+        t_ns = np.concatenate([batch.t_ns for batch in group])
+        n = len(t_ns)
+        made.append(
+            packet_rows(
+                bus,
+                group[0].layout,
+                np.arange(1, n + 1, dtype=np.int64),
+                t_ns,
+                np.concatenate([batch.boot for batch in group]),
+                np.concatenate([batch.values for batch in group]),
+                np.zeros(n, dtype=np.int64),
+            )
+        )
+    return make_window(satellite, bus, made)
+
+
+def outside_soft_limits(channel: Channel, values: Float64s) -> Bools:
+    """True where a value violates WARNING or worse in every limit set of the channel: it is abnormal by definition."""
+    if not channel.limits:
+        return np.zeros(len(values), dtype=np.bool_)
+    outside = np.ones(len(values), dtype=np.bool_)
+    for limits in channel.limits:
+        outside &= levels(limits, values) >= Level.WARNING
+    return outside
