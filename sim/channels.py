@@ -49,12 +49,23 @@ PACKET_PERIOD_S: Final = {"hk": 1, "pld": 1, "thm": 5, "slow": 10, "rf": 1}
 """Seconds between two packets of a kind; `rf` is made during a pass only."""
 
 PACKET_PATTERNS: Final = {
+    "hk": (
+        "eps.bat_v",
+        "eps.bat_i",
+        "eps.heater_on",
+        "eps.pv_*",
+        "eps.bus*",
+        "adcs.*",
+        "obc.cpu",
+        "obc.mode",
+        "orb.*",
+    ),
     "pld": ("pld.*",),
     "thm": ("thm.*", "eps.bat_t", "com.pa_t"),
     "slow": ("eps.bat_soc", "obc.mem", "obc.uptime", "obc.reboots"),
     "rf": ("com.rssi_dn", "com.rssi_up", "com.doppler", "gs.*"),
 }
-"""Channels that leave the housekeeping packet for one of their own."""
+"""Channels of each packet, as patterns; housekeeping first, because limits look at the mode in it."""
 
 _ARRAY = (
     "Compare the other panels at the same Sun angle. Lasting loss: shed payload, watch battery current (EPS-03)."

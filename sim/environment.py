@@ -15,6 +15,15 @@ import numpy as np
 from sim.field import field
 from sim.noise import BLOCK, coloured, exponential_kernel, swing_kernel
 from sim.orbit import EARTH_RADIUS_M, Floats, Look, Orbit, Site, geodetic, look, sidereal_angle, to_earth_fixed
+from sim.spacecraft import (
+    ABSORPTIVITY,
+    AREA,
+    CELL_AREA,
+    CELL_EFFICIENCY,
+    CELLS,
+    EARTH_INFRARED,
+    EMISSIVITY,
+)
 from sim.sun import sun, sunlit_fraction
 from sim.tle import Tle
 
@@ -44,8 +53,10 @@ class Forcing:
     """Visible fraction of the Sun's disc."""
     irradiance: Floats
     """Sun and albedo on each face of FACES, W/m2, shape (BLOCK, 6)."""
-    view: Floats
-    """View factor of each face to the Earth, shape (BLOCK, 6)."""
+    absorbed: Floats
+    """Heat each face takes from Sun, albedo and the Earth's infrared, W, shape (BLOCK, 6)."""
+    potential: Floats
+    """Power each face's cells would give at 28 degC, W, shape (BLOCK, 6)."""
     payload_on: Floats
     transmitter_on: Floats
     contact: Floats
@@ -157,11 +168,13 @@ class Surroundings:
         solar = SOLAR_CONSTANT / (distance * distance)
         reflected = ALBEDO * solar * np.maximum(0.0, np.sum(up * towards_sun, axis=1))
         facing = np.maximum(0.0, np.stack([s * sun_body[:, i] for i in range(3) for s in (1.0, -1.0)], axis=1))
+        irradiance = (solar * sunlit)[:, None] * facing + reflected[:, None] * view
         return Forcing(
             start_s=start,
             sunlit=sunlit,
-            irradiance=(solar * sunlit)[:, None] * facing + reflected[:, None] * view,
-            view=view,
+            irradiance=irradiance,
+            absorbed=(ABSORPTIVITY * irradiance + (EMISSIVITY * EARTH_INFRARED) * view) * np.array(AREA),
+            potential=irradiance * (CELL_AREA * CELL_EFFICIENCY * np.array(CELLS)),
             payload_on=(np.abs(_wrapped(along - self._imaging)) < PAYLOAD_HALF_WIDTH).astype(np.float64),
             transmitter_on=np.maximum(contact, near_home.astype(np.float64)),
             contact=contact,
@@ -193,10 +206,7 @@ class Surroundings:
 
     def _jitter(self, number: int) -> Floats:
         """Small rotations about the body axes in radians, shape (BLOCK + 1, 3), one second earlier first."""
-        streams = [f"{self._name}/jitter_{axis}" for axis in "xyz"]
-        before = [coloured(self._seed, name, number - 1, _JITTER)[-1:] for name in streams]
-        now = [coloured(self._seed, name, number, _JITTER) for name in streams]
-        columns = [np.concatenate((b, n)) for b, n in zip(before, now, strict=True)]
+        columns = [coloured(self._seed, f"{self._name}/jitter_{axis}", number, _JITTER, 1) for axis in "xyz"]
         return np.radians(JITTER_DEG) * np.stack(columns, axis=1)
 
     def _best_look(self, r: Floats, v: Floats, angle: Floats) -> tuple[Look, Floats]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from sim.environment import FACES, Surroundings
 from sim.noise import BLOCK
-from sim.spacecraft import CELLS
 
 SCENARIOS: Final = ("hello", "quiet")
 RANGEFINDERS: Final = ("n", "e", "s", "w")
@@ -22,6 +21,7 @@ BIAS_LASTS_S: Final = 55
 LOSS_AFTER_S: Final = 240
 LOSS_LASTS_S: Final = 600
 SLOT_S: Final = 1800
+ENOUGH_W: Final = 2.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +101,17 @@ class Schedule:
         earned, face = 0.0, FACES[0]
         for _ in range(12):
             earned, face = self._best_face(start_s)
-            if earned > 8 * 350.0:
+            if earned > ENOUGH_W:
                 break
             start_s += 300
         return Fault("panel_loss", start_s, start_s + LOSS_LASTS_S, face, 0.5)
 
     def _best_face(self, start_s: int) -> tuple[float, str]:
-        """Smallest irradiance times cells (W/m2 x cells) over the fault's time, at its best face."""
+        """Smallest power (W) over the fault's time, at the face where that is largest."""
         samples: list[list[float]] = []
         for t in range(start_s, start_s + LOSS_LASTS_S + 1, 60):
             forcing = self._surroundings.forcing(t // BLOCK)
-            samples.append((forcing.irradiance[t % BLOCK] * np.array(CELLS)).tolist())
+            samples.append(forcing.potential[t % BLOCK].tolist())
         weakest = np.array(samples).min(axis=0)
         best = int(np.argmax(weakest))
         return float(weakest[best]), FACES[best]

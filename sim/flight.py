@@ -13,11 +13,12 @@ from sim.faults import Fault
 from sim.noise import BLOCK
 from sim.orbit import Floats
 from sim.sensors import COLUMN, Sensors, known_channels, truth
-from sim.spacecraft import State, step
+from sim.spacecraft import WHOLE, State, step
 from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Layout, Quality
 
-WHOLE = (1.0,) * 6
+Bools = npt.NDArray[np.bool_]
+
 WARM_UP_PASSES = 5
 WARM_UP_STEP_S = 16
 HISTORY_ORBITS = 6.0
@@ -74,15 +75,15 @@ class Flight:
             i = t % BLOCK
             rows.append(
                 (
-                    forcing.irradiance[i].tolist(),
-                    forcing.view[i].tolist(),
+                    forcing.absorbed[i].tolist(),
+                    forcing.potential[i].tolist(),
                     float(forcing.payload_on[i]),
                     float(forcing.transmitter_on[i]),
                 )
             )
         for _ in range(WARM_UP_PASSES):
-            for irradiance, view, payload, transmitter in rows:
-                step(self.state, irradiance, view, payload, transmitter, WHOLE, float(WARM_UP_STEP_S))
+            for absorbed, potential, payload, transmitter in rows:
+                step(self.state, absorbed, potential, payload, transmitter, WHOLE, float(WARM_UP_STEP_S))
 
     def advance(self, t0_s: int, t1_s: int, faults: Sequence[Fault] = ()) -> Iterator[Floats]:
         """Fly the seconds t0_s <= t < t1_s from `state`, block by block; yields plant outputs (n, outputs)."""
@@ -92,30 +93,34 @@ class Flight:
             first = t % BLOCK
             last = min(BLOCK, first + t1_s - t)
             forcing = self.surroundings.forcing(t // BLOCK)
-            irradiance = forcing.irradiance[first:last].tolist()
-            view = forcing.view[first:last].tolist()
+            absorbed = forcing.absorbed[first:last].tolist()
+            potential = forcing.potential[first:last].tolist()
             payload = forcing.payload_on[first:last].tolist()
             transmitter = forcing.transmitter_on[first:last].tolist()
             outputs: list[tuple[float, ...]] = []
             for i in range(last - first):
                 strings = _strings(losses, t + i) if losses else WHOLE
-                outputs.append(step(self.state, irradiance[i], view[i], payload[i], transmitter[i], strings))
+                outputs.append(step(self.state, absorbed[i], potential[i], payload[i], transmitter[i], strings))
             yield np.array(outputs)
             t += last - first
 
-    def values(self, t0_s: int, t1_s: int, faults: Sequence[Fault] = ()) -> Iterator[tuple[int, Floats]]:
-        """Fly like `advance`; yields (first second, measured values (n, channels)) block by block."""
+    def values(self, t0_s: int, t1_s: int, faults: Sequence[Fault] = ()) -> Iterator[tuple[int, Floats, Bools]]:
+        """Fly like `advance`; yields block by block.
+
+        Each piece is its first second, the measured values (n, channels) and whether a station was in view (n,).
+        """
         t = t0_s
         for plant in self.advance(t0_s, t1_s, faults):
             n = plant.shape[0]
             rows = slice(t % BLOCK, t % BLOCK + n)
             block = t // BLOCK
-            true = truth(self.surroundings.forcing(block), self.surroundings.environment(block), rows, plant)
+            forcing = self.surroundings.forcing(block)
+            true = truth(forcing, self.surroundings.environment(block), rows, plant)
             for fault in faults:
                 if fault.kind == "bias":
                     a, b = max(fault.start_s - t, 0), max(fault.end_s - t, 0)
                     true[a:b, COLUMN[fault.target]] += fault.size
-            yield t, self._sensors.measure(true, block, rows)
+            yield t, self._sensors.measure(true, block, rows), forcing.contact[rows] > 0.5
             t += n
 
     def batches(
@@ -135,8 +140,8 @@ class Flight:
         order of the bus.
         """
         pieces = list(self.values(t0_s, t1_s, faults))
-        values = np.concatenate([piece for _, piece in pieces])
-        contact = np.concatenate([self._contact(t, len(piece)) for t, piece in pieces])
+        values = np.concatenate([piece for _, piece, _ in pieces])
+        contact = np.concatenate([seen for _, _, seen in pieces])
         t = np.arange(t0_s, t1_s, dtype=np.int64)
         due = np.stack(
             [((t - boot) % p.period_s == 0) & (contact if p.contact_only else True) for p in self.packets], axis=1
@@ -161,10 +166,6 @@ class Flight:
                     )
                 )
         return found, seq + int(np.count_nonzero(due))
-
-    def _contact(self, t: int, n: int) -> npt.NDArray[np.bool_]:
-        first = t % BLOCK
-        return self.surroundings.forcing(t // BLOCK).contact[first : first + n] > 0.5
 
 
 def _strings(losses: Sequence[Fault], t: int) -> tuple[float, ...]:

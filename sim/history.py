@@ -19,7 +19,7 @@ from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Quality
 from telemetry.limits import LimitMonitor
 
-CHUNK_S = 16 * BLOCK
+CHUNK_S = 4 * BLOCK
 ACTOR = "sim"
 ACKNOWLEDGED_AFTER_S = 14
 MARGIN_S = 20
@@ -40,7 +40,7 @@ def history(
     end = t_end_ns // NS_PER_S
     start = history_start(flight, end, orbits)
     flight.warm_up(start)
-    faults = excursions(start, end)
+    faults = excursions(flight, start, end)
     seq = 0
     t = start
     while t < end:
@@ -58,17 +58,32 @@ def history(
         t = stop
 
 
-def excursions(start_s: int, end_s: int) -> tuple[Fault, ...]:
-    """The two excursions of a history, at fixed fractions of it; none in one shorter than ten minutes."""
-    if end_s - start_s < 600:
+def excursions(flight: Flight, start_s: int, end_s: int) -> tuple[Fault, ...]:
+    """The two excursions of a history; none in one shorter than an hour.
+
+    Each waits for a quiet moment, payload and transmitter off, so that soft limits are crossed and hard ones not.
+    """
+    if end_s - start_s < 3600:
         return ()
-    check = start_s + (end_s - start_s) * 31 // 100
-    surge = start_s + (end_s - start_s) * 78 // 100
+    check = _quiet(flight, start_s + (end_s - start_s) * 31 // 100)
+    surge = _quiet(flight, start_s + (end_s - start_s) * 78 // 100)
     return (
-        Fault("bias", check, check + 45, "obc.cpu", 62.0),
+        Fault("bias", check, check + 45, "obc.cpu", 65.0),
         Fault("bias", surge, surge + 30, "eps.bus5v_v", -0.16),
         Fault("bias", surge, surge + 30, "eps.bus5v_i", 0.21),
     )
+
+
+def _quiet(flight: Flight, t: int) -> int:
+    """The first whole minute from `t` on with payload and transmitter off now and a minute later."""
+    for later in range(0, 3600, 60):
+        busy = 0.0
+        for s in (t + later, t + later + 60):
+            forcing = flight.surroundings.forcing(s // BLOCK)
+            busy += forcing.payload_on[s % BLOCK] + forcing.transmitter_on[s % BLOCK]
+        if not busy:
+            return t + later
+    return t
 
 
 def history_events(
@@ -86,7 +101,7 @@ def history_events(
     bus = mission.bus_of(satellite)
     end = t_end_ns // NS_PER_S
     t = history_start(flight, end, orbits)
-    faults = excursions(t, end)
+    faults = excursions(flight, t, end)
     flight.warm_up(t)
     desk = AlarmDesk()
     events: list[Event] = []
@@ -98,7 +113,7 @@ def history_events(
         names &= bus.by_name.keys()
         monitor = LimitMonitor(bus)
         due_ns = 0
-        for first, values in flight.values(start - MARGIN_S, t, faults):
+        for first, values, _ in flight.values(start - MARGIN_S, t, faults):
             for i, row in enumerate(values):
                 now_ns = (first + i) * NS_PER_S
                 changes = monitor.step({name: float(row[COLUMN[name]]) for name in names})

@@ -12,7 +12,7 @@ import numpy as np
 
 from sim.orbit import Floats
 
-BLOCK: int = 256
+BLOCK: int = 1024
 """Seconds per block; every vectorised calculation runs on whole blocks aligned to UTC, so that its rounding does not
 depend on where a chunk begins."""
 
@@ -28,11 +28,14 @@ def normal(seed: int, name: str, block: int) -> Floats:
     return np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
 
 
-def coloured(seed: int, name: str, block: int, kernel: Floats) -> Floats:
-    """Unit-variance moving average of `normal` with weights `kernel` (newest first, at most BLOCK long)."""
+def coloured(seed: int, name: str, block: int, kernel: Floats, before: int = 0) -> Floats:
+    """Unit-variance moving average of `normal` with weights `kernel` (newest first, shorter than BLOCK).
+
+    BLOCK samples, preceded by the `before` last ones of the block before.
+    """
     white = np.concatenate((normal(seed, name, block - 1), normal(seed, name, block)))
     full = np.convolve(white, kernel / np.sqrt(np.sum(kernel * kernel)))
-    return full[BLOCK : 2 * BLOCK]
+    return full[BLOCK - before : 2 * BLOCK]
 
 
 def exponential_kernel(time_constant_s: float, length: int) -> Floats:

@@ -17,9 +17,13 @@ EMISSIVITY: Final = 0.80
 ZERO_C: Final = 273.15
 
 AREA: Final = (0.034, 0.034, 0.034, 0.034, 0.010, 0.010)
+"""Square metres, in the order of sim.environment.FACES: four long sides, two ends."""
 CELLS: Final = (8, 8, 8, 8, 2, 0)
-HEAT: Final = (170.0, 170.0, 170.0, 170.0, 60.0, 60.0)
-TO_INSIDE: Final = (0.30, 0.30, 0.30, 0.30, 0.16, 0.16)
+WHOLE: Final = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+SIDE_HEAT: Final = 170.0
+END_HEAT: Final = 60.0
+SIDE_LEAK: Final = 0.30
+END_LEAK: Final = 0.16
 INSIDE_HEAT: Final = 1900.0
 BATTERY_HEAT: Final = 330.0
 AMPLIFIER_HEAT: Final = 25.0
@@ -29,6 +33,14 @@ TO_AMPLIFIER: Final = 0.35
 CELL_AREA: Final = 30.18e-4
 CELL_EFFICIENCY: Final = 0.295 * 0.95
 CELL_SLOPE: Final = -0.0022
+COLD_GAIN: Final = 1.0 - CELL_SLOPE * 301.0
+STRING_SLOPE: Final = 2.0 * 0.0067
+STRING_V: Final = 2.0 * 2.41 + STRING_SLOPE * 301.0
+LEAK_V: Final = 0.1
+DARK: Final = 20.0
+"""W/m2 below which a tracker stops."""
+SIDE_DARK_W: Final = DARK * 8 * CELL_AREA * CELL_EFFICIENCY
+END_DARK_W: Final = DARK * 2 * CELL_AREA * CELL_EFFICIENCY
 BOOST: Final = 0.90
 REGULATOR: Final = 0.90
 
@@ -61,6 +73,16 @@ PAYLOAD_W: Final = 3.0
 HEATER_W: Final = 1.2
 AMPLIFIER_SHARE: Final = 0.65
 RADIATED_W: Final = 1.0
+
+STEADY_W: Final = COMPUTER_W + POWER_BOARD_W + RECEIVER_W + ATTITUDE_W
+HEATER_ON_K: Final = ZERO_C + 3.5
+HEATER_OFF_K: Final = ZERO_C + 6.0
+ROOM_K: Final = ZERO_C + 20.0
+RAIL_OHM: Final = 0.04
+I_3V3: Final = (COMPUTER_W + POWER_BOARD_W + RECEIVER_W) / 3.3
+V_3V3: Final = 3.3 - RAIL_OHM * I_3V3
+SIDE_GLOW: Final = EMISSIVITY * 0.034 * SIGMA
+END_GLOW: Final = EMISSIVITY * 0.010 * SIGMA
 
 MEMORY_PERIOD_S: Final = 1800.0
 
@@ -152,32 +174,37 @@ def open_circuit_cell(charge: float) -> float:
 
 def step(
     s: State,
-    irradiance: Sequence[float],
-    view: Sequence[float],
+    absorbed: Sequence[float],
+    potential: Sequence[float],
     payload: float,
     transmitter: float,
-    strings: Sequence[float],
+    strings: Sequence[float] = WHOLE,
     dt: float = 1.0,
 ) -> tuple[float, ...]:
     """Advance `s` by `dt` seconds (one, except to warm up) and return the truth behind OUTPUTS at its end.
 
-    `irradiance` (W/m2) and `view` per face, switches 0 or 1, `strings` the working fraction of each face's array.
-    The bus is solved exactly: V I = P_net with V = V0 + I R0 is a quadratic in I; array power that neither loads nor
-    battery can take stays in the panels as heat.
+    `absorbed` is the heat each face takes from Sun and Earth (W), `potential` what its cells would give at 28 degC
+    (W), both in the order of FACES; payload and transmitter are 0 or 1; `strings` the working fraction of each array.
+    The bus is solved exactly: V I = P_net with V = V0 + I R0 is a quadratic in I. Array power that neither loads nor
+    battery can take stays in the panels as heat. The faces are written out because this runs 34,000 times before a
+    new mission's first frame.
     """
-    t = (s.t_px, s.t_mx, s.t_py, s.t_my, s.t_pz, s.t_mz)
-    available = [
-        e * cells * f * (CELL_AREA * CELL_EFFICIENCY) * (1.0 + CELL_SLOPE * (k - 301.0))
-        for e, cells, f, k in zip(irradiance, CELLS, strings, t, strict=True)
-    ]
-    array = sum(available)
+    k0, k1, k2, k3, k4, k5 = s.t_px, s.t_mx, s.t_py, s.t_my, s.t_pz, s.t_mz
+    p0, p1, p2, p3, p4, _ = potential
+    if strings is not WHOLE:
+        p0, p1, p2, p3, p4 = p0 * strings[0], p1 * strings[1], p2 * strings[2], p3 * strings[3], p4 * strings[4]
+    a0 = p0 * (COLD_GAIN + CELL_SLOPE * k0)
+    a1 = p1 * (COLD_GAIN + CELL_SLOPE * k1)
+    a2 = p2 * (COLD_GAIN + CELL_SLOPE * k2)
+    a3 = p3 * (COLD_GAIN + CELL_SLOPE * k3)
+    a4 = p4 * (COLD_GAIN + CELL_SLOPE * k4)
+    array = a0 + a1 + a2 + a3 + a4
 
-    steady = COMPUTER_W + POWER_BOARD_W + RECEIVER_W + ATTITUDE_W
     heater_w = HEATER_W * s.heater
-    load = steady + TRANSMITTER_W * transmitter + PAYLOAD_W * payload + heater_w
-    drawn = load / REGULATOR
-
-    resistance = 0.13 * math.exp(0.03 * max(0.0, 25.0 - (s.t_battery - ZERO_C)))
+    drawn = (STEADY_W + TRANSMITTER_W * transmitter + PAYLOAD_W * payload + heater_w) / REGULATOR
+    battery = s.t_battery
+    cold = 25.0 + ZERO_C - battery
+    resistance = 0.13 * math.exp(0.03 * cold) if cold > 0.0 else 0.13
     source = 2.0 * open_circuit_cell(s.charge) - s.polarisation
     net = BOOST * array - drawn
     current = (math.sqrt(source * source + 4.0 * resistance * net) - source) / (2.0 * resistance)
@@ -190,85 +217,77 @@ def step(
     voltage = source + current * resistance
 
     s.polarisation -= dt * (s.polarisation + 0.4 * resistance * current) / 60.0
-    efficiency = CHARGE_EFFICIENCY if current > 0.0 else 1.0
-    s.charge = min(1.0, max(0.0, s.charge + dt * efficiency * current / CAPACITY_AS))
-    s.counted = min(1.0, max(0.0, s.counted + dt * efficiency * (current + CURRENT_BIAS_A) / CAPACITY_AS))
+    rate = dt * (CHARGE_EFFICIENCY if current > 0.0 else 1.0) / CAPACITY_AS
+    s.charge = min(1.0, max(0.0, s.charge + rate * current))
+    counted = s.counted + rate * (current + CURRENT_BIAS_A)
     if used < 1.0 and current < 0.1:
-        s.counted += dt * (s.charge - s.counted) / 120.0
+        counted += dt * (s.charge - counted) / 120.0
+    s.counted = counted = min(1.0, max(0.0, counted))
 
     inside = s.t_inside
-    flow = 0.0
-    new: list[float] = []
-    for i in range(6):
-        k = t[i]
-        leak = TO_INSIDE[i] * (inside - k)
-        flow += leak
-        area = AREA[i]
-        heat = (
-            ABSORPTIVITY * area * irradiance[i]
-            - used * available[i]
-            + EMISSIVITY * area * (EARTH_INFRARED * view[i] - SIGMA * k * k * k * k)
-            + leak
-        )
-        new.append(k + dt * heat / HEAT[i])
-    to_battery = TO_BATTERY * (inside - s.t_battery)
+    h0, h1, h2, h3 = (
+        SIDE_LEAK * (inside - k0),
+        SIDE_LEAK * (inside - k1),
+        SIDE_LEAK * (inside - k2),
+        SIDE_LEAK * (inside - k3),
+    )
+    h4, h5 = END_LEAK * (inside - k4), END_LEAK * (inside - k5)
+    q0, q1, q2, q3, q4, q5 = absorbed
+    side, end = dt / SIDE_HEAT, dt / END_HEAT
+    s.t_px = n0 = k0 + side * (q0 - used * a0 - SIDE_GLOW * k0 * k0 * k0 * k0 + h0)
+    s.t_mx = n1 = k1 + side * (q1 - used * a1 - SIDE_GLOW * k1 * k1 * k1 * k1 + h1)
+    s.t_py = n2 = k2 + side * (q2 - used * a2 - SIDE_GLOW * k2 * k2 * k2 * k2 + h2)
+    s.t_my = n3 = k3 + side * (q3 - used * a3 - SIDE_GLOW * k3 * k3 * k3 * k3 + h3)
+    s.t_pz = n4 = k4 + end * (q4 - used * a4 - END_GLOW * k4 * k4 * k4 * k4 + h4)
+    s.t_mz = n5 = k5 + end * (q5 - END_GLOW * k5 * k5 * k5 * k5 + h5)
+    to_battery = TO_BATTERY * (inside - battery)
     to_amplifier = TO_AMPLIFIER * (inside - s.t_amplifier)
     amplifier_w = AMPLIFIER_SHARE * TRANSMITTER_W * transmitter
-    outside_w = RADIATED_W * transmitter + heater_w
-    inside_w = drawn - amplifier_w - outside_w + (1.0 - BOOST) * used * array
-    s.t_px, s.t_mx, s.t_py, s.t_my, s.t_pz, s.t_mz = new
-    s.t_inside = inside + dt * (inside_w - flow - to_battery - to_amplifier) / INSIDE_HEAT
-    s.t_battery += dt * (current * current * resistance + heater_w + to_battery) / BATTERY_HEAT
+    inside_w = drawn - amplifier_w - RADIATED_W * transmitter - heater_w + (1.0 - BOOST) * used * array
+    leaving = h0 + h1 + h2 + h3 + h4 + h5 + to_battery + to_amplifier
+    s.t_inside = inside = inside + dt * (inside_w - leaving) / INSIDE_HEAT
+    s.t_battery = battery = battery + dt * (current * current * resistance + heater_w + to_battery) / BATTERY_HEAT
     s.t_amplifier += dt * (amplifier_w + to_amplifier) / AMPLIFIER_HEAT
-    if s.t_battery < ZERO_C + 2.0:
+    if battery < HEATER_ON_K:
         s.heater = 1.0
-    elif s.t_battery > ZERO_C + 5.0:
+    elif battery > HEATER_OFF_K:
         s.heater = 0.0
-    s.uptime += dt
+    s.uptime = uptime = s.uptime + dt
 
-    i_3v3 = (COMPUTER_W + POWER_BOARD_W + RECEIVER_W) / 3.3
     i_5v = (ATTITUDE_W + PAYLOAD_W * payload) / 5.0
-    warm = 0.002 * (s.t_inside - ZERO_C - 20.0)
-    volts = [2.0 * (2.41 - 0.0067 * (k - 301.0)) for k in new]
-    lit = [e > 20.0 for e in irradiance]
-    amps = [used * p / v if on else 0.0 for p, v, on in zip(available, volts, lit, strict=True)]
-    leaked = (s.uptime % MEMORY_PERIOD_S) / MEMORY_PERIOD_S
+    warm = 0.002 * (inside - ROOM_K)
+    v0, v1, v2 = STRING_V - STRING_SLOPE * n0, STRING_V - STRING_SLOPE * n1, STRING_V - STRING_SLOPE * n2
+    v3, v4 = STRING_V - STRING_SLOPE * n3, STRING_V - STRING_SLOPE * n4
+    leaked = (uptime % MEMORY_PERIOD_S) / MEMORY_PERIOD_S
     filled = leaked / 0.85 if leaked < 0.85 else (1.0 - leaked) / 0.15
     return (
         voltage,
         current,
-        100.0 * s.counted,
-        s.t_battery - ZERO_C,
+        100.0 * counted,
+        battery - ZERO_C,
         s.heater,
-        _pair_voltage(lit[0], lit[1], irradiance[0] >= irradiance[1], volts[0], volts[1]),
-        _pair_voltage(lit[2], lit[3], irradiance[2] >= irradiance[3], volts[2], volts[3]),
-        volts[4] if lit[4] else 0.1,
-        amps[0],
-        amps[1],
-        amps[2],
-        amps[3],
-        amps[4],
-        3.3 - 0.04 * i_3v3 + warm,
-        i_3v3,
-        5.0 - 0.04 * i_5v + warm,
+        (v0 if p0 >= p1 else v1) if p0 > SIDE_DARK_W or p1 > SIDE_DARK_W else LEAK_V,
+        (v2 if p2 >= p3 else v3) if p2 > SIDE_DARK_W or p3 > SIDE_DARK_W else LEAK_V,
+        v4 if p4 > END_DARK_W else LEAK_V,
+        used * a0 / v0 if p0 > SIDE_DARK_W else 0.0,
+        used * a1 / v1 if p1 > SIDE_DARK_W else 0.0,
+        used * a2 / v2 if p2 > SIDE_DARK_W else 0.0,
+        used * a3 / v3 if p3 > SIDE_DARK_W else 0.0,
+        used * a4 / v4 if p4 > END_DARK_W else 0.0,
+        V_3V3 + warm,
+        I_3V3,
+        5.0 - RAIL_OHM * i_5v + warm,
         i_5v,
-        s.t_px - ZERO_C,
-        s.t_mx - ZERO_C,
-        s.t_py - ZERO_C,
-        s.t_my - ZERO_C,
-        s.t_pz - ZERO_C,
-        s.t_mz - ZERO_C,
-        s.t_inside - ZERO_C,
+        n0 - ZERO_C,
+        n1 - ZERO_C,
+        n2 - ZERO_C,
+        n3 - ZERO_C,
+        n4 - ZERO_C,
+        n5 - ZERO_C,
+        inside - ZERO_C,
         s.t_amplifier - ZERO_C,
         22.0 + 16.0 * payload + 6.0 * transmitter,
         44.0 + 6.0 * filled,
-        s.uptime,
+        uptime,
         s.reboots,
     )
-
-
-def _pair_voltage(first_lit: bool, second_lit: bool, first_leads: bool, first: float, second: float) -> float:
-    """A tracker serves two opposite faces and works at the voltage of the brighter one."""
-    if first_leads:
-        return first if first_lit else 0.1
-    return second if second_lit else 0.1
