@@ -122,7 +122,7 @@ CHANNELS: Final[tuple[SimChannel, ...]] = (
         (7.2, 8.35),
         (6.4, 8.5),
         (0, 10),
-        action="Low: payload off, then transmitter off; below 6.8 command SAFE. High: check charge control (EPS-01).",
+        action="Low: payload off, then transmitter off; below 6.8 command SAFE. High: check charger (EPS-01).",
         safe_warning=(7.0, 8.35),
     ),
     SimChannel(
@@ -168,10 +168,10 @@ CHANNELS: Final[tuple[SimChannel, ...]] = (
     SimChannel("eps.pv_v_x", "Array X voltage", "V", "hk", 0.004, 0.002, 3, (-INF, 5.8), (-INF, 6.5), (-1, 10)),
     SimChannel("eps.pv_v_y", "Array Y voltage", "V", "hk", 0.004, 0.002, 3, (-INF, 5.8), (-INF, 6.5), (-1, 10)),
     SimChannel("eps.pv_v_z", "Array Z voltage", "V", "hk", 0.004, 0.002, 3, (-INF, 5.8), (-INF, 6.5), (-1, 10)),
-    _panel("px", 1.9, 2.3),
-    _panel("mx", 1.9, 2.3),
-    _panel("py", 1.9, 2.3),
-    _panel("my", 1.9, 2.3),
+    _panel("px", 2.2, 2.6),
+    _panel("mx", 2.2, 2.6),
+    _panel("py", 2.2, 2.6),
+    _panel("my", 2.2, 2.6),
     _panel("pz", 0.7, 0.9),
     SimChannel("eps.bus3v3_v", "Bus 3V3", "V", "hk", 0.004, 0.005, 3, (3.2, 3.4), (3.1, 3.5), (0, 6), action=_RAIL),
     SimChannel(
@@ -246,7 +246,7 @@ CHANNELS: Final[tuple[SimChannel, ...]] = (
         (-121, INF),
         (-127, INF),
         (-160, 0),
-        action="Compare with range and elevation; weak at high elevation: check polarisation and pointing (COM-01).",
+        action="Compare with range and elevation; weak when high: check polarisation and pointing (COM-01).",
     ),
     SimChannel(
         "com.rssi_up",

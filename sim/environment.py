@@ -1,7 +1,7 @@
 """Everything about the flight that does not depend on the satellite's own past, for whole blocks of seconds.
 
 The attitude is prescribed (nadir pointing with a small jitter), so orbit, Sun, shadow, field, irradiance, link and
-schedule are functions of UTC alone and vectorised in time. Body axes: Z down, Y against the orbit normal, X forward.
+schedule are functions of UTC alone and vectorised in time. Body axes: Z down, Y against the orbit normal, X ahead.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What goes wrong, and when: a bias on a rangefinder, the loss of half of one face's solar cells.
 
-A schedule is a pure function of scenario, seed and the moment of the mission's first start, so a restarted simulator
-neither repeats nor skips a fault.
+A schedule is a pure function of scenario, seed and the moment of the mission's first start, so a restarted
+simulator neither repeats nor skips a fault.
 """
 
 from __future__ import annotations

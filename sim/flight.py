@@ -67,7 +67,7 @@ class Flight:
         )
 
     def warm_up(self, until_s: int) -> None:
-        """Bring temperatures and battery to where they repeat every orbit, coarsely; `state` is then at `until_s`."""
+        """Bring temperatures and battery, coarsely, to where they repeat every orbit; `state` is then at `until_s`."""
         self.state = State(uptime=float(86_400 * 5 + 3_600 * (self.seed % 20)), reboots=float(2 + self.seed % 3))
         rows: list[tuple[list[float], list[float], float, float]] = []
         for t in range(until_s - round(self.surroundings.orbit.period_s), until_s, WARM_UP_STEP_S):
@@ -83,7 +83,7 @@ class Flight:
             )
         for _ in range(WARM_UP_PASSES):
             for absorbed, potential, payload, transmitter in rows:
-                step(self.state, absorbed, potential, payload, transmitter, WHOLE, float(WARM_UP_STEP_S))
+                step(self.state, absorbed, potential, payload, transmitter, dt=float(WARM_UP_STEP_S))
 
     def advance(self, t0_s: int, t1_s: int, faults: Sequence[Fault] = ()) -> Iterator[Floats]:
         """Fly the seconds t0_s <= t < t1_s from `state`, block by block; yields plant outputs (n, outputs)."""
@@ -100,7 +100,9 @@ class Flight:
             outputs: list[tuple[float, ...]] = []
             for i in range(last - first):
                 strings = _strings(losses, t + i) if losses else WHOLE
-                outputs.append(step(self.state, absorbed[i], potential[i], payload[i], transmitter[i], strings))
+                outputs.append(
+                    step(self.state, absorbed[i], potential[i], payload[i], transmitter[i], strings=strings)
+                )
             yield np.array(outputs)
             t += last - first
 

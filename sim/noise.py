@@ -13,8 +13,8 @@ import numpy as np
 from sim.orbit import Floats
 
 BLOCK: int = 1024
-"""Seconds per block; every vectorised calculation runs on whole blocks aligned to UTC, so that its rounding does not
-depend on where a chunk begins."""
+"""Seconds per block; every vectorised calculation runs on whole blocks aligned to UTC, so that its rounding does
+not depend on where a chunk begins."""
 
 _SCALE = 2.0**-53
 
@@ -25,7 +25,8 @@ def normal(seed: int, name: str, block: int) -> Floats:
     words = philox.random_raw(2 * BLOCK)
     first = ((words[0::2] >> np.uint64(11)).astype(np.float64) + 1.0) * _SCALE
     second = (words[1::2] >> np.uint64(11)).astype(np.float64) * _SCALE
-    return np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
+    samples: Floats = np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
+    return samples
 
 
 def coloured(seed: int, name: str, block: int, kernel: Floats, before: int = 0) -> Floats:
@@ -34,7 +35,7 @@ def coloured(seed: int, name: str, block: int, kernel: Floats, before: int = 0) 
     BLOCK samples, preceded by the `before` last ones of the block before.
     """
     white = np.concatenate((normal(seed, name, block - 1), normal(seed, name, block)))
-    full = np.convolve(white, kernel / np.sqrt(np.sum(kernel * kernel)))
+    full: Floats = np.convolve(white, kernel / np.sqrt(np.sum(kernel * kernel)))
     return full[BLOCK - before : 2 * BLOCK]
 
 

@@ -60,7 +60,7 @@ class Orbit:
             if line[68] != str(checksum(line)):
                 raise ValueError(f"TLE line {number}: checksum {line[68]}: allowed: {checksum(line)}")
         self.tle = tle
-        self._satrec = cast(_Propagator, Satrec.twoline2rv(*tle))
+        self._satrec = cast(_Propagator, cast(Any, Satrec).twoline2rv(*tle))
 
     @property
     def period_s(self) -> float:
@@ -126,7 +126,7 @@ class Look:
 
 
 def look(site: Site, r: Floats, v: Floats, angle: Floats) -> Look:
-    """Topocentric geometry of inertial states (n, 3) from `site`; the elevation is geometric, without refraction."""
+    """Topocentric geometry of inertial states (n, 3) from `site`; the elevation is geometric, no refraction."""
     e2 = FLATTENING * (2.0 - FLATTENING)
     lat, lon = np.radians(site.lat), np.radians(site.lon)
     n = EARTH_RADIUS_M / np.sqrt(1.0 - e2 * np.sin(lat) ** 2)

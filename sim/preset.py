@@ -46,15 +46,15 @@ STATIONS = (
 )
 
 MORNING_H = 10.5
-"""Local solar time of the first pass: the plane is then close to GRBAlpha's own, so power and temperatures are those
-the limits were set for, and the satellite is in sunlight for a quarter of an hour after acquisition."""
+"""Local solar time of the first pass: the plane is then close to GRBAlpha's own, so power and temperatures are
+those the limits were set for, and the satellite is in sunlight for a quarter of an hour after acquisition."""
 
 
 def demo_mission_toml(created_ns: int, seed: int = 1, scenario: str = "hello") -> str:
     """The text of a demo mission's mission.toml.
 
-    Among the stations the one is chosen where it is mid-morning at `created_ns` (UTC ns); the embedded element set is
-    moved to that moment so that a pass of at least 40 deg begins there 80 to 100 s later.
+    Among the stations the one is chosen where it is mid-morning at `created_ns` (UTC ns); the embedded element set
+    is moved to that moment so that a pass of at least 40 deg begins there 80 to 100 s later.
     """
     station, tle, _ = first_pass(created_ns, seed)
     head = f"""\

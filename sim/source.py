@@ -18,7 +18,7 @@ from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Quality
 
 CATCH_UP_S: Final = 60
-"""A live simulator that was away for less makes up the missing seconds; after more there is a gap and a new boot."""
+"""A live simulator that was away for less makes up what is missing; after more there is a gap and a new boot."""
 LARGEST_CHUNK_S: Final = 600
 SHORTEST_SLEEP_S: Final = 0.1
 RESTART_ORBITS: Final = 1.0
@@ -154,7 +154,7 @@ class SimSource:
         self._reboots: dict[str, float] = {}
 
     def _restart(self, now_s: int, kept: _Cursor) -> None:
-        """A new boot after `kept`: strictly later, the computers restarted, temperatures those of a warm satellite."""
+        """A new boot after `kept`: strictly later, computers restarted, temperatures those of a warm satellite."""
         first = self._first_start
         self._begin(max(now_s, kept.boot + 1))
         self._first_start = first

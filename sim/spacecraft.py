@@ -12,7 +12,7 @@ from typing import Final
 
 SIGMA: Final = 5.670374419e-8
 EARTH_INFRARED: Final = 237.0
-ABSORPTIVITY: Final = 0.88
+ABSORPTIVITY: Final = 0.82
 EMISSIVITY: Final = 0.80
 ZERO_C: Final = 273.15
 
@@ -178,16 +178,17 @@ def step(
     potential: Sequence[float],
     payload: float,
     transmitter: float,
+    *,
     strings: Sequence[float] = WHOLE,
     dt: float = 1.0,
 ) -> tuple[float, ...]:
     """Advance `s` by `dt` seconds (one, except to warm up) and return the truth behind OUTPUTS at its end.
 
     `absorbed` is the heat each face takes from Sun and Earth (W), `potential` what its cells would give at 28 degC
-    (W), both in the order of FACES; payload and transmitter are 0 or 1; `strings` the working fraction of each array.
-    The bus is solved exactly: V I = P_net with V = V0 + I R0 is a quadratic in I. Array power that neither loads nor
-    battery can take stays in the panels as heat. The faces are written out because this runs 34,000 times before a
-    new mission's first frame.
+    (W), both in the order of FACES; payload and transmitter are 0 or 1; `strings` is the working fraction of each
+    array. The bus is solved exactly: V I = P_net with V = V0 + I R0 is a quadratic in I. Array power that neither
+    loads nor battery can take stays in the panels as heat. The faces are written out because this runs 34,000 times
+    before a new mission's first frame.
     """
     k0, k1, k2, k3, k4, k5 = s.t_px, s.t_mx, s.t_py, s.t_my, s.t_pz, s.t_mz
     p0, p1, p2, p3, p4, _ = potential
