@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cubesat_tui.drawing.numbers import utc, value_text
 from cubesat_tui.drawing.rows import Span
 from cubesat_tui.drawing.signs import SIGNS, UNICODE, SignSet, level_key, unit
 from telemetry.frame import Quality
-from telemetry.freshness import invalid_mask
+from telemetry.freshness import is_invalid
 from telemetry.limits import check
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ def quality_text(quality: int) -> str:
 
 
 def state_span(row: LedgerRow, signs: SignSet = UNICODE) -> Span:
-    """Opinion of the model about a row: nothing while learning, `above` for one row, the sign for a confirmed one."""
+    """The model's opinion: nothing while learning, `above` for a single row, the sign once it is confirmed."""
     if row.state is None:
         return "-", "dim"
     if row.state >= 2:
@@ -81,7 +79,7 @@ def channel_span(channel: Channel, row: LedgerRow, context: Context, signs: Sign
         return "", "dim"
     value = float(row.values[at])
     text = value_text(value, channel.decimals, channel.enum)
-    if bool(invalid_mask((channel,), np.array([[value]]))[0, 0]):
+    if is_invalid(channel, value):
         return f"{signs.glyph('invalid')} {text}", SIGNS["invalid"].style
     level = int(check(channel, value, context).level)
     key = level_key(level)

@@ -6,6 +6,7 @@ never slips away under the eye.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -295,7 +296,7 @@ def contexts(rows: Sequence[LedgerRow], channels: Sequence[str]) -> dict[int, di
         positions = ledger_row.layout.positions
         for channel in channels:
             at = positions.get(channel)
-            if at is not None:
+            if at is not None and math.isfinite(ledger_row.values[at]):
                 now[channel] = float(ledger_row.values[at])
         out[ledger_row.id] = dict(now)
     return out

@@ -1,0 +1,195 @@
+"""The words beside the cloud: what is drawn, what the modes are, what is selected and why it stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cubesat_tui.drawing.ledger_cells import time_text
+from cubesat_tui.drawing.numbers import clock_text, count_text, span_text
+from cubesat_tui.drawing.rows import Row, left, right, row
+from cubesat_tui.drawing.signs import UNICODE, SignSet, unit
+from cubesat_tui.drawing.why import contributions, shown_units
+
+if TYPE_CHECKING:
+    from cubesat_tui.feature_space import FeatureSpace
+    from telemetry.alarms import Event
+    from telemetry.dictionary import Bus
+
+RAISED = "alarm.raised"
+ANOMALY = "anomaly:"
+
+
+def wrapped(text: str, size: int) -> list[str]:
+    """Lines of at most `size` characters, broken at blanks where there are any."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        piece = word
+        while piece:
+            room = size - len(line) - (1 if line else 0)
+            if len(piece) <= room:
+                line, piece = f"{line} {piece}".strip(), ""
+            elif line:
+                lines.append(line)
+                line = ""
+            else:
+                lines.append(piece[:size])
+                piece = piece[size:]
+    return [*lines, line] if line else lines
+
+
+def drawn_text(space: FeatureSpace, orbit_ns: int | None, span_ns: int) -> str:
+    """`1,200 of 5,634 hk frames, last orbit`, and how many of them a model has judged."""
+    when = "last orbit" if orbit_ns is not None else f"last {span_text(span_ns / 1e9)}"
+    judged = "" if space.judged == space.read else f", {count_text(space.judged)} judged"
+    return f"{count_text(len(space))} of {count_text(space.read)} {space.packet} frames, {when}{judged}"
+
+
+def legend(space: FeatureSpace, styles: Sequence[str], letters: str | None, signs: SignSet = UNICODE) -> Row:
+    """The modes as one partition of all frames, then the signs on top of them, in one line."""
+    spans = [
+        ((f" {letters[i] if letters else '⠿'} ", styles[i]), (f"{name} {share * 100:.0f} %", "label"))
+        for i, (name, share) in enumerate(zip(space.modes, space.mode_share, strict=True))
+    ]
+    return row(
+        *(span for pair in spans for span in pair),
+        ("  ", "plain"),
+        (f"{signs.glyph('anomaly')} ", "anomaly"),
+        (f"anomaly {count_text(space.confirmed)}", "label"),
+        ("  @ ", "value"),
+        ("newest", "label"),
+        ("  + ", "value"),
+        ("its trail", "label"),
+    )
+
+
+def axis_words(space: FeatureSpace, channel: str | None) -> Row:
+    """What the three letters of the axis cross mean."""
+    names = ("component 1", "component 2", "component 3") if channel is None else ("value", "mean", "deviation")
+    head = "" if channel is None else f"{channel}: "
+    words = ", ".join(
+        f"{letter} {name}" if letter not in name else name
+        for letter, name in zip(space.letters, names, strict=True)
+    )
+    return row((f" {head}{words}", "dim"))
+
+
+def verdict_at(events: Sequence[Event], t_ns: int) -> Mapping[str, Any] | None:
+    """Body of the anomaly that was open at `t_ns`: the newest raised not later (or within its confirmation)."""
+    grace = 10_000_000_000
+    for event in events:
+        if event.kind == RAISED and event.subject.startswith(ANOMALY) and event.at_ns <= t_ns + grace:
+            ended = [
+                later.at_ns
+                for later in events
+                if later.subject == event.subject and later.kind == "alarm.returned" and later.at_ns >= event.at_ns
+            ]
+            return event.body if not ended or t_ns <= min(ended) + grace else None
+    return None
+
+
+def selected_rows(
+    space: FeatureSpace,
+    chosen: int,
+    place: tuple[int, int],
+    bus: Bus,
+    body: Mapping[str, Any] | None,
+    *,
+    size: int,
+    signs: SignSet = UNICODE,
+) -> tuple[Row, ...]:
+    """The selected anomaly: when, how sure, which channels, and the sentence.
+
+    `place`: its number and how many there are. `body`: what the journal keeps of it, None when out of reach.
+    """
+    score, p = float(space.score[chosen]), float(space.p[chosen])
+    lines: list[Row] = [
+        row((left(f"ANOMALY {place[0]} of {place[1]}", size), "title")),
+        row((time_text(int(space.t_ns[chosen])) + "Z", "value")),
+        row((f"{signs.glyph('anomaly')} score {score:.3f}  p {p:.2g}", "anomaly")),
+        row((f"model v{int(space.model[chosen])}, {space.modes[int(space.mode[chosen])]}", "label")),
+        (),
+        row(("WHY", "title")),
+    ]
+    parts = [part for part in contributions(body or {}) if "share" in part and "channel" in part]
+    for part in parts[:5]:
+        lines.append(_share_row(label_of(bus, str(part["channel"])), float(part["share"]), size, signs))
+    if body is not None and body.get("text"):
+        lines += [(), *(row((line, "plain")) for line in wrapped(shown_units(str(body["text"]), signs), size))]
+    if not parts:
+        lines += deviation_rows(space, chosen, bus, size)
+    return tuple(lines)
+
+
+def deviation_rows(space: FeatureSpace, chosen: int, bus: Bus, size: int) -> list[Row]:
+    """The channels furthest from what is usual in the same mode of this picture, with both values."""
+    lines: list[Row] = []
+    for name, value, usual, sigma in space.deviations(chosen, 4):
+        channel = bus.by_name[name]
+        away = f"{sigma:.1f} sd" if sigma < 100 else ">99 sd"
+        lines += [
+            row((left(channel.label, size - 8), "value"), (right(away, 8), "anomaly")),
+            row((f"  {channel.number(value)}, usual {channel.number(usual)} {unit(channel.unit)}"[:size], "label")),
+        ]
+    if lines:
+        lines += [row((line, "dim")) for line in wrapped("sd: spreads of this mode in this picture", size)]
+    return lines
+
+
+def newest_rows(space: FeatureSpace, size: int, signs: SignSet = UNICODE) -> tuple[Row, ...]:
+    """Nothing selected: the newest frame, and how to get to an anomaly."""
+    if not len(space):
+        return (row(("no frame to draw yet", "dim")),)
+    at = len(space) - 1
+    lines: list[Row] = [
+        row(("NEWEST FRAME @", "title")),
+        row((time_text(int(space.t_ns[at])) + "Z", "value")),
+    ]
+    state = int(space.state[at])
+    if state < 0:
+        lines.append(row(("not judged yet", "dim")))
+    else:
+        words = {0: "OK", 1: "above the threshold"}.get(state, f"{signs.glyph('anomaly')} ANOM")
+        lines.append(row((f"{words}  score {float(space.score[at]):.3f}", "anomaly" if state >= 2 else "plain")))
+    lines += [row((f"mode {space.modes[int(space.mode[at])]}", "label")), ()]
+    episodes = space.episodes()
+    if not episodes:
+        return (*lines, *(row((text, "label")) for text in wrapped("No confirmed anomaly in this picture.", size)))
+    lines.append(row((f"{len(episodes)} anomalies, newest first", "title")))
+    for number in episodes[:6]:
+        lines.append(
+            row(
+                (f"{signs.glyph('anomaly')} ", "anomaly"),
+                (f"{clock_text(int(space.t_ns[number]))}Z  {float(space.score[number]):.3f}", "plain"),
+            )
+        )
+    return (*lines, (), row(("n", "key"), (" the first of them", "label")))
+
+
+def mode_rows(space: FeatureSpace, styles: Sequence[str], letters: str | None, size: int) -> tuple[Row, ...]:
+    """The partition as a list with bars, for the wide layout."""
+    lines: list[Row] = [row(("MODES, parts of one whole", "title"))]
+    for i, (name, share) in enumerate(zip(space.modes, space.mode_share, strict=True)):
+        sign = letters[i] if letters else "⠿"
+        lines.append(
+            row((f"{sign} ", styles[i]), (left(name, size - 10), "plain"), (f"{share * 100:5.1f} %", "label"))
+        )
+    return tuple(lines)
+
+
+def label_of(bus: Bus, name: str) -> str:
+    """Label of a channel, its name where the mission no longer has it."""
+    known = bus.by_name.get(name)
+    return known.label if known is not None else name
+
+
+def _share_row(label: str, share: float, size: int, signs: SignSet) -> Row:
+    bar = max(4, size - 16 - 6)
+    full = round(max(0.0, min(1.0, share)) * bar)
+    return row(
+        (left(label, 16), "value"),
+        (signs.bar * full, "anomaly"),
+        (" " * (bar - full), "plain"),
+        (f" {share * 100:3.0f} %", "label"),
+    )
