@@ -8,13 +8,14 @@ import select
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telemetry.clock import iso
+from telemetry.clock import NS_PER_S, iso
+from telemetry.dictionary import MissionError
 
 if TYPE_CHECKING:
     from telemetry.store.directory import MissionDirectory
@@ -25,7 +26,8 @@ SAFE_SQLITE = (3, 51, 3)
 LOW_DISK = 200 << 20
 SIGNS = "◈◆▲△■⣿"
 MEASURE_TIMEOUT_S = 0.5
-RETRAIN_PATIENCE_S = 120.0
+OLDEST_NS = 1_735_689_600 * NS_PER_S
+"""2025-01-01: a clock before this was never set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,21 @@ class Check:
     hint: str = ""
 
 
-def examine(directory: MissionDirectory | None, environment: Mapping[str, str] = os.environ) -> list[Check]:
-    """Every check, in the order of the list a user reads."""
-    checks = [versions(), terminal(environment), colours(environment), glyphs(environment), clock(), sqlite()]
-    if directory is not None:
-        checks += [disk(directory.path), locks(directory), *store(directory)]
-    else:
-        checks.append(disk(Path.cwd()))
-    return checks
+def examine(directory: MissionDirectory, clock: Clock, environment: Mapping[str, str] = os.environ) -> list[Check]:
+    """Every check, in the order of the list a user reads; of a mission that does not exist only its place."""
+    checks = [
+        versions(),
+        terminal(environment),
+        colours(environment),
+        glyphs(environment),
+        wall_clock(clock),
+        sqlite(),
+        disk(directory.path),
+    ]
+    if not directory.toml.is_file():
+        hint = "cubesat-tui makes the demo mission; --mission DIR names another"
+        return [*checks, Check("mission", "warn", f"none in {directory.path}", hint)]
+    return [*checks, locks(directory), *store(directory, clock)]
 
 
 def versions() -> Check:
@@ -150,11 +159,11 @@ def _read_report(descriptor: int) -> str:
     return reply.rpartition(b"[")[2][:-1].decode("ascii", "replace")
 
 
-def clock() -> Check:
+def wall_clock(clock: Clock) -> Check:
     """Does the wall clock stand at a time this program can have been run at?"""
-    now = time.time_ns()
-    text = f"{iso(now // 1_000_000_000 * 1_000_000_000)}, UTC inside and on screen"
-    if now < int(1_735_689_600e9):
+    now = clock.now_ns()
+    text = f"{iso(now // NS_PER_S * NS_PER_S)}, UTC inside and on screen"
+    if now < OLDEST_NS:
         return Check("clock", "fail", text, "the wall clock is before 2025: set it; new frames would look old")
     return Check("clock", "ok", text)
 
@@ -191,41 +200,76 @@ def locks(directory: MissionDirectory) -> Check:
     """Who holds the mission now, as the kernel tells it."""
     from telemetry.store.directory import MissionLock
 
-    held = [name for name in ("station", "trainer") if MissionLock(directory.path / f"{name}.lock").holder()]
-    text = f"held: {', '.join(held)}" if held else "free: no station and no trainer runs here"
-    return Check("locks", "ok", text)
+    places = {"station": directory.station_lock, "trainer": directory.trainer_lock}
+    held = [name for name, place in places.items() if MissionLock(place).holder()]
+    if held:
+        return Check("locks", "ok", f"held by a running {' and a '.join(held)}")
+    return Check(
+        "locks", "ok", "free: no station and no trainer runs here; lock files without a holder mean nothing"
+    )
 
 
-def store(directory: MissionDirectory) -> list[Check]:
-    """The mission store: readable, sound, fed and watched by a model?"""
-    from telemetry.store.directory import MissionLock
+def store(directory: MissionDirectory, clock: Clock) -> list[Check]:
+    """The mission store: readable, sound, fed, and watched by a model?"""
+    from cubesat_tui.status import read_status
+    from telemetry.store.errors import StoreError
     from telemetry.store.reader import StoreReader
 
-    if not directory.db.exists():
-        return [Check("store", "warn", "nothing stored yet", "start a station: cubesat-tui run")]
+    if not directory.telemetry.exists():
+        return [Check("store", "warn", "nothing stored yet", f"cubesat-tui run --mission {directory.path}")]
     try:
-        reader = StoreReader(directory.db)
-    except Exception as error:  # noqa: BLE001  # whatever stops a store from opening is the answer here
-        return [Check("store", "fail", f"cannot be opened: {error}", "cubesat-tui check; copy the directory first")]
-    try:
-        running = MissionLock(directory.path / "station.lock").holder()
-        return _store_checks(reader, running)
-    finally:
-        reader.close()
-
-
-def _store_checks(reader: object, running: bool) -> list[Check]:
-    from cubesat_tui.status import status_of_reader
-
-    assert reader is not None
-    status = status_of_reader(reader)
-    sound = status["integrity"] if "integrity" in status else reader.integrity()  # type: ignore[attr-defined]
+        reader = StoreReader(directory.telemetry)
+        try:
+            sound = reader.integrity()
+        finally:
+            reader.close()
+        status = read_status(directory, clock)
+    except StoreError as error:
+        return [Check("store", "fail", str(error), "copy the mission directory before anything else")]
+    except MissionError as error:
+        return [Check("mission", "fail", error.lines[0], "cubesat-tui check lists every error")]
+    size = status["store_bytes"] / (1 << 20)
     checks = [
-        Check("store", "ok", f"{status['frames']:,} frames, {status['store_bytes'] / (1 << 20):.1f} MiB, sound")
+        Check("store", "ok", f"{status['frames']:,} frames, {size:.1f} MiB, sound")
         if sound == "ok"
-        else Check("store", "fail", str(sound), "stop the station, copy the directory, restore a backup")
+        else Check(
+            "store", "fail", sound, "stop the station and copy the mission directory; old rows may be readable"
+        )
     ]
-    return checks
+    return [*checks, data(status), model(status)]
 
 
-Probe = Callable[[], Check]
+def data(status: Mapping[str, Any]) -> Check:
+    """Why there may be nothing in the graphs."""
+    age = status["freshness"]["age_s"]
+    if not status["station"]["running"]:
+        return Check(
+            "data", "warn", "no station runs here, so nothing new comes", "cubesat-tui, or cubesat-tui run"
+        )
+    if status["disk_full"]:
+        return Check("data", "fail", f"DISK FULL, {status['disk_full']} frames refused", "free some space")
+    if age is None:
+        return Check("data", "warn", "no frame was ever received", "cubesat-tui events says what the source does")
+    state = "ok" if status["link"] in {"LIVE", "REPLAY"} else "warn"
+    hint = "" if state == "ok" else f"{status['link_detail']}; cubesat-tui events --kind link."
+    return Check("data", state, f"link {status['link']}, newest frame {age:.1f} s old", hint)
+
+
+def model(status: Mapping[str, Any]) -> Check:
+    """Why there may be no model, and no retrain."""
+    trainer, learning = status["trainer"], status["learning"]
+    version = status["model_version"]
+    have = "no model yet" if version is None else f"model v{version}"
+    if not status["station"]["running"]:
+        return Check("model", "ok" if version is not None else "warn", f"{have}; no station, so no retrain")
+    if trainer.get("error"):
+        return Check(
+            "model", "warn", f"{have}; trainer {trainer.get('state')}: {trainer['error']}", "log/trainer.log"
+        )
+    if trainer.get("state") == "off":
+        return Check("model", "warn", f"{have}; the station runs without a trainer", "leave out --no-trainer")
+    if version is None:
+        k = "learning" if learning is None else f"learning {learning['have']} of {learning['need']} frames"
+        return Check("model", "warn", f"no model yet: {k}", "the first fit needs some minutes of live frames")
+    seconds = status["next_retrain_s"]
+    return Check("model", "ok", have if seconds is None else f"{have}, next retrain in {seconds:.0f} s")

@@ -56,7 +56,7 @@ def health_body(station: Station) -> dict[str, Any]:
 
 
 def refused(station: Station) -> dict[str, int]:
-    """Frames not stored since the station started, by reason: refused by the source and by the store."""
+    """Frames not stored since the mission began, by reason: refused by the source and by the store."""
     counted = dict(station.ingest.refused)
     for reason, count in getattr(station.source, "refused", {}).items():
         counted[reason] = counted.get(reason, 0) + count

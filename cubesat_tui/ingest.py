@@ -70,9 +70,9 @@ class Ingest:
         confirm: Callable[[FrameBatch], Awaitable[None]],
     ) -> None:
         self.accepted = 0
-        """Frames stored since this station started."""
+        """Frames stored in all; whoever opens the store sets what was there before."""
         self.refused: Counter[str] = Counter()
-        """Frames not stored, by reason; duplicates among them."""
+        """Frames not stored since the mission began, by reason; duplicates among them."""
         self.disk_full = 0
         """Frames the full disk keeps out now; 0 where there is space."""
         self._queue = queue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cubesat_tui.gaps import GapFinder, longest_silence_ns
+from cubesat_tui.journal import whole_journal
 from telemetry.alarm_desk import AlarmDesk, AnomalyReport
 from telemetry.alarms import Event
 from telemetry.clock import Clock
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 Bools = npt.NDArray[np.bool_]
 NOWHERE = (-1, -1)
-JOURNAL_CHUNK = 10_000
 PARTS = 5
 """Contributing channels that are kept with an anomaly."""
 
@@ -68,7 +67,7 @@ class Judgement:
 
         Returns what is to be journaled: alarms on channels that are no longer monitored.
         """
-        self._desk.restore(_whole_journal(reader))
+        self._desk.restore(whole_journal(reader))
         told: list[Event] = []
         for satellite, watch in self._watches.items():
             told += self._desk.resume(satellite, watch.limits, self._clock.now_ns())
@@ -183,13 +182,6 @@ class Judgement:
                 t_ns = int(batch.t_ns[mine[-1]])
                 events.extend(self._desk.nominal(satellite, batch.layout.packet, calm, t_ns))
         return events
-
-
-def _whole_journal(reader: StoreReader) -> Iterator[Event]:
-    after = 0
-    while events := reader.journal(after, JOURNAL_CHUNK):
-        yield from events
-        after = events[-1].id
 
 
 def _scattered(columns: ScoreColumns, rows: Bools) -> ScoreColumns:

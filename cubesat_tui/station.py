@@ -156,10 +156,13 @@ class Station:
             told = self.models.restore(reader.runs(None, 10_000))
             self.judgement = Judgement(mission, self.models, self.desk, clock)
             told += self.judgement.restore(reader)
+            accepted, before = reader.frames_accepted(), reader.health()
         finally:
             reader.close()
         self.queue = FrameQueue(clock)
         self.ingest = Ingest(self.queue, self.judgement, self.writer, clock, self.source_name, self._confirm)
+        self.ingest.accepted = accepted
+        self.ingest.refused.update(before.body.get("refused", {}) if before is not None else {})
         self.ingest.note(told)
         self.acts = Acts(
             inbox, self.desk, clock.now_ns, self.models.record, self.stop, self.writer.cursor(INBOX_CURSOR)
@@ -225,6 +228,9 @@ class Station:
                 log.exception("the source %s died", self.source_name)
                 self.source_error = plain_text(f"{type(error).__name__}: {error}")
             await self.ingest.idle()
+            # Its counts would go with it.
+            self.ingest.refused.update(getattr(self.source, "refused", {}))
+            self.source = None
             pause = backoff.after(self.clock.monotonic() - begun)
             self.link.lost(self.source_error)
             self.ingest.note(

@@ -1,0 +1,130 @@
+"""How a mission stands, as one JSON object: what `cubesat-tui status` prints, made from the console's snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from telemetry.clock import iso
+from telemetry.limits import Level
+
+if TYPE_CHECKING:
+    from cubesat_tui.snapshot import Snapshot
+    from telemetry.alarms import Alarm, Event
+    from telemetry.clock import Clock
+    from telemetry.store.directory import MissionDirectory
+
+
+def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
+    """The status of the mission in `directory`, whether a station runs there or not.
+
+    Raises:
+        telemetry.store.errors.StoreError: there is no store to read.
+        telemetry.dictionary.MissionError: mission.toml cannot be used.
+    """
+    from cubesat_tui.snapshot_reader import SnapshotReader
+    from telemetry.store.reader import StoreReader
+
+    snapshots = SnapshotReader(directory, clock)
+    try:
+        snapshot = snapshots.read()
+    finally:
+        snapshots.close()
+    reader = StoreReader(directory.telemetry)
+    try:
+        frames = reader.frames_accepted()
+        received = [
+            frame.received_ns for satellite in reader.satellites() for frame in reader.newest(satellite).values()
+        ]
+        size = reader.store_bytes()
+    finally:
+        reader.close()
+    return {
+        "mission": str(directory.path),
+        "satellite": snapshot.satellite,
+        "simulated": snapshot.simulated,
+        "frames": frames,
+        "refused": dict(snapshot.health.get("refused", {})),
+        "newest_generation_time": time_or_none(snapshot.newest_t_ns),
+        "newest_reception_time": time_or_none(max(received, default=None)),
+        "freshness": freshness(snapshot),
+        "link": snapshot.link.state,
+        "link_detail": snapshot.link.detail,
+        "station": {"running": is_running(directory), "beat_age_s": snapshot.link.beat_age_s}
+        | {name: snapshot.health.get(name) for name in ("pid", "source", "rate", "scenario", "operator")},
+        "pass": {
+            "in_contact": snapshot.contact.in_contact,
+            "station": snapshot.contact.station or None,
+            "until": time_or_none(snapshot.contact.until_ns),
+            "next": time_or_none(snapshot.contact.next_ns),
+        },
+        "model_version": snapshot.model.version,
+        "retrain": snapshot.model.retrain,
+        "next_retrain_s": snapshot.model.next_s,
+        "learning": None
+        if snapshot.model.learning is None
+        else {"have": snapshot.model.learning[0], "need": snapshot.model.learning[1]},
+        "trainer": dict(snapshot.health.get("trainer") or {}),
+        "alarms": dict(Counter(alarm.state.name for alarm in snapshot.alarms)),
+        "disk_full": int(snapshot.health.get("disk_full") or 0),
+        "store_bytes": size,
+    }
+
+
+def is_running(directory: MissionDirectory) -> bool:
+    """Whether a station holds the mission, by the kernel's word."""
+    from telemetry.store.directory import MissionLock
+
+    return MissionLock(directory.station_lock).holder()
+
+
+def freshness(snapshot: Snapshot) -> dict[str, Any]:
+    """Age (s) of the newest value and how many channels are in each acquisition status."""
+    counted = Counter(now.acquisition.value for now in snapshot.channels.values())
+    age = snapshot.data_age_s
+    return {"age_s": None if age is None else round(age, 3), "channels": dict(counted)}
+
+
+def alarm_object(alarm: Alarm) -> dict[str, Any]:
+    """An open alarm for `alarms --json`. Times are ISO-8601, values in the channel's unit (scores for an anomaly)."""
+    return {
+        "satellite": alarm.satellite,
+        "subject": alarm.subject,
+        "kind": alarm.kind,
+        "state": alarm.state.name,
+        "word": alarm.state.word,
+        "severity": Level(alarm.severity).name,
+        "level": Level(alarm.level).name,
+        "raised": iso(alarm.raised_ns),
+        "returned": time_or_none(alarm.returned_ns),
+        "acknowledged": time_or_none(alarm.acked_ns),
+        "acknowledged_by": alarm.acked_by or None,
+        "text": alarm.text,
+        "trigger": alarm.trigger,
+        "worst": alarm.worst,
+        "current": alarm.current,
+        "limit": alarm.limit,
+        "set": alarm.set_name or None,
+        "count": alarm.count,
+        "channels": list(alarm.channels),
+    }
+
+
+def event_object(event: Event) -> dict[str, Any]:
+    """A journal row for `events --json`."""
+    return {
+        "id": event.id,
+        "at": iso(event.at_ns),
+        "satellite": event.satellite or None,
+        "kind": event.kind,
+        "severity": Level(event.severity).name,
+        "subject": event.subject,
+        "actor": event.actor or None,
+        "text": event.text,
+        "body": event.body,
+    }
+
+
+def time_or_none(ns: int | None) -> str | None:
+    """ISO-8601 of an instant that may not be known."""
+    return None if ns is None else iso(ns)
