@@ -58,6 +58,10 @@ class AtomicFile:
     def flush(self) -> None:
         """Nothing is buffered here; part of what stream users expect."""
 
+    def sync(self) -> None:
+        """Bring every byte written so far to the disk, so that what can fail fails now."""
+        os.fsync(self._fd)
+
     def __enter__(self) -> Self:
         self._fd = _open_locked(self.part)
         return self
@@ -68,7 +72,7 @@ class AtomicFile:
         in_place = False
         try:
             if kind is None:
-                os.fsync(self._fd)
+                self.sync()
                 self.part.replace(self.path)
                 in_place = True
                 _sync_folder(self.path.parent)

@@ -16,28 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
-"""A spreadsheet takes a text cell that begins so for a formula (OWASP, CSV injection)."""
-
-_NEEDS_QUOTES = (",", '"', "\r", "\n")
+from exports.cells import guarded, quoted
 
 
 class Sink(Protocol):
     """Where bytes go."""
 
     def write(self, data: bytes | memoryview) -> int: ...
-
-
-def guarded(text: str) -> str:
-    """`text` with a leading apostrophe where a spreadsheet would run it."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
-def quoted(text: str) -> str:
-    """`text` as one RFC 4180 cell."""
-    if any(sign in text for sign in _NEEDS_QUOTES):
-        return '"' + text.replace('"', '""') + '"'
-    return text
 
 
 class CsvFile:
@@ -64,6 +49,9 @@ class CsvFile:
 
     def close(self) -> None:
         """A CSV file has no trailer."""
+
+    def abandon(self) -> None:
+        """Nothing is held back."""
 
     def _text(self, column: pa.Array) -> pa.Array:
         kind = column.type

@@ -50,6 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """In the language of the ledger; empty means every row."""
     satellite: str | None = None
     simulated: bool
+    """Made by a simulator, all of it or some."""
     first_generation_time: str | None = None
     last_generation_time: str | None = None
     last_frame_id: int = 0

@@ -42,6 +42,11 @@ class ParquetFile:
         self._flush()
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Give up: no footer. Without this pyarrow would try to write one to a sink that is gone."""
+        self._waiting = []
+        self._writer.is_open = False
+
     def _flush(self) -> None:
         if self._rows:
             self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema))

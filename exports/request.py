@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
+
+FORMATS = ("csv", "parquet")
 
 
 class ExportRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,7 +16,8 @@ class ExportRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A filter in the language of the ledger; empty for every row."""
     path: str | None = None
     """Where to write; None for a name of its own in the mission's `exports/`."""
-    format: Literal["csv", "parquet"] = "csv"
+    format: str = "csv"
+    """One of `FORMATS`."""
     both_times: bool = True
     """Reception time beside generation time."""
     anomaly_columns: bool = True

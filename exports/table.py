@@ -7,17 +7,17 @@ about being an enumeration: then each meaning has a column of its own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from exports.manifest import ManifestColumn
-from telemetry.frame import Column, Float64s, Int64s, Layout, Quality
-from telemetry.store.rows import Bools, InvalidRule, SelectionChunk
+from telemetry.frame import Column, Int64s, Layout, Quality
+from telemetry.store.rows import Bools, SelectionChunk
 
 BEFORE = (
     ManifestColumn("generation_time", "time", "UTC", "When the values were measured on board"),
@@ -32,11 +32,9 @@ ANOMALY = (
     ManifestColumn("model", "integer", "", "Version of the model that judged the row; empty: none did"),
     ManifestColumn("score", "float", "", "Anomaly score, higher is more unusual"),
     ManifestColumn("p", "float", "", "Share of calibration rows with at least this score"),
-    ManifestColumn("state", "text", "", "nominal, suspect (one row above the threshold), anomaly (confirmed)"),
+    ManifestColumn("state", "text", "", "nominal, above (the threshold, one row), confirmed (an anomaly)"),
 )
-STATES = ("nominal", "suspect", "anomaly")
-
-T = TypeVar("T", bound=np.generic)
+STATES = ("nominal", "above", "confirmed")
 
 Meaning = tuple[str, str, bool]
 """Channel name, unit, whether it is an enumeration: what two packets must agree on to share a column."""
@@ -68,6 +66,7 @@ class Totals:
     first_ns: int | None = None
     last_ns: int | None = None
     last_id: int = 0
+    simulated: bool = False
 
 
 class ExportTable:
@@ -75,7 +74,6 @@ class ExportTable:
 
     Args:
         layouts: every layout that may occur.
-        invalid: the rule that says which sent values are INVALID.
         order: channel names in the order of the dictionary; channels it does not know follow in layout order.
         labels: channel name to the name people use, for the manifest.
     """
@@ -83,7 +81,6 @@ class ExportTable:
     def __init__(
         self,
         layouts: Sequence[Layout],
-        invalid: InvalidRule,
         *,
         order: Sequence[str] = (),
         labels: dict[str, str] | None = None,
@@ -91,13 +88,11 @@ class ExportTable:
         anomaly_columns: bool = True,
     ) -> None:
         self.totals = Totals()
-        self._invalid = invalid
         self._both_times = both_times
         self._anomaly_columns = anomaly_columns
         rank = {name: i for i, name in enumerate(order)}
-        found = list(dict.fromkeys(meaning_of(column) for layout in layouts for column in layout.columns))
+        found = dict.fromkeys(meaning_of(column) for layout in layouts for column in layout.columns)
         self._meanings = sorted(found, key=lambda meaning: rank.get(meaning[0], len(rank)))
-        self._position = {meaning: i for i, meaning in enumerate(self._meanings)}
         self.columns = self._describe(labels or {})
         self.schema = pa.schema(
             [pa.field(c.name, _ARROW[c.kind], metadata={"unit": c.unit, "label": c.label}) for c in self.columns]
@@ -121,49 +116,47 @@ class ExportTable:
         before = [column for column in BEFORE if self._both_times or column.name != "reception_time"]
         return (*before, *channels, INVALID, *(ANOMALY if self._anomaly_columns else ()))
 
-    def batch(self, chunks: Sequence[SelectionChunk]) -> pa.RecordBatch:
-        """One record batch of the rows of `chunks`, in their order; counts them in `totals`."""
-        t_ns = _joined([c.t_ns for c in chunks])
-        satellite = _Words(len(t_ns))
-        invalid = _Words(len(t_ns))
-        channels = [_Channel(len(t_ns), is_enum) for _, _, is_enum in self._meanings]
-        for layout, parts in _by_layout(chunks).items():
-            rows = _joined([np.arange(start, start + len(chunk)) for start, chunk in parts])
-            values = _joined([chunk.values for _, chunk in parts])
-            for k, column in enumerate(layout.columns):
-                channels[self._position[meaning_of(column)]].put(rows, values[:, k], column)
-            for name, own in _by_satellite(parts):
-                satellite.put(rows[own], name)
-                self._put_invalid(invalid, rows[own], layout, self._invalid(name, layout, values[own]))
-        arrays: list[pa.Array] = [_times(t_ns)]
+    def batch(self, chunk: SelectionChunk) -> pa.RecordBatch:
+        """The rows of `chunk` as one record batch; counts them in `totals`."""
+        arrays: list[pa.Array] = [_times(chunk.t_ns)]
         if self._both_times:
-            arrays.append(_times(_joined([c.received_ns for c in chunks])))
-        arrays.append(satellite.array())
-        arrays += [pa.array(_joined([c.boot for c in chunks])), pa.array(_joined([c.seq for c in chunks]))]
-        arrays.append(_words_of_codes(_joined([c.quality for c in chunks]), quality_words))
-        arrays += [channel.array() for channel in channels]
-        arrays.append(invalid.array())
+            arrays.append(_times(chunk.received_ns))
+        arrays.append(_coded(chunk.satellite, chunk.satellites))
+        arrays += [pa.array(chunk.boot, pa.int64()), pa.array(chunk.seq, pa.int64())]
+        arrays.append(_words_of_codes(chunk.quality, quality_words))
+        arrays += self._channels(chunk)
+        arrays.append(_invalid_names(chunk))
         if self._anomaly_columns:
-            arrays += _opinions(chunks)
-        self._count(chunks, t_ns)
+            arrays += _opinions(chunk)
+        self._count(chunk)
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
-    def _put_invalid(self, into: _Words, rows: npt.NDArray[np.intp], layout: Layout, mask: Bools) -> None:
-        damaged = np.flatnonzero(mask.any(axis=1))
-        if not len(damaged):
-            return
-        patterns, which = np.unique(mask[damaged], axis=0, return_inverse=True)
-        for i, pattern in enumerate(patterns):
-            names = " ".join(layout.names[k] for k in np.flatnonzero(pattern))
-            into.put(rows[damaged[which.reshape(-1) == i]], names)
-        self.totals.invalid_values += int(mask.sum())
+    def _channels(self, chunk: SelectionChunk) -> list[pa.Array]:
+        place = {name: i for i, name in enumerate(chunk.channels)}
+        senders = _senders(chunk)
+        alone = Counter(name for name, _, _ in self._meanings)
+        arrays: list[pa.Array] = []
+        for meaning in self._meanings:
+            name, _, is_enum = meaning
+            i = place[name]
+            sent = chunk.sent[:, i]
+            if alone[name] > 1:
+                sent = sent & np.isin(chunk.layout, list(senders.get(meaning, ())))
+            if is_enum:
+                arrays.append(_labels(chunk, i, sent, senders.get(meaning, {})))
+            else:
+                values = np.ascontiguousarray(chunk.values[:, i])
+                arrays.append(pa.array(values, pa.float64(), mask=None if sent.all() else ~sent))
+        return arrays
 
-    def _count(self, chunks: Sequence[SelectionChunk], t_ns: Int64s) -> None:
+    def _count(self, chunk: SelectionChunk) -> None:
         totals = self.totals
-        totals.rows += len(t_ns)
-        totals.first_ns = int(t_ns[0]) if totals.first_ns is None else totals.first_ns
-        totals.last_ns = int(t_ns[-1])
-        totals.last_id = max(totals.last_id, *(int(c.id.max()) for c in chunks))
+        totals.rows += len(chunk)
+        totals.invalid_values += int(np.count_nonzero(chunk.invalid))
+        totals.first_ns = int(chunk.t_ns[0]) if totals.first_ns is None else totals.first_ns
+        totals.last_ns = int(chunk.t_ns[-1])
+        totals.simulated |= bool(np.any(chunk.quality & Quality.SIMULATED))
+        totals.last_id = max(totals.last_id, int(chunk.id.max()))
 
 
 class _Words:
@@ -182,73 +175,64 @@ class _Words:
         return pa.DictionaryArray.from_arrays(indices, pa.array(list(self._words), pa.string()))
 
 
-class _Channel:
-    """A channel's column of n rows in the making: numbers, or the labels of an enumeration."""
+def _senders(chunk: SelectionChunk) -> dict[Meaning, dict[int, Column]]:
+    """Meaning of a column -> the layouts that send it so, by their number in the chunk."""
+    found: dict[Meaning, dict[int, Column]] = {}
+    for number, layout in enumerate(chunk.layouts):
+        for column in layout.columns:
+            found.setdefault(meaning_of(column), {})[number] = column
+    return found
 
-    def __init__(self, n: int, is_enum: bool) -> None:
-        self._labels = _Words(n) if is_enum else None
-        self._values = np.empty(0 if is_enum else n)
-        self._sent = np.zeros(0 if is_enum else n, dtype=np.bool_)
 
-    def put(self, rows: npt.NDArray[np.intp], values: Float64s, column: Column) -> None:
-        if self._labels is None:
-            self._values[rows] = values
-            self._sent[rows] = True
-            return
+def _labels(chunk: SelectionChunk, i: int, sent: Bools, senders: dict[int, Column]) -> pa.Array:
+    """An enumeration as its labels; a code the packet's layout does not know is written as the number it is."""
+    words = _Words(len(chunk))
+    values = chunk.values[:, i]
+    sent = sent & ~np.isnan(values)
+    for number, column in senders.items():
         labels = {float(code): label for code, label in column.enum}
-        for code in np.unique(values[~np.isnan(values)]):
-            self._labels.put(rows[values == code], labels.get(float(code)) or shortest(float(code)))
+        rows = np.flatnonzero(sent & (chunk.layout == number))
+        for code in np.unique(values[rows]):
+            words.put(rows[values[rows] == code], labels.get(float(code)) or shortest(float(code)))
+    return words.array()
 
-    def array(self) -> pa.Array:
-        if self._labels is not None:
-            return self._labels.array()
-        return pa.array(self._values, pa.float64(), mask=None if self._sent.all() else ~self._sent)
+
+def _invalid_names(chunk: SelectionChunk) -> pa.Array:
+    """For each row the channels that are INVALID in it, separated by spaces."""
+    words = _Words(len(chunk))
+    damaged = np.flatnonzero(chunk.invalid.any(axis=1))
+    if len(damaged):
+        patterns, which = np.unique(chunk.invalid[damaged], axis=0, return_inverse=True)
+        for i, pattern in enumerate(patterns):
+            names = " ".join(chunk.channels[k] for k in np.flatnonzero(pattern))
+            words.put(damaged[which.reshape(-1) == i], names)
+    return words.array()
 
 
 def shortest(value: float) -> str:
-    """The shortest text that reads back as the same number; an unknown enumeration code is written so."""
+    """The shortest text that reads back as the same number."""
     return str(int(value)) if value.is_integer() else repr(value)
-
-
-def _joined(parts: Sequence[npt.NDArray[T]]) -> npt.NDArray[T]:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _by_layout(chunks: Sequence[SelectionChunk]) -> dict[Layout, list[tuple[int, SelectionChunk]]]:
-    """Chunks of one layout together, each with the row it begins at."""
-    groups: dict[Layout, list[tuple[int, SelectionChunk]]] = {}
-    start = 0
-    for chunk in chunks:
-        groups.setdefault(chunk.layout, []).append((start, chunk))
-        start += len(chunk)
-    return groups
-
-
-def _by_satellite(parts: Sequence[tuple[int, SelectionChunk]]) -> list[tuple[str, npt.NDArray[np.intp]]]:
-    """Satellite name and the positions of its rows, within the joined rows of `parts`."""
-    names = list(dict.fromkeys(name for _, chunk in parts for name in chunk.satellites))
-    code = {name: i for i, name in enumerate(names)}
-    own = _joined([np.array([code[name] for name in c.satellites])[c.satellite] for _, c in parts])
-    return [(names[i], np.flatnonzero(own == i)) for i in np.unique(own)]
 
 
 def _times(ns: Int64s) -> pa.Array:
     return pa.array(ns, pa.int64()).cast(pa.timestamp("ns", "UTC"))
 
 
+def _coded(codes: Int64s, words: Sequence[str], missing: Bools | None = None) -> pa.Array:
+    indices = pa.array(codes.astype(np.int32), pa.int32(), mask=missing)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(words), pa.string()))
+
+
 def _words_of_codes(codes: Int64s, word: Callable[[int], str]) -> pa.Array:
     kinds, which = np.unique(codes, return_inverse=True)
-    words = pa.array([word(int(kind)) for kind in kinds], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(which.astype(np.int32), pa.int32()), words)
+    return _coded(which, [word(int(kind)) for kind in kinds])
 
 
-def _opinions(chunks: Sequence[SelectionChunk]) -> list[pa.Array]:
-    unjudged = ~_joined([c.scored for c in chunks])
-    mask = unjudged if unjudged.any() else None
-    state = pa.array(_joined([c.state for c in chunks]).astype(np.int32), pa.int32(), mask=mask)
+def _opinions(chunk: SelectionChunk) -> list[pa.Array]:
+    missing = None if chunk.scored.all() else ~chunk.scored
     return [
-        pa.array(_joined([c.model for c in chunks]), pa.int64(), mask=mask),
-        pa.array(_joined([c.score for c in chunks]), pa.float64(), mask=mask),
-        pa.array(_joined([c.p for c in chunks]), pa.float64(), mask=mask),
-        pa.DictionaryArray.from_arrays(state, pa.array(list(STATES), pa.string())),
+        pa.array(chunk.model, pa.int64(), mask=missing),
+        pa.array(chunk.score, pa.float64(), mask=missing),
+        pa.array(chunk.p, pa.float64(), mask=missing),
+        _coded(chunk.state, STATES, missing),
     ]

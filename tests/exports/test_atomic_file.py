@@ -19,6 +19,18 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def fail_halfway(target: Path) -> None:
+    with AtomicFile(target) as file:
+        file.write(b"new")
+        raise RuntimeError("cancelled")
+
+
+def write_blocks(target: Path, count: int) -> None:
+    with AtomicFile(target) as file:
+        for _ in range(count):
+            file.write(os.urandom(64 * 1024))
+
+
 def test_the_file_is_there_whole_after_the_context_and_not_before(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     with AtomicFile(target) as file:
@@ -34,9 +46,8 @@ def test_the_file_is_there_whole_after_the_context_and_not_before(tmp_path: Path
 def test_an_error_keeps_the_old_file_and_leaves_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("old")
-    with pytest.raises(RuntimeError), AtomicFile(target) as file:
-        file.write(b"new")
-        raise RuntimeError("cancelled")
+    with pytest.raises(RuntimeError):
+        fail_halfway(target)
     assert target.read_text() == "old"
     assert names(tmp_path) == ["out.csv"]
 
@@ -102,9 +113,8 @@ def test_a_full_disk_keeps_the_old_file_and_gives_the_space_back(small_disk: Pat
     target = small_disk / "out.csv"
     target.write_bytes(b"old" * 100)
     free = os.statvfs(small_disk).f_bavail
-    with pytest.raises(OSError, match="No space left") as caught, AtomicFile(target) as file:
-        for _ in range(64):
-            file.write(os.urandom(64 * 1024))
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_blocks(target, 64)
     assert caught.value.errno == 28
     assert target.read_bytes() == b"old" * 100
     assert names(small_disk) == ["out.csv"]

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports.csv_file import FORMULA_STARTS, CsvFile, guarded
+from exports.cells import FORMULA_STARTS, guarded
+from exports.csv_file import CsvFile
 
 
 def written(names: Sequence[str], *columns: pa.Array, raw: bool = False) -> str:

@@ -1,6 +1,7 @@
 from pyarrow import Schema, Table
 
 class ParquetWriter:
+    is_open: bool
     def __init__(
         self,
         where: object,
