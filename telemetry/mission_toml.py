@@ -227,7 +227,7 @@ def _source(report: Report, raw: object, buses: Mapping[str, Bus], lenient: bool
 
 
 def _bus(report: Report, name: str, raw: object) -> Bus:
-    """One bus. What refers to channels is checked even where channels are wrong, as far as their names are known."""
+    """One bus. References to channels are checked even where channels are wrong, as far as names are known."""
     path = f"bus.{name}"
     before = len(report.lines)
     fields = report.table(raw, path, BUS, children=("channel",))
@@ -277,25 +277,28 @@ def _packets(
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Resolve patterns: a channel named exactly goes there, else to the first packet with a fitting pattern."""
     owner: dict[str, str] = {}
+    wrong: set[str] = set()
     for packet, patterns in raw.items():
         if not _BUS_NAME.fullmatch(packet) or len(packet) > 40:
             report.error(f"{path}.{packet}", packet, "a packet name of letters, digits, - and _")
         for i, pattern in enumerate(patterns):
             if pattern in names:
                 if owner.setdefault(pattern, packet) != packet:
+                    wrong.add(packet)
                     report.error(
                         f"{path}.{packet}[{i}]", pattern, f"a channel in one packet (it is in {owner[pattern]})"
                     )
             elif not fnmatch.filter(names, pattern):
+                wrong.add(packet)
                 report.error(f"{path}.{packet}[{i}]", pattern, "a channel of this bus, or a pattern such as eps.*")
     for packet, patterns in raw.items():
         for pattern in patterns:
             for name in fnmatch.filter(names, pattern):
                 owner.setdefault(name, packet)
     resolved: list[tuple[str, tuple[str, ...]]] = []
-    for packet in raw:
+    for packet, patterns in raw.items():
         members = tuple(name for name in names if owner.get(name) == packet)
-        if not members:
+        if not members and packet not in wrong:
             report.error(f"{path}.{packet}", list(raw[packet]), "at least one channel that no earlier packet takes")
         resolved.append((packet, members))
     return tuple(resolved)
