@@ -13,10 +13,19 @@ PERIODS = 3
 SLACK_NS = 2_000_000_000
 
 
-def longest_silence_ns(bus: Bus) -> int:
-    """Generation time that may pass between two frames of a satellite without being a gap."""
-    shortest = min((channel.period_s for channel in bus.channels if not channel.contact_only), default=1.0)
-    return int(PERIODS * shortest * 1e9) + SLACK_NS
+def pulse(bus: Bus) -> tuple[frozenset[str], int]:
+    """The packets that come most often, and the generation time (ns) that may pass between two of them.
+
+    Only these tell of a gap: slower ones may arrive before or after the quick ones of the same seconds.
+    """
+    periods = {
+        packet: min((bus.by_name[name].period_s for name in names), default=1.0)
+        for packet, names in bus.packets
+        if not all(bus.by_name[name].contact_only for name in names)
+    }
+    shortest = min(periods.values(), default=1.0)
+    quick = frozenset(packet for packet, period in periods.items() if period <= shortest)
+    return quick, int(PERIODS * shortest * 1e9) + SLACK_NS
 
 
 def in_words(seconds: float) -> str:
@@ -32,11 +41,14 @@ class GapFinder:
     """Follows the newest generation time of one satellite; `step` with each frame that was sent live."""
 
     satellite: str
+    packets: frozenset[str]
     silence_ns: int
     newest_ns: int | None = None
 
-    def step(self, t_ns: int, at_ns: int) -> Event | None:
+    def step(self, packet: str, t_ns: int, at_ns: int) -> Event | None:
         """The gap that a frame of generation time `t_ns`, seen at `at_ns`, ends; None where there is none."""
+        if packet not in self.packets:
+            return None
         before = self.newest_ns
         if before is not None and t_ns <= before:
             return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cubesat_tui.gaps import GapFinder, longest_silence_ns
+from cubesat_tui.gaps import GapFinder, pulse
 from cubesat_tui.journal import whole_journal
 from telemetry.alarm_desk import AlarmDesk, AnomalyReport
 from telemetry.alarms import Event
@@ -60,7 +60,7 @@ class Judgement:
 
     def _watch(self, satellite: str) -> _Watch:
         bus = self._mission.bus_of(satellite)
-        return _Watch(bus, LimitMonitor(bus), GapFinder(satellite, longest_silence_ns(bus)), {})
+        return _Watch(bus, LimitMonitor(bus), GapFinder(satellite, *pulse(bus)), {})
 
     def restore(self, reader: StoreReader) -> list[Event]:
         """Take up what the store knows: open alarms, running limit episodes, and the newest frame of each packet.
@@ -76,6 +76,12 @@ class Judgement:
             covered = [frame.t_ns for frame in reader.newest_any(satellite).values()]
             watch.gaps.newest_ns = max(covered, default=None)
         return told
+
+    @property
+    def newest_ns(self) -> int | None:
+        """The newest generation time (UTC ns) of any satellite; None before the first frame."""
+        seen = (watch.gaps.newest_ns for watch in self._watches.values())
+        return max((t_ns for t_ns in seen if t_ns is not None), default=None)
 
     def invalid(self, batch: FrameBatch) -> Bools:
         """Which values are INVALID, shape (n, k)."""
@@ -123,7 +129,7 @@ class Judgement:
         for i in np.flatnonzero(new).tolist():
             frame = batch.frame(i)
             watch = self._watches[frame.satellite]
-            gap = watch.gaps.step(frame.t_ns, frame.received_ns)
+            gap = watch.gaps.step(batch.layout.packet, frame.t_ns, frame.received_ns)
             if gap is not None:
                 events.append(gap)
             transitions = watch.limits.step(frame)

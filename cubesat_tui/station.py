@@ -161,6 +161,8 @@ class Station:
             reader.close()
         self.queue = FrameQueue(clock)
         self.ingest = Ingest(self.queue, self.judgement, self.writer, clock, self.source_name, self._confirm)
+        if self.judgement.newest_ns is not None:
+            self.mission_clock.observe(self.judgement.newest_ns)
         self.ingest.accepted = accepted
         self.ingest.refused.update(before.body.get("refused", {}) if before is not None else {})
         self.ingest.note(told)
@@ -257,7 +259,9 @@ class Station:
 
     async def _confirm(self, batch: FrameBatch) -> None:
         self.link.received(batch)
-        self._first_frame.set()
+        if not self._first_frame.is_set():
+            self._first_frame.set()
+            self._beat()
         self.mission_clock.observe(int(batch.t_ns.max()))
         if self.source is not None:
             await self.source.committed(batch)

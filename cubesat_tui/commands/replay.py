@@ -75,14 +75,20 @@ def replay(
     wanted = load_mission(map_path)
     if wanted.source.kind != "csv":
         refuse(f"{map_path}: source.kind: {wanted.source.kind!r}: allowed for a replay: 'csv'")
+    try:
+        # Made once for its refusals, before anything is written.
+        ReplaySource(file, wanted, speed=speed)
+    except ReplayRefused as refused:
+        refuse(str(refused))
     path = mission_path or context.find_root().params.get("mission_path") or demo_path().parent / file.stem
     directory = replay_directory(path.expanduser().absolute(), map_path)
     mission = load_mission(directory.path)
     clock = SystemClock()
     name = operator_of(context, operator)
+    recording = file.absolute()
 
     def make(cursor: str | None) -> Source:
-        return ReplaySource(file, mission, speed, cursor)
+        return ReplaySource(recording, mission, speed=speed, cursor=cursor, clock=clock)
 
     if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
         from cubesat_tui.commands.run import run_station

@@ -18,7 +18,9 @@ from cubesat_tui.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from cubesat_tui.sources import SourceFactory
     from cubesat_tui.station import Station
+    from telemetry.clock import Clock
     from telemetry.dictionary import Mission
 
 
@@ -47,7 +49,7 @@ def run(
 
     if source not in {None, "-"}:
         refuse(
-            f"--source: {source!r}: allowed: - (frames as JSON lines on stdin); a file is played by cubesat-tui replay"
+            f"--source: {source!r}: allowed: - (frames as JSON lines on stdin); files are for cubesat-tui replay"
         )
     if satellite is not None and source is None:
         refuse("--satellite belongs to --source -")
@@ -58,7 +60,7 @@ def run(
     mission = load_mission(directory.path)
     clock = SystemClock()
     try:
-        name, make_source = _stream(mission, satellite) if source == "-" else source_of(mission, clock)
+        name, make_source = _stream(mission, satellite, clock) if source == "-" else source_of(mission, clock)
     except NoSource as error:
         refuse(str(error))
     run_station(
@@ -77,16 +79,18 @@ def run(
     )
 
 
-def _stream(mission: Mission, satellite: str | None) -> tuple[str, object]:
+def _stream(mission: Mission, satellite: str | None, clock: Clock) -> tuple[str, SourceFactory]:
     import sys
 
     from telemetry.links.stream import StreamSource
 
     if satellite is not None and satellite not in mission.by_name:
         refuse(f"--satellite: {satellite!r}: allowed: {', '.join(mission.by_name)}")
-    if satellite is None and len(mission.satellites) == 1:
-        satellite = mission.satellites[0].name
-    return "stream", lambda cursor: StreamSource(sys.stdin.buffer, sys.stdout.buffer, mission, satellite)
+
+    def make(cursor: str | None) -> StreamSource:
+        return StreamSource(sys.stdin.buffer, sys.stdout.buffer, mission, satellite, cursor=cursor, clock=clock)
+
+    return "stream", make
 
 
 def run_station(station: Station) -> None:

@@ -49,14 +49,17 @@ def sim(context: click.Context, mission_path: Path | None, rate: float | None, s
 
 
 async def _write(source: Source, seconds: int | None) -> None:
-    first_ns: int | None = None
+    end_ns: int | None = None
     batches: AsyncIterator[FrameBatch] = aiter(source)
     async for batch in batches:
-        first_ns = int(batch.t_ns.min()) if first_ns is None else first_ns
-        if seconds is not None and int(batch.t_ns.max()) - first_ns >= seconds * 1_000_000_000:
-            await source.close()
+        if seconds is not None and end_ns is None:
+            end_ns = int(batch.t_ns.min()) + seconds * 1_000_000_000
+        wanted = batch if end_ns is None else batch.take(batch.t_ns < end_ns)
+        if len(wanted):
+            click.echo("\n".join(lines_of(wanted)))
+        elif batch.cursor is not None:
+            # A tick ends with its cursor: nothing of this one was wanted, so nothing of a later one is.
             return
-        click.echo("\n".join(lines_of(batch)))
 
 
 def lines_of(batch: FrameBatch) -> list[str]:
