@@ -160,8 +160,8 @@ def fold(alarms: Mapping[Key, Alarm], event: Event) -> dict[Key, Alarm]:
     elif event.kind == ACKNOWLEDGED and old.acked_ns is None:
         _keep(after, msgspec.structs.replace(old, acked_by=event.actor, acked_ns=event.at_ns))
     elif event.kind == RETURNED and old.returned_ns is None:
-        told = _facts(old, event)
-        _keep(after, msgspec.structs.replace(old, **told, level=int(Level.IN_LIMITS), returned_ns=event.at_ns))
+        told = _facts(old, event) | {"level": int(Level.IN_LIMITS), "returned_ns": event.at_ns}
+        _keep(after, msgspec.structs.replace(old, **told))
     elif event.kind == CLEARED:
         del after[key]
     return after

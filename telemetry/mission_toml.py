@@ -299,6 +299,6 @@ def _packets(
     for packet, patterns in raw.items():
         members = tuple(name for name in names if owner.get(name) == packet)
         if not members and packet not in wrong:
-            report.error(f"{path}.{packet}", list(raw[packet]), "at least one channel that no earlier packet takes")
+            report.error(f"{path}.{packet}", list(patterns), "at least one channel that no earlier packet takes")
         resolved.append((packet, members))
     return tuple(resolved)

@@ -48,7 +48,9 @@ def test_forms_that_are_read(text: str, same: str) -> None:
     assert iso(parse_iso(text)) == same
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-02-30T00:00Z", "07:00", "2026-11-22T25:00Z", "١٢٣٤-01-01"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-13-01", "2026-02-30T00:00Z", "07:00", "2026-11-22T25:00Z", "١٢٣٤-01-01"]
+)
 def test_what_is_no_time_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="2026-11-22T07:14:03Z"):
         parse_iso(text)

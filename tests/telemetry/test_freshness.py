@@ -41,7 +41,9 @@ def test_what_is_invalid(channel: Channel, value: float, invalid: bool) -> None:
     assert is_invalid(channel, value) is invalid
 
 
-@given(st.lists(st.lists(st.floats() | st.sampled_from([0.0, 3.0, 5.5, 10.0]), min_size=3, max_size=3), max_size=20))
+@given(
+    st.lists(st.lists(st.floats() | st.sampled_from([0.0, 3.0, 5.5, 10.0]), min_size=3, max_size=3), max_size=20)
+)
 def test_a_batch_is_judged_like_its_values(rows: list[list[float]]) -> None:
     values = np.array(rows, dtype=np.float64).reshape(len(rows), 3)
     mask = invalid_mask(CHANNELS, values)

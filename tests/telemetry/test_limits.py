@@ -84,7 +84,12 @@ def test_the_worst_level_that_is_violated_counts(value: float, level: Level, lim
 
 def test_the_context_chooses_the_set_and_zero_is_a_limit_in_it() -> None:
     result = check(BUS.channel("adcs.speed"), -0.5, {"obc.mode": 1.0})
-    assert (result.level, result.side, result.limit, result.set_name) == (Level.CRITICAL, -1, 0.0, "obc.mode = SAFE")
+    assert (result.level, result.side, result.limit, result.set_name) == (
+        Level.CRITICAL,
+        -1,
+        0.0,
+        "obc.mode = SAFE",
+    )
     assert result.side_word == "LOW"
 
 
@@ -164,7 +169,9 @@ def test_stored_and_late_frames_change_nothing(quality: int) -> None:
 
 
 def test_the_context_of_a_frame_holds_for_the_frame_itself() -> None:
-    one = LimitMonitor(Bus("b", (Channel("adcs.speed", "S", limits=SPEED.limits, min_violations=1), MODE), ("obc.mode",)))
+    one = LimitMonitor(
+        Bus("b", (Channel("adcs.speed", "S", limits=SPEED.limits, min_violations=1), MODE), ("obc.mode",))
+    )
     changes = one.step({"adcs.speed": 2000.0, "obc.mode": 1.0})
     assert changes[0].result.set_name == "obc.mode = SAFE"
     assert changes[0].set_title == "SAFE"

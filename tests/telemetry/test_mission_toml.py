@@ -163,7 +163,9 @@ def test_a_directory_and_its_file_are_the_same_mission(write) -> None:
         ("[[ground_station]]", "[ground_station]", "ground_station: {name ="),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_one_line_with_file_key_value_and_what_is_allowed(write, right: str, wrong: str, line: str) -> None:
+def test_a_wrong_value_is_one_line_with_file_key_value_and_what_is_allowed(
+    write, right: str, wrong: str, line: str
+) -> None:
     assert right in GOOD
     lines = errors(write(GOOD.replace(right, wrong, 1)))
     assert len(lines) == 1
@@ -181,7 +183,9 @@ def test_a_wrong_value_is_one_line_with_file_key_value_and_what_is_allowed(write
         ('context = ["obc.mode"]', 'context = ["obc.mod"]', 'bus.3u.context[0]: "obc.mod": allowed: a channel of this bus', "limits[0].when"),
     ],
 )  # fmt: skip
-def test_what_refers_to_a_wrong_name_is_told_too(write, right: str, wrong: str, line: str, consequence: str) -> None:
+def test_what_refers_to_a_wrong_name_is_told_too(
+    write, right: str, wrong: str, line: str, consequence: str
+) -> None:
     lines = errors(write(GOOD.replace(right, wrong, 1)))
     assert len(lines) == 2
     assert any(line in one for one in lines)
@@ -200,7 +204,10 @@ def test_what_refers_to_a_wrong_name_is_told_too(write, right: str, wrong: str, 
         ('[source]\nkind = "csv"\ntime = "t"\ncolumns = {"eps.x" = "a"}', "source.columns.eps.x"),
         ('[source]\nkind = "csv"\ntime = "t"', "source.columns: missing"),
         ('[source]\nkind = "csv"\ncolumns = {"eps.bat_v" = "a"}', "source.time: missing"),
-        ('[source]\nkind = "csv"\ntime = "t"\nepoch = "noon"\ncolumns = {"eps.bat_v" = "a"}', 'source.epoch: "noon"'),
+        (
+            '[source]\nkind = "csv"\ntime = "t"\nepoch = "noon"\ncolumns = {"eps.bat_v" = "a"}',
+            'source.epoch: "noon"',
+        ),
         ('[detector]\nkind = "fusion"', 'detector.kind: "fusion": allowed: "isolation_forest"'),
         ("[detector]\nfalse_alarms_per_day = 0", "detector.false_alarms_per_day: 0"),
         ("[trainer]\nperiod_s = 0.5", "trainer.period_s: 0.5: allowed: seconds from 1 to 86400"),
@@ -217,7 +224,11 @@ def test_settings_that_do_not_exist_are_refused(write, table: str, line: str) ->
 
 
 def test_every_error_is_reported(write) -> None:
-    text = GOOD.replace("schema = 1", "schema = 3").replace("lat = 48.1", "lat = 1e9").replace('unit = "V"', "unit = 5")
+    text = (
+        GOOD.replace("schema = 1", "schema = 3")
+        .replace("lat = 48.1", "lat = 1e9")
+        .replace('unit = "V"', "unit = 5")
+    )
     text = text.replace('thm = ["thm.*"]', 'thm = ["nothing.*"]') + "\n[trainer]\nperiod = 3\n"
     found = errors(write(text))
     keys = [line.split(": ")[1] for line in found]
@@ -237,7 +248,10 @@ def test_a_directory_without_the_file_says_so(tmp_path: Path) -> None:
 
 
 def test_a_recorded_file_has_a_map(write) -> None:
-    text = GOOD + '\n[source]\nkind = "csv"\ntime = "t_s"\nepoch = "2020-11-09T00:00:00Z"\ncolumns = {"eps.bat_v" = "Vbat"}\n'
+    text = (
+        GOOD
+        + '\n[source]\nkind = "csv"\ntime = "t_s"\nepoch = "2020-11-09T00:00:00Z"\ncolumns = {"eps.bat_v" = "Vbat"}\n'
+    )
     mission = read(write, text.replace(f"tle = {TLE}", ""))
     assert not mission.simulated
     assert mission.source.columns == (("eps.bat_v", "Vbat"),)
