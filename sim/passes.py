@@ -32,6 +32,7 @@ def elevation(orbit: Orbit, site: Site, t_s: Floats) -> Floats:
 def contacts(tle: Tle, station: Site, t0_ns: int, t1_ns: int) -> list[Contact]:
     """Passes that are up at any moment between the two times, complete even where they began before or end after.
 
+    The same pass is told the same to the nanosecond, whatever the two times are.
     A pass shorter than 20 s between two coarse samples is found through its peak.
 
     Raises:
@@ -39,7 +40,8 @@ def contacts(tle: Tle, station: Site, t0_ns: int, t1_ns: int) -> list[Contact]:
     """
     orbit = Orbit(tle)
     mask = station.mask_deg
-    t = np.arange(t0_ns / 1e9 - LONGEST_PASS_S, t1_ns / 1e9 + LONGEST_PASS_S, COARSE_S)
+    first = np.floor((t0_ns / 1e9 - LONGEST_PASS_S) / COARSE_S) * COARSE_S
+    t = np.arange(first, t1_ns / 1e9 + LONGEST_PASS_S, COARSE_S)
     el = elevation(orbit, station, t)
     peaks = np.flatnonzero((el[1:-1] >= el[:-2]) & (el[1:-1] > el[2:]) & (el[1:-1] > mask - 3.0)) + 1
     found: list[Contact] = []

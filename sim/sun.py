@@ -35,7 +35,7 @@ def sunlit_fraction(r: Floats, direction: Floats, distance_au: Floats) -> Floats
     near = np.sqrt(np.sum(r * r, axis=1))
     a = np.arcsin(SUN_RADIUS_M / far)
     b = np.arcsin(np.minimum(EARTH_RADIUS_M / near, 1.0))
-    c = np.arccos(np.clip(-np.sum(r * to_sun, axis=1) / (near * far), -1.0, 1.0))
+    c = np.maximum(np.arccos(np.clip(-np.sum(r * to_sun, axis=1) / (near * far), -1.0, 1.0)), 1e-12)
     x = (c * c + a * a - b * b) / (2.0 * c)
     y = np.sqrt(np.maximum(a * a - x * x, 0.0))
     overlap = (
