@@ -28,6 +28,7 @@ STYLES = MappingProxyType(
         "forecast": "color: $forecast;",
         "good": "color: $good;",
         "trace": "color: $trace;",
+        "cursor": "background: $cursor;",
         "selected": "color: $value; background: $cursor;",
         "reverse": "text-style: reverse;",
         "identity": "color: $background; background: $accent; text-style: bold;",

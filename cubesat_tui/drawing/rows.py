@@ -15,6 +15,8 @@ from cubesat_tui.drawing.signs import UNICODE, SignSet
 Span = tuple[str, str]
 Row = tuple[Span, ...]
 EMPTY: Row = ()
+ON_CURSOR = "@"
+"""Suffix of a style name: the same style on the ground of the cursor."""
 
 
 def row(*spans: Span | str) -> Row:
@@ -44,16 +46,20 @@ def right(text: str, size: int) -> str:
 
 
 def crop(cells: Row, size: int) -> Row:
-    """A row cut to `size` cells."""
+    """A row cut to `size` cells, with an ellipsis where something was cut off."""
+    if width(cells) <= size:
+        return cells
     out: list[Span] = []
     room = size
     for text, style in cells:
-        if room <= 0:
-            break
         used = cell_len(text)
-        out.append((text if used <= room else set_cell_size(text, room), style))
-        room -= min(used, room)
-    return tuple(out)
+        if used >= room:
+            # The next span is cut off as well, or this one is: either way the last cell says so.
+            out.append((set_cell_size(text, room - 1) + "…", style))
+            break
+        out.append((text, style))
+        room -= used
+    return tuple(out) if size > 0 else ()
 
 
 def pad(cells: Row, size: int, style: str = "plain") -> Row:
@@ -72,8 +78,13 @@ def spread(start: Row, end: Row, size: int, fill: Span = (" ", "plain")) -> Row:
 
 
 def restyle(cells: Row, style: str) -> Row:
-    """The same text in one style (a selected row, an expired one)."""
+    """The same text in one style."""
     return ((("".join(text for text, _ in cells)), style),) if cells else cells
+
+
+def chosen(cells: Row, size: int) -> Row:
+    """The row under the cursor: the same text and colours on the cursor's ground, over the whole width."""
+    return tuple((text, style + ON_CURSOR) for text, style in pad(cells, size))
 
 
 def plain(cells: Row) -> str:

@@ -162,7 +162,7 @@ def _name_gaps(text: str, gaps: list[tuple[int, int]]) -> str:
 
 
 def _value_labels(low: float, high: float, tall: int) -> dict[int, str]:
-    step = nice_step((high - low) / max(1.0, tall / 3))
+    step = nice_step((high - low) / max(1.0, tall / 2.5))
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     labels: dict[int, str] = {}
     value = math.ceil(low / step) * step

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from cubesat_tui.drawing.rows import EMPTY, Row
+from cubesat_tui.drawing.rows import EMPTY, ON_CURSOR, Row
 from cubesat_tui.drawing.signs import UNICODE, SignSet
 from cubesat_tui.themes import STYLES, component_css
 
 if TYPE_CHECKING:
     from cubesat_tui.app import ConsoleApp
+
+_TO_ASCII = str.maketrans({"…": ".", "·": "-", "×": "x", "│": "|", "↓": "v", "↑": "^", "±": "~"})
+"""Signs of our own sentences, cell for cell; signs of states have their ASCII forms in the table of signs."""
 
 
 class Lines(Widget):
@@ -49,6 +53,12 @@ class Lines(Widget):
         if changed:
             self.refresh(*changed)
 
+    def _style(self, name: str) -> Style:
+        style = self.get_component_rich_style(f"lines--{name.removesuffix(ON_CURSOR)}", partial=True)
+        if name.endswith(ON_CURSOR):
+            style += self.get_component_rich_style("lines--cursor", partial=True)
+        return style
+
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         return len(self.rows)
 
@@ -56,8 +66,9 @@ class Lines(Widget):
         base = self.rich_style
         if y >= len(self.rows):
             return Strip.blank(self.size.width, base)
+        ascii_only = self.signs.ascii
         segments = [
-            Segment(text, base + self.get_component_rich_style(f"lines--{style}", partial=True))
+            Segment(text.translate(_TO_ASCII) if ascii_only else text, base + self._style(style))
             for text, style in self.rows[y]
         ]
         return Strip(segments).adjust_cell_length(self.size.width, base)

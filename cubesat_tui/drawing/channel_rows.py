@@ -1,0 +1,173 @@
+"""One channel in one row: sign, label, value, unit, ten minutes, place between the limits, age."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+
+from cubesat_tui.drawing.gauge import gauge_text
+from cubesat_tui.drawing.numbers import age_text
+from cubesat_tui.drawing.rows import Row, Span, chosen, left, right, row, width
+from cubesat_tui.drawing.signs import ORDER, SIGNS, SignSet, level_key, unit
+from cubesat_tui.drawing.spark import floor_span, spark_text
+from telemetry.freshness import Acquisition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cubesat_tui.snapshot import ChannelNow
+    from telemetry.dictionary import LimitSet
+
+_HARD_FIRST = ("critical", "severe", "distress", "warning", "watch")
+
+
+def state_key(now: ChannelNow) -> str:
+    """The sign of a channel: freshness first, then its limits, then the model's opinion."""
+    if now.acquisition is Acquisition.EXPIRED:
+        return "expired"
+    if now.acquisition is Acquisition.INVALID:
+        return "invalid"
+    if now.acquisition is Acquisition.NOT_RECEIVED:
+        return "ok" if now.silent else "never"
+    key = level_key(now.result.level)
+    if now.anomalous and ORDER.index("anomaly") < (ORDER.index(key) if key in ORDER else len(ORDER)):
+        return "anomaly"
+    return key
+
+
+def worst_key(keys: Iterable[str]) -> str:
+    """The worst of several states; where nothing is out of limits, an old value makes the whole look old."""
+    seen = set(keys)
+    return next((key for key in (*ORDER, "invalid", "expired") if key in seen), "ok")
+
+
+def hard_bounds(limits: LimitSet | None) -> tuple[float, float] | None:
+    """Ends of the gauge: the hard limits, or the widest there are. None when a side is open or there are none."""
+    if limits is None:
+        return None
+    for level in _HARD_FIRST:
+        pair = limits.bounds(level)
+        if pair is not None and math.isfinite(pair[0]) and math.isfinite(pair[1]):
+            return pair
+    return None
+
+
+def spark_of(now: ChannelNow, signs: SignSet, cells: int = 8) -> str:
+    """The last ten minutes of a channel."""
+    low, high = hard_bounds(now.limits) or (math.nan, math.nan)
+    values = now.spark[-cells:]
+    return right(spark_text(values, floor_span(now.channel.decimals, low, high), signs), cells)
+
+
+def gauge_of(now: ChannelNow, cells: int, bracketed: bool) -> str:
+    """Where the value stands; blank for a value that is not one now."""
+    low, high = hard_bounds(now.limits) or (math.nan, math.nan)
+    value = now.value if now.acquisition is Acquisition.ACQUIRED else None
+    side = now.result.side if now.result.level > 0 else 0
+    return gauge_text(value, low, high, side, cells, bracketed)
+
+
+def value_style(key: str, sign_style: str) -> str:
+    """Nominal values are neutral; dim ones are those that do not count now."""
+    return "value" if key == "ok" else sign_style
+
+
+def label_of(now: ChannelNow) -> str:
+    """The label, or the name where there is none."""
+    return now.channel.label or now.channel.name
+
+
+def long_row(
+    now: ChannelNow,
+    size: int,
+    signs: SignSet,
+    *,
+    key: str = "",
+    word: bool = False,
+    tail: str = "",
+    mark: bool = False,
+) -> Row:
+    """A row of the 80-column screens; `key` overrides the sign (an alarm's), `tail` the age."""
+    key = key or state_key(now)
+    own = state_key(now)
+    sign = SIGNS[key]
+    style = "dim" if own in ("expired", "invalid", "never") or now.silent else sign.style
+    start: list[Span] = [
+        (signs.pointer if mark else " ", "key"),
+        (signs.glyph(key) + " ", sign.style),
+    ]
+    if word:
+        start.append((left(sign.word, 5), sign.style))
+    roomy = size >= 78
+    fixed = 2 + 1 + (5 if word else 0) + 9 + 1 + 5 + 1 + 8 + (1 + 21 if roomy else 0) + 11
+    label = max(8, min(24, size - fixed))
+    gauge = {
+        "expired": left("expired", 21),
+        "invalid": left("INV  invalid value", 21),
+        "never": left("never received", 21),
+    }.get(own)
+    if now.silent:
+        gauge = left("out of contact", 21)
+    gauge = gauge if gauge is not None else gauge_of(now, 19, bracketed=True)
+    spark_style = style if key not in ("ok", "watch") and style != "dim" else "dim" if style == "dim" else "spark"
+    made = row(
+        *start,
+        (left(label_of(now), label) + " ", "dim" if style == "dim" else "value" if mark else "label"),
+        (right(now.text, 9), value_style(key, style) if style != "dim" else "dim"),
+        (" " + left("" if now.silent else unit(now.channel.unit, signs), 5), "label"),
+        (spark_of(now, signs) + " ", spark_style),
+        (
+            (gauge if roomy else ""),
+            style if own in ("expired", "invalid", "never") else "label" if key == "ok" else style,
+        ),
+        (right(tail or age_text(now.age_s), 11) if size - fixed >= 8 else "", "dim"),
+    )
+    return chosen(made, size) if mark else made
+
+
+def short_row(now: ChannelNow, size: int, signs: SignSet, *, mark: bool = False) -> Row:
+    """A row of a panel at 140 columns: sign, label, value, unit, ten minutes, a small gauge or the age."""
+    key = state_key(now)
+    sign = SIGNS[key]
+    dim = key in ("expired", "invalid", "never") or now.silent
+    style = "dim" if dim else sign.style
+    value = max(7, cell_len(now.text) + 1)
+    shown = "" if now.silent or len(now.text) > 8 else unit(now.channel.unit, signs)
+    units = 0 if now.silent or value > 12 else 5
+    label = max(6, size - (1 + 2 + value + units + 8 + 1 + 5))
+    if key == "expired":
+        end = right(age_text(now.age_s).replace(" ", ""), 5)
+    elif key == "invalid":
+        end = right(sign.word, 5)
+    else:
+        end = gauge_of(now, 5, bracketed=False)
+    made = row(
+        (signs.pointer if mark else " ", "key"),
+        (signs.glyph(key) + " ", sign.style),
+        (left(label_of(now), label), "dim" if dim else "value" if mark else "label"),
+        (right(now.text, value), value_style(key, style) if not dim else "dim"),
+        (left(" " + shown, units), "label"),
+        (spark_of(now, signs), "dim" if dim else "spark" if key in ("ok", "watch") else style),
+        (" " + end, style if key != "ok" else "dim"),
+    )
+    return chosen(made, size) if mark else made
+
+
+def vitals_row(channels: dict[str, ChannelNow], size: int, signs: SignSet, where: Sequence[str]) -> Row:
+    """Altitude and signal strength in every state, each with its age; `where`: light and mode, longest form first."""
+    made: list[Span] = []
+    for title, now in channels.items():
+        dim = now.silent or now.acquisition is not Acquisition.ACQUIRED
+        shown = now.text if now.silent else f"{now.text} {unit(now.channel.unit, signs)}".rstrip()
+        made += [
+            (f" {title} ", "label"),
+            (f"{shown} ", "dim" if dim else value_style(state_key(now), SIGNS[state_key(now)].style)),
+            (f"{spark_of(now, signs)} ", "dim" if dim else "spark"),
+            (f"{age_text(now.age_s)} ", "dim"),
+        ]
+    used = width(tuple(made))
+    fits = next((text for text in where if used + cell_len(text) + 1 <= size), "")
+    made.append((right(fits + " ", size - used), "label"))
+    return tuple(made)

@@ -1,0 +1,160 @@
+"""The card behind `enter`: why, numbers behind it, what led to it, what to do."""
+
+from __future__ import annotations
+
+import math
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from cubesat_tui.drawing.alarm_rows import event_row
+from cubesat_tui.drawing.channel_rows import label_of, state_key
+from cubesat_tui.drawing.numbers import age_text, date_clock_text
+from cubesat_tui.drawing.rows import EMPTY, Row, left, right, row
+from cubesat_tui.drawing.signs import SIGNS, SignSet, unit
+from cubesat_tui.drawing.why import alarm_key, alarm_label, contributions, quantity, sentence, state_word
+
+if TYPE_CHECKING:
+    from cubesat_tui.snapshot import ChannelNow, Snapshot
+    from telemetry.alarms import Alarm
+
+_LEVELS = ("watch", "warning", "distress", "critical", "severe")
+
+
+def inspect_rows(
+    snapshot: Snapshot, alarm: Alarm | None, now: ChannelNow | None, size: int, signs: SignSet
+) -> tuple[str, list[Row]]:
+    """Title and rows of the card, folded to `size` cells."""
+    rows: list[Row] = []
+    title = label_of(now) if now is not None else alarm.channel if alarm is not None else ""
+    if alarm is not None:
+        title = alarm_label(alarm, snapshot)
+        rows += _alarm_rows(alarm, snapshot, size, signs)
+    if now is not None:
+        rows += _channel_rows(now, size, signs)
+    if alarm is not None:
+        rows += led_rows(alarm, snapshot, size, signs, most=8)
+        rows += beside_row(alarm, snapshot)
+    return title.upper(), rows
+
+
+def _alarm_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet) -> list[Row]:
+    sign = SIGNS[alarm_key(alarm)]
+    rows: list[Row] = [
+        row(
+            (f" {signs.glyph(sign.key)} {sign.word}  {state_word(alarm)}", sign.style),
+            (f"  {alarm.subject}", "dim"),
+        ),
+    ]
+    rows += [row((" " + part, "plain")) for part in wrap(sentence(alarm, snapshot, signs), size - 2)]
+    body = alarm.body
+    if alarm.kind == "anomaly":
+        rows.append(row((" A model's opinion: ", "label"), (_opinion(alarm, body), "plain")))
+        parts = contributions(body)
+        if parts:
+            rows += [
+                EMPTY,
+                row(
+                    (
+                        f"   {left('channel', 20)}{right('share', 7)}{right('now', 13)}{right('usual here', 20)}{right('sigma', 8)}",
+                        "dim",
+                    )
+                ),
+            ]
+            rows += [_part(part, snapshot, signs) for part in parts[:5]]
+    action = getattr(getattr(snapshot.channels.get(alarm.channel), "channel", None), "action", "")
+    rows += [
+        EMPTY,
+        row((" Do: ", "title"), (action or "no action is written for this channel in mission.toml", "plain")),
+    ]
+    if alarm.acked_ns is not None:
+        rows.append(row((f" Acknowledged by {alarm.acked_by} at {date_clock_text(alarm.acked_ns)}", "label")))
+    rows.append(EMPTY)
+    return rows
+
+
+def _opinion(alarm: Alarm, body: dict[str, Any]) -> str:
+    parts: list[str] = []
+    if alarm.current is not None:
+        parts.append(f"score {alarm.current:.3f}")
+    if body.get("threshold") is not None:
+        parts.append(f"threshold {float(body['threshold']):.3f}")
+    p = body.get("p")
+    if isinstance(p, int | float) and math.isfinite(p):
+        parts.append(f"p {p:.2g}")
+    if body.get("model") is not None:
+        parts.append(f"model v{body['model']}")
+    return ", ".join(parts) or "no figures were stored"
+
+
+def _part(part: Any, snapshot: Snapshot, signs: SignSet) -> Row:
+    name = str(part.get("channel", ""))
+    now = snapshot.channels.get(name)
+    usual = quantity(snapshot, name, part.get("usual"), signs)
+    spread = part.get("spread")
+    pm = "+-" if signs.ascii else "±"
+    if spread is not None:
+        usual += f" {pm}{now.channel.number(float(spread)) if now is not None else format(spread, '.3g')}"
+    sigma = part.get("sigma")
+    return row(
+        ("   " + left(label_of(now) if now is not None else name, 20), "plain"),
+        (right(f"{float(part.get('share') or 0) * 100:.0f} %", 7), "anomaly"),
+        (right(quantity(snapshot, name, part.get("value"), signs), 13), "value"),
+        (right(usual, 20), "label"),
+        (right(f"{float(sigma):.1f}" if sigma is not None else "-", 8), "label"),
+    )
+
+
+def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
+    channel = now.channel
+    key = state_key(now)
+    shown = unit(channel.unit, signs)
+    rows: list[Row] = [
+        row((f" {channel.name}", "title"), (f"  {SIGNS[key].meaning}", SIGNS[key].style if key != "ok" else "label")),
+        row((" now      ", "label"), (f"{now.text} {'' if now.silent else shown}".rstrip(), "value"),
+            (f"   received {age_text(now.age_s)} ago" if now.age_s is not None else "   never received", "label"),
+            (f", {now.acquisition.value}", "dim")),
+    ]  # fmt: skip
+    if now.t_ns is not None:
+        rows.append(
+            row((" on board ", "label"), (date_clock_text(now.t_ns), "plain"), ("   generation time", "dim"))
+        )
+    if now.limits is None:
+        rows.append(row((" limits   ", "label"), ("none in mission.toml", "dim")))
+    else:
+        rows.append(row((" limits   ", "label"), (f"set {now.limits.title}, inclusive", "dim")))
+        for level in _LEVELS:
+            pair = now.limits.bounds(level)
+            if pair is not None:
+                sign = SIGNS[level]
+                rows.append(
+                    row(
+                        (f"   {signs.glyph(level)} {left(sign.word, 6)}", sign.style),
+                        (f"{pair[0]:g} .. {pair[1]:g} {shown}", "plain"),
+                    )
+                )
+    rows.append(
+        row(
+            (" sent     ", "label"),
+            (f"every {channel.period_s:g} s{', during a pass only' if channel.contact_only else ''}", "dim"),
+        )
+    )
+    return [tuple((text, style) for text, style in one) for one in rows if size]
+
+
+def led_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, most: int) -> list[Row]:
+    """The journal rows of this alarm, newest first."""
+    led = [e for e in snapshot.events if e.subject == alarm.subject and e.satellite == alarm.satellite][:most]
+    if not led:
+        return []
+    rows: list[Row] = [EMPTY, row((" What led to it, newest first (UTC)", "title"))]
+    return rows + [event_row(event, size, signs, date=False) for event in led]
+
+
+def beside_row(alarm: Alarm, snapshot: Snapshot) -> list[Row]:
+    """Alarms that were raised within a minute of this one."""
+    near = [
+        alarm_label(other, snapshot)
+        for other in snapshot.alarms
+        if other.key != alarm.key and abs(other.raised_ns - alarm.raised_ns) < 60_000_000_000
+    ]
+    return [row((" Same minute: ", "label"), (", ".join(near), "plain"))] if near else []

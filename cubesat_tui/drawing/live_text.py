@@ -1,0 +1,78 @@
+"""Texts of Live: the trend's title and limit lines, light and mode, the box of what comes and what was."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cubesat_tui.drawing.alarm_rows import event_row
+from cubesat_tui.drawing.channel_rows import label_of
+from cubesat_tui.drawing.numbers import clock_text, date_clock_text, span_text
+from cubesat_tui.drawing.rows import Row, crop, framed, row, rule
+from cubesat_tui.drawing.signs import SIGNS, SignSet, unit
+from cubesat_tui.drawing.trend_plot import LimitLine
+from cubesat_tui.drawing.why import pass_rows
+from cubesat_tui.widgets.trend import TrendTitle
+
+if TYPE_CHECKING:
+    from cubesat_tui.snapshot import ChannelNow, Snapshot
+    from telemetry.alarms import Alarm
+
+SPANS_S = (60.0, 300.0, 600.0, 1800.0, 5700.0, 11400.0, 34200.0, 86400.0, 604800.0)
+"""Spans of the trend: a minute to a week; 95 min is about an orbit."""
+_LEVELS = (("watch", "watch"), ("warning", "warn"), ("distress", "dist"), ("critical", "crit"), ("severe", "sevr"))
+
+
+def limit_lines(now: ChannelNow) -> tuple[LimitLine, ...]:
+    """Both bounds of every level of the channel's present limit set."""
+    if now.limits is None:
+        return ()
+    lines: list[LimitLine] = []
+    for level, name in _LEVELS:
+        pair = now.limits.bounds(level)
+        lines += [
+            LimitLine(value, f"{name} {value:g}", SIGNS[level].style)
+            for value in pair or ()
+            if math.isfinite(value)
+        ]
+    return tuple(lines)
+
+
+def trend_title(now: ChannelNow, span_s: float, end_ns: int | None, signs: SignSet) -> TrendTitle:
+    """Channel and unit, the span, and the end when it is not now."""
+    name = label_of(now).upper()
+    shown = unit(now.channel.unit, signs)
+    return TrendTitle(
+        f"{name} {shown}".rstrip(),
+        f"{span_text(span_s)}  [ ] zoom  < > pan",
+        f" PAST until {clock_text(end_ns)}Z, esc = now " if end_ns is not None else "",
+    )
+
+
+def where_text(snapshot: Snapshot) -> tuple[str, ...]:
+    """`sunlit, PAYLOAD mode` and shorter forms, from the channels where the mission has them."""
+    light, mode = snapshot.channels.get("orb.eclipse"), snapshot.channels.get("obc.mode")
+    sun = ""
+    if light is not None and light.value is not None:
+        sun = light.text if light.channel.enum else ("eclipse" if light.value else "sunlit")
+    if mode is None or mode.value is None:
+        return (sun,)
+    return (f"{sun}, {mode.text} mode" if sun else f"{mode.text} mode", f"{sun} {mode.text}".strip(), mode.text)
+
+
+def side_rows(snapshot: Snapshot, size: int, height: int, signs: SignSet) -> tuple[Row, ...]:
+    """Next passes, then the last events, in one frame."""
+    inner = size - 2
+    passes = pass_rows(snapshot, inner, 2)
+    room = max(0, height - 2 - len(passes) - 1)
+    events = [crop(event_row(event, inner, signs, date=False), inner) for event in snapshot.events[:room]]
+    body = [*passes, rule(row(("LAST EVENTS", "title")), inner, signs), *events]
+    return framed(row(("NEXT PASSES", "title")), body, size, height, signs)
+
+
+def copied(now: ChannelNow, alarm: Alarm | None) -> str:
+    """One line for another program: time, channel, value, unit, and the alarm's sentence."""
+    when = "-" if now.t_ns is None else date_clock_text(now.t_ns)
+    value = "-" if now.value is None else repr(now.value)
+    text = f"{when} {now.channel.name} {value} {now.channel.unit}".rstrip()
+    return f"{text}; {alarm.text}" if alarm is not None else text

@@ -1,0 +1,160 @@
+"""Why an alarm is one, and what to do: sentences and shares, from the alarm and the newest values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from cubesat_tui.drawing.channel_rows import label_of
+from cubesat_tui.drawing.numbers import clock_text, countdown
+from cubesat_tui.drawing.rows import Row, left, right, row
+from cubesat_tui.drawing.signs import SIGNS, SignSet, level_key, unit
+from telemetry.alarms import AlarmState
+
+if TYPE_CHECKING:
+    from cubesat_tui.snapshot import Snapshot
+    from telemetry.alarms import Alarm
+
+
+def alarm_key(alarm: Alarm) -> str:
+    """The sign an alarm is drawn under: the worst it has been."""
+    return "anomaly" if alarm.kind == "anomaly" else level_key(alarm.severity)
+
+
+def alarm_label(alarm: Alarm, snapshot: Snapshot) -> str:
+    """The label of the alarm's channel."""
+    now = snapshot.channels.get(alarm.channel)
+    return label_of(now) if now is not None else alarm.channel
+
+
+def quantity(snapshot: Snapshot, channel: str, value: float | None, signs: SignSet) -> str:
+    """A value of a channel with its unit as shown."""
+    now = snapshot.channels.get(channel)
+    if value is None:
+        return "-"
+    if now is None:
+        return f"{value:.6g}"
+    return f"{now.channel.number(value)} {unit(now.channel.unit, signs)}".rstrip()
+
+
+def value_now(alarm: Alarm, snapshot: Snapshot) -> float | None:
+    """The value that a limit alarm is about: the newest while it is still out, the worst once it returned."""
+    if alarm.returned_ns is not None:
+        return alarm.worst
+    now = snapshot.channels.get(alarm.channel)
+    return now.value if now is not None and now.result.level > 0 else alarm.current
+
+
+def state_word(alarm: Alarm) -> str:
+    """`NEW`, `ACKED ann`, `RETURNED`, ..."""
+    if alarm.state is AlarmState.ACK_ALARM and alarm.acked_by:
+        return f"ACKED {alarm.acked_by}"
+    return alarm.state.word
+
+
+def sentence(alarm: Alarm, snapshot: Snapshot, signs: SignSet) -> str:
+    """`6204 > 6000 rpm CRITICAL HIGH, set NOMINAL, 12 samples, since 07:13:31Z`, or the model's sentence."""
+    since = f"since {clock_text(alarm.raised_ns)}Z"
+    if alarm.returned_ns is not None:
+        since = f"{clock_text(alarm.raised_ns)}Z to {clock_text(alarm.returned_ns)}Z"
+    if alarm.kind == "anomaly":
+        return f"{shown_units(alarm.text, signs)}, {since}"
+    if alarm.limit is None:
+        return f"{shown_units(alarm.text, signs)}, {since}"
+    side = "HIGH" if alarm.side > 0 else "LOW"
+    sign = ">" if alarm.side > 0 else "<"
+    value = value_now(alarm, snapshot)
+    now = snapshot.channels.get(alarm.channel)
+    number = "-" if value is None else now.channel.number(value) if now is not None else f"{value:.6g}"
+    set_name = f"set {alarm.set_name}, " if alarm.set_name else ""
+    level = {2: "WARNING", 1: "WATCH", 3: "DISTRESS", 4: "CRITICAL", 5: "SEVERE"}.get(alarm.severity, "")
+    bound = quantity(snapshot, alarm.channel, alarm.limit, signs)
+    return f"{number} {sign} {bound} {level} {side}, {set_name}{alarm.count} samples, {since}"
+
+
+def shown_units(text: str, signs: SignSet) -> str:
+    """A stored sentence spells units and signs in ASCII; on screen they are °C, µT and ±."""
+    if signs.ascii:
+        return text
+    words = [unit(word) if word in ("degC", "uT", "deg/s", "uA", "uV", "ohm") else word for word in text.split(" ")]
+    return " ".join(words).replace("+-", "±").replace("degC,", "°C,").replace("uT,", "µT,")
+
+
+def contributions(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The contributing channels of an anomaly, most deviating first; empty where the station told none."""
+    for name in ("contributions", "why", "channels"):
+        found = body.get(name)
+        if isinstance(found, Sequence) and found and isinstance(found[0], Mapping):
+            return [one for one in found if isinstance(one, Mapping)]
+    return []
+
+
+def why_lines(alarm: Alarm, snapshot: Snapshot, size: int, height: int, signs: SignSet) -> list[Row]:
+    """`WHY` and `Do:`, folded to `size` cells and at most `height` rows."""
+    key = alarm_key(alarm)
+    now = snapshot.channels.get(alarm.channel)
+    action = now.channel.action if now is not None else ""
+    lines: list[Row] = []
+    for head, text, style in (("WHY  ", sentence(alarm, snapshot, signs), "plain"), ("Do:  ", action, "label")):
+        if not text:
+            continue
+        for i, part in enumerate(wrap(text, max(10, size - 7))):
+            lines.append(
+                row(
+                    (" " + (head if i == 0 else "     "), SIGNS[key].style if head == "WHY  " else "title"),
+                    (part, style),
+                )
+            )
+    if not action:
+        hint = "no action is written for this channel in mission.toml"
+        if alarm.kind == "anomaly":
+            hint = "enter: the numbers behind it; 2: where it lies among all frames"
+        lines.append(row((" Do:  ", "title"), (hint, "dim")))
+    return lines[:height]
+
+
+def share_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, most: int = 5) -> list[Row]:
+    """`Distance S  ██████████ 71 %`: the shares of the contributing channels."""
+    rows: list[Row] = []
+    label = max(10, min(20, size // 2 - 4))
+    room = max(4, size - label - 9)
+    for part in contributions(alarm.body)[:most]:
+        name = str(part.get("channel", ""))
+        now = snapshot.channels.get(name)
+        share = float(part.get("share") or 0.0)
+        bar = signs.bar * max(1, round(share * room))
+        rows.append(
+            row(
+                (" " + left(label_of(now) if now is not None else name, label) + " ", "label"),
+                (left(bar, room), "anomaly"),
+                (right(f"{share * 100:.0f} %", 6), "value"),
+            )
+        )
+    return rows
+
+
+def pass_rows(snapshot: Snapshot, size: int, most: int) -> list[Row]:
+    """Contacts to come: `Munich   07:20:15  in 12:44   max 61°`."""
+    rows: list[Row] = []
+    for one in snapshot.passes[:most]:
+        if one.acquisition_ns <= snapshot.now_ns:
+            when = f"now, LOS in {countdown((one.loss_ns - snapshot.now_ns) / 1e9)}"
+        else:
+            when = f"in {countdown((one.acquisition_ns - snapshot.now_ns) / 1e9)}"
+        minutes = (one.loss_ns - one.acquisition_ns) / 60e9
+        rows.append(
+            row(
+                (" " + left(one.station, 10), "value"),
+                (f" {clock_text(one.acquisition_ns)}Z  {left(when, 18)}", "label"),
+                (
+                    f"{minutes:.0f} min, max {one.max_el:.0f}°"
+                    if size >= 56
+                    else f"max {one.max_el:.0f}°"
+                    if size > 47
+                    else "",
+                    "dim",
+                ),
+            )
+        )
+    return rows or [((" none in the next 24 hours, or no orbit is known", "dim"),)]

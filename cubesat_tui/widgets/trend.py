@@ -1,0 +1,45 @@
+"""One channel over time, drawn with our own dots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cubesat_tui.drawing.rows import EMPTY, Row, framed, row, rule
+from cubesat_tui.drawing.trend_plot import LimitLine, TrendData, bins_for, trend_rows
+from cubesat_tui.widgets.lines import Lines
+
+
+@dataclass(frozen=True, slots=True)
+class TrendTitle:
+    """Left: channel and unit; right: span; `past` is set when the plot does not end now."""
+
+    left: str
+    right: str
+    past: str = ""
+
+
+class Trend(Lines):
+    """A framed plot at 140 columns, one under a rule at 80. It draws what it is given and asks nobody."""
+
+    def bins(self, boxed: bool) -> int:
+        """Bins that fit the present width."""
+        return bins_for(self.size.width - (2 if boxed else 0))
+
+    def show(self, title: TrendTitle, data: TrendData | None, lines: Sequence[LimitLine], *, boxed: bool) -> None:
+        """Draw `data`; None while it is being read."""
+        size, height = self.size.width, self.size.height
+        head = row((title.left, "title"), (f"  {title.past}", "reverse") if title.past else "")
+        end = row((title.right, "label"))
+        room, tall = (size - 2, height - 2) if boxed else (size, height - 1)
+        body: tuple[Row, ...] = (
+            (EMPTY, row(("   reading ...", "dim")))
+            if data is None
+            else trend_rows(data, lines, room, tall, self.signs)
+        )
+        if data is not None and not any(value == value for value in data.low.tolist()):
+            body = (EMPTY, row(("   No value in this span: ] for a longer one, < for an earlier one.", "dim")))
+        if boxed:
+            self.draw(framed(head, body, size, height, self.signs, end))
+        else:
+            self.draw((rule(head, size, self.signs, end), *body)[:height])
