@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.app import App, SystemCommand
@@ -24,6 +25,7 @@ from cubesat_tui.keymap import bindings
 from cubesat_tui.modes import MODES
 from cubesat_tui.palette import ConsoleCommands
 from cubesat_tui.requests import Requests
+from cubesat_tui.protocols import Filters, FindsAnomalies, Snapshots
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.store_view import StoreView
 from cubesat_tui.themes import THEMES
@@ -46,16 +48,6 @@ class Departure(enum.Enum):
     """Stop the station of this process."""
     KEEP_RUNNING = "keep running"
     """Hand the mission to a detached station."""
-
-
-class Snapshots(Protocol):
-    """Where snapshots come from; called on one reader thread."""
-
-    def poll(self) -> Snapshot | None:
-        """The newest snapshot, or None when nothing on screen would change."""
-        ...
-
-    def close(self) -> None: ...
 
 
 class ConsoleApp(App[Departure]):
@@ -82,11 +74,12 @@ class ConsoleApp(App[Departure]):
         station: object | None = None,
         first_start: bool = False,
         ascii_signs: bool = False,
+        notice: str = "",
         snapshots: Snapshots | None = None,
     ) -> None:
         """`station`: the StationThread of this process, or None when attached; only its presence matters here.
 
-        `snapshots` replaces the reader of the mission store (tests).
+        `notice`: one plain line to show at the start. `snapshots` replaces the reader of the mission store (tests).
         """
         super().__init__()
         self.directory = directory
@@ -95,6 +88,7 @@ class ConsoleApp(App[Departure]):
         self.read_only = read_only
         self.embedded = station is not None
         self.first_start = first_start
+        self._notice_at_start = notice
         self.signs = ASCII if ascii_signs else UNICODE
         self.view = StoreView(directory)
         self.paused_at: tuple[int, int] | None = None
@@ -119,6 +113,8 @@ class ConsoleApp(App[Departure]):
 
     def on_mount(self) -> None:
         self._follow()
+        if self._notice_at_start:
+            self.say(self._notice_at_start)
         if self.first_start:
             from cubesat_tui.screens.welcome import WelcomeCard
 
@@ -156,6 +152,10 @@ class ConsoleApp(App[Departure]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         return ()
 
+    def run(self, *, mouse: bool | None = None, **options: Any) -> Departure | None:
+        """`App.run`; without a word about the mouse it is left to the terminal over SSH, where reports cost bytes."""
+        return super().run(mouse="SSH_CONNECTION" not in os.environ if mouse is None else mouse, **options)
+
     def say(self, text: str, severity: Any = "information") -> None:
         """A toast of plain text."""
         self.notify(text, severity=severity, markup=False, timeout=4)
@@ -176,15 +176,7 @@ class ConsoleApp(App[Departure]):
 
     @on(messages.EventRequested)
     def _event(self, message: messages.EventRequested) -> None:
-        self._submit(
-            "event",
-            {
-                "kind": message.kind,
-                "severity": message.severity,
-                "subject": message.subject,
-                "body": message.body,
-            },
-        )
+        self._submit("event", message.as_request())
 
     @on(messages.JumpTo)
     async def _jump(self, message: messages.JumpTo) -> None:
@@ -197,9 +189,8 @@ class ConsoleApp(App[Departure]):
     @on(messages.LedgerRequested)
     async def _ledger(self, message: messages.LedgerRequested) -> None:
         await self.switch_mode("ledger")
-        apply = getattr(self.screen, "apply_filter", None)
-        if apply is not None:
-            apply(message.filter_text)
+        if isinstance(self.screen, Filters):
+            self.screen.apply_filter(message.filter_text)
 
     @work(group="inbox")
     async def _submit(self, kind: str, body: dict[str, Any]) -> None:
@@ -223,12 +214,10 @@ class ConsoleApp(App[Departure]):
             self.watch_snapshot(self.snapshot)
 
     async def action_next_anomaly(self, step: int) -> None:
-        from cubesat_tui.screens.events import EventsScreen
-
-        if not hasattr(self.screen, "next_anomaly"):
+        if not isinstance(self.screen, FindsAnomalies):
             await self.switch_mode("events")
-        if isinstance(self.screen, EventsScreen) or hasattr(self.screen, "next_anomaly"):
-            self.screen.next_anomaly(step)  # pyright: ignore[reportAttributeAccessIssue]
+        if isinstance(self.screen, FindsAnomalies):
+            self.screen.next_anomaly(step)
 
     def action_theme(self) -> None:
         names = [theme.name for theme in THEMES]

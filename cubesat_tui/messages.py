@@ -1,4 +1,4 @@
-"""What screens may ask the app for. A screen posts, the app acts: no screen writes, copies or switches by itself."""
+"""What screens may ask the app for. A screen posts, the app acts: no screen writes, copies or switches itself."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ class EventRequested(Message):
         self.severity = severity
         self.subject = subject
         self.body = body
+
+    def as_request(self) -> dict[str, object]:
+        """The body of an inbox request of kind `event`."""
+        return {"kind": self.kind, "severity": self.severity, "subject": self.subject, "body": self.body}
 
 
 class Notice(Message):

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cubesat_tui.drawing.signs import level_key
+from cubesat_tui.drawing.why import alarm_key
 from cubesat_tui.snapshot import ChannelNow, ContactNow, LinkNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import SparkHistory
 from telemetry.alarms import ALARM_KINDS, Alarm, AlarmState, Event, Key, fold, urgency
@@ -100,7 +100,7 @@ class SnapshotReader:
         wall = self._clock.now_ns()
         newest_t = max((frame.t_ns for frame in frames.values()), default=None)
         rate = _rate(body)
-        live = body.get("link") != "REPLAY" and rate == 1.0
+        live = bool(body.get("live", body.get("link") != "REPLAY" and rate == 1.0))
         now = wall if live or newest_t is None else newest_t
         self._follow_contacts(reader, satellite, now)
         contact = _contact(self._passes, body, satellite, now)
@@ -241,10 +241,16 @@ def _link(health: HealthRow | None, wall_ns: int, rate: float) -> LinkNow:
     full = int(health.body.get("disk_full") or 0)
     if full:
         return LinkNow("DISK FULL", f"{full} frames refused", beat)
-    detail = str(health.body.get("source", ""))
-    if rate != 1.0:
-        detail += " xmax" if math.isinf(rate) else f" x{rate:g}"
-    return LinkNow(str(health.body.get("link", "CONNECTING")), detail, beat)
+    state = str(health.body.get("link", "CONNECTING"))
+    detail = str(health.body.get("detail") or "")
+    history = health.body.get("history") or {}
+    if not detail and history.get("of") and history["done"] < history["of"]:
+        detail = f"history {100 * history['done'] // history['of']} %"
+    if not detail:
+        detail = str(health.body.get("source", ""))
+        if rate != 1.0 and state == "LIVE":
+            detail += f" x{rate:g}"
+    return LinkNow(state, detail, beat)
 
 
 def _short(seconds: float) -> str:
@@ -285,16 +291,11 @@ def _model(health: HealthRow | None, wall_ns: int) -> ModelNow:
     )
 
 
-def sign_key(alarm: Alarm) -> str:
-    """The sign an alarm is counted and drawn under: the worst it has been."""
-    return "anomaly" if alarm.kind == "anomaly" else level_key(alarm.severity)
-
-
 def _counts(alarms: tuple[Alarm, ...]) -> dict[str, tuple[int, int]]:
     counts: dict[str, tuple[int, int]] = {}
     for alarm in alarms:
         if alarm.state is AlarmState.SHELVED:
             continue
-        new, active = counts.get(sign_key(alarm), (0, 0))
-        counts[sign_key(alarm)] = (new + alarm.needs_acknowledgement, active + alarm.active)
+        new, active = counts.get(alarm_key(alarm), (0, 0))
+        counts[alarm_key(alarm)] = (new + alarm.needs_acknowledgement, active + alarm.active)
     return counts

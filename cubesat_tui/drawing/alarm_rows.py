@@ -149,7 +149,7 @@ def event_row(event: Event, size: int, signs: SignSet, *, mark: bool = False, da
     when = day_clock_text(event.at_ns) if date else clock_text(event.at_ns)
     text = shown_units(event.text, signs)
     kind = f"{left(event.kind, 19)} " if date and size >= 70 else ""
-    actor = f"  {event.actor}" if event.actor else ""
+    actor = f"  {event.actor}" if event.actor and not text.startswith(event.actor) else ""
     made = row(
         (signs.pointer if mark else " ", "key"),
         (f"{when} ", "dim"),

@@ -105,7 +105,7 @@ def acts_rows(snapshot: Snapshot, size: int, signs: SignSet, most: int) -> list[
     acts = [e for e in snapshot.events if e.actor][:most]
     rows: list[Row] = [rule(row(("ACTS", "title")), size, signs)]
     for event in acts:
-        what = shown_units(event.text, signs)
+        what = shown_units(event.text, signs).removeprefix(f"{event.actor} ")
         rows.append(row((f" {clock_text(event.at_ns)} ", "dim"), (f"{event.actor} ", "value"), (what, "plain")))
     if not acts:
         rows.append(row((" nobody has acted yet: a acknowledges", "dim")))

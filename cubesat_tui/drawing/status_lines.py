@@ -16,7 +16,7 @@ from cubesat_tui.drawing.rows import Row, Span, pad, spread, width
 from cubesat_tui.drawing.signs import ORDER, SIGNS, SignSet
 
 if TYPE_CHECKING:
-    from cubesat_tui.snapshot import ContactNow, LinkNow, ModelNow, Snapshot
+    from cubesat_tui.snapshot import ContactNow, LinkNow, Snapshot
 
 TABS = (
     ("1", "live", "Live", "Live"),
@@ -44,83 +44,85 @@ def waiting_rows(mode: str, size: int, reason: str) -> tuple[Row, Row]:
     return pad(((" LINK CONNECTING ", "value"), (reason, "dim")), size), pad(tabs, size)
 
 
+_FORMS = (
+    # roomy, link's source, ground station, words about the model
+    (True, True, True, 3),
+    (False, True, True, 2),
+    (False, False, True, 2),
+    (False, False, True, 1),
+    (False, False, False, 1),
+    (False, False, False, 0),
+)
+"""From a wide terminal to a narrow one: the three truths stay, words go."""
+
+
 def _truths(snapshot: Snapshot, size: int) -> Row:
     name: Row = ((f" {snapshot.satellite}", "identity"), (" SIM " if snapshot.simulated else " ", "identity"))
-    stale = snapshot.link.state == "DOWN"
-    for roomy, detail in ((True, 2), (False, 2), (False, 1), (False, 0)):
+    made: Row = name
+    for roomy, source, place, words in _FORMS:
         bar: Span = (" │ " if roomy else "|", "rule")
-        fields: tuple[Row, ...] = (
-            _link(snapshot.link, detail),
-            _contact(snapshot.contact, snapshot.now_ns, detail),
+        fields = [
+            _link(snapshot.link, source),
+            _contact(snapshot.contact, snapshot.now_ns, place),
             _data(snapshot, roomy),
-            _model(snapshot.model, roomy, detail, stale),
-        )
-        if detail == 0:
-            fields = fields[:3]
-        made: Row = (*name, *(span for field in fields for span in (bar, *field)))
+        ]
+        if words:
+            fields.append(_model(snapshot, words))
+        made = (*name, *(span for field in fields for span in (bar, *field)))
         if width(made) <= size:
-            return pad(made, size)
+            break
     return pad(made, size)
 
 
-def _link(link: LinkNow, detail: int) -> Row:
-    style = "good" if link.state == "LIVE" else "value" if link.state in _GOOD_LINKS else "distress"
-    more = (
-        f" {link.detail}"
-        if link.detail and (detail == 2 or (detail == 1 and link.state not in _GOOD_LINKS))
-        else ""
-    )
-    return (("LINK ", "label"), (link.state, style), (more, "label" if link.state in _GOOD_LINKS else style))
+def _link(link: LinkNow, source: bool) -> Row:
+    good = link.state in _GOOD_LINKS
+    style = "good" if link.state == "LIVE" else "value" if good else "distress"
+    # The reason of a bad link is never the word that goes; the name of a good one's source is.
+    more = f" {link.detail}" if link.detail and (source or not good) else ""
+    return (("LINK ", "label"), (link.state, style), (more, "label" if good else style))
 
 
-def _contact(contact: ContactNow, now_ns: int, detail: int) -> Row:
-    place = f"{contact.station} " if contact.station and detail else ""
+def _contact(contact: ContactNow, now_ns: int, named: bool) -> Row:
+    head: Span = ("PASS ", "label")
+    place = f"{contact.station} " if contact.station and named else ""
     if contact.in_contact and contact.until_ns is not None:
-        return (
-            ("PASS ", "label"),
-            (place, "value"),
-            ("LOS ", "label"),
-            (countdown((contact.until_ns - now_ns) / 1e9), "value"),
-        )
+        return (head, (place, "value"), ("LOS ", "label"), (countdown((contact.until_ns - now_ns) / 1e9), "value"))
     if contact.in_contact:
-        return (("PASS ", "label"), (f"{place}in contact", "value"))
+        return (head, (f"{place}in contact", "value"))
     if contact.next_ns is not None:
-        return (
-            ("PASS ", "label"),
-            ("AOS ", "label"),
-            (place, "label"),
-            (countdown((contact.next_ns - now_ns) / 1e9), "plain"),
-        )
-    return (("PASS ", "label"), ("none known" if detail else "-", "dim"))
+        return (head, ("AOS ", "label"), (place, "label"), (countdown((contact.next_ns - now_ns) / 1e9), "plain"))
+    return (head, ("none known" if named else "-", "dim"))
 
 
 def _data(snapshot: Snapshot, roomy: bool) -> Row:
     if snapshot.data_age_s is None:
-        return (("DATA ", "label"), ("none yet", "dim"))
+        return (("DATA ", "label"), ("none yet" if roomy else "none", "dim"))
     text = age_text(snapshot.data_age_s)
     style = "value" if snapshot.data_age_s < 5 else "distress"
     return (("DATA ", "label"), (text if roomy else text.replace(" ", ""), style))
 
 
-def _model(model: ModelNow, roomy: bool, detail: int, stale: bool) -> Row:
+def _model(snapshot: Snapshot, words: int) -> Row:
+    model = snapshot.model
     spans: list[Span] = [("MODEL ", "label")]
     if model.version is not None:
         spans.append((f"v{model.version}", "value"))
-    elif model.learning is not None and detail:
+    elif model.learning is not None:
         have, need = model.learning
-        spans.append(
-            (f"learning {count_text(have)} of {count_text(need)}" if roomy else f"learn {have}/{need}", "dim")
-        )
+        percent = min(99, 100 * have // max(1, need))
+        spans.append((f"learning {count_text(have)} of {count_text(need)}" if words > 2 else f"learn {percent}%", "dim"))
     else:
-        spans.append(("none yet" if detail else "-", "dim"))
-    if model.error:
-        spans.append((" trainer down" if roomy else " no trainer", "distress"))
+        spans.append(("none yet" if words > 2 else "none", "dim"))
+    if snapshot.link.state == "DOWN":
         return tuple(spans)
-    if model.retrain is not None:
+    if model.error:
+        spans.append((" trainer down" if words > 1 else " !", "distress"))
+        return tuple(spans)
+    if model.retrain is not None and words > 1:
         spans.append((f" #{model.retrain}", "label"))
-    if model.next_s is not None and not stale:
+    if model.next_s is not None:
         seconds = max(0, int(model.next_s))
-        spans.append((f" retrain in {seconds} s" if roomy else f" {seconds}s", "label"))
+        spans.append((f" retrain in {seconds} s" if words > 2 else f" {seconds}s", "label"))
     return tuple(spans)
 
 

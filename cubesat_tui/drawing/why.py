@@ -67,7 +67,10 @@ def sentence(alarm: Alarm, snapshot: Snapshot, signs: SignSet) -> str:
     value = value_now(alarm, snapshot)
     now = snapshot.channels.get(alarm.channel)
     number = "-" if value is None else now.channel.number(value) if now is not None else f"{value:.6g}"
-    set_name = f"set {alarm.set_name}, " if alarm.set_name else ""
+    title = alarm.set_name
+    if now is not None and now.limits is not None and now.limits.name == alarm.set_name:
+        title = now.limits.title
+    set_name = f"set {title}, " if title else ""
     level = {2: "WARNING", 1: "WATCH", 3: "DISTRESS", 4: "CRITICAL", 5: "SEVERE"}.get(alarm.severity, "")
     bound = quantity(snapshot, alarm.channel, alarm.limit, signs)
     return f"{number} {sign} {bound} {level} {side}, {set_name}{alarm.count} samples, {since}"
@@ -82,12 +85,11 @@ def shown_units(text: str, signs: SignSet) -> str:
 
 
 def contributions(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The contributing channels of an anomaly, most deviating first; empty where the station told none."""
-    for name in ("contributions", "why", "channels"):
-        found = body.get(name)
-        if isinstance(found, Sequence) and found and isinstance(found[0], Mapping):
-            return [one for one in found if isinstance(one, Mapping)]
-    return []
+    """The contributing channels of an anomaly (`trainer.verdict.Contribution` as mappings), most deviating first."""
+    found = body.get("parts")
+    if not isinstance(found, Sequence):
+        return []
+    return [one for one in found if isinstance(one, Mapping)]
 
 
 def why_lines(alarm: Alarm, snapshot: Snapshot, size: int, height: int, signs: SignSet) -> list[Row]:

@@ -182,12 +182,12 @@ def alarm_events() -> list[Event]:
                 "level": 2, "set": "default", "text": "Panel +X 60.2 degC > 60.0 WARNING HIGH, set default, 3 of 3 samples",
             },
         ),
-        _event(283, "alarm.acknowledged", 2, "thm.t_px", {"text": "Panel +X acknowledged"}, actor="ann"),
+        _event(283, "alarm.acknowledged", 0, "thm.t_px", {"text": "ann acknowledged: Panel +X 60.2 degC > 60.0 WARNING HIGH"}, actor="ann"),
         _event(
             103, "alarm.raised", 2, "anomaly:pld.dist_s",
             {
                 "kind": "anomaly", "level": 2, "trigger": 0.94, "worst": 0.94, "current": 0.94, "count": 84, "p": 0.0004,
-                "threshold": 0.62, "channels": ["pld.dist_s", "eps.bus5v_v", "pld.dist_n"], "contributions": contributions,
+                "threshold": 0.62, "channels": ["pld.dist_s", "eps.bus5v_v", "pld.dist_n"], "parts": contributions,
                 "text": "Distance S 80.1 cm, usual here 55.1 +-0.5",
             },
         ),

@@ -1,0 +1,32 @@
+"""What the app expects of others, by behaviour: a source of snapshots, and what some screens can do beside showing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from cubesat_tui.snapshot import Snapshot
+
+
+class Snapshots(Protocol):
+    """Where snapshots come from; called on one reader thread."""
+
+    def poll(self) -> Snapshot | None:
+        """The newest snapshot, or None when nothing on screen would change."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class FindsAnomalies(Protocol):
+    """A screen that can select the next open anomaly."""
+
+    def next_anomaly(self, step: int) -> None: ...
+
+
+@runtime_checkable
+class Filters(Protocol):
+    """A screen whose rows a query selects."""
+
+    def apply_filter(self, text: str) -> None: ...
