@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.drawing.ledger_cells import time_text
 from cubesat_tui.drawing.numbers import clock_text, count_text, span_text
-from cubesat_tui.drawing.rows import Row, left, right, row
+from cubesat_tui.drawing.rows import Row, crop, left, right, row, width
 from cubesat_tui.drawing.signs import UNICODE, SignSet, unit
 from cubesat_tui.drawing.why import contributions, shown_units
 
@@ -46,33 +46,34 @@ def drawn_text(space: FeatureSpace, orbit_ns: int | None, span_ns: int) -> str:
     return f"{count_text(len(space))} of {count_text(space.read)} {space.packet} frames, {when}{judged}"
 
 
-def legend(space: FeatureSpace, styles: Sequence[str], letters: str | None, signs: SignSet = UNICODE) -> Row:
-    """The modes as one partition of all frames, then the signs on top of them, in one line."""
-    spans = [
+def legend(
+    space: FeatureSpace, styles: Sequence[str], letters: str | None, size: int, signs: SignSet = UNICODE
+) -> Row:
+    """The modes as one partition of all frames, then the signs on top of them; words give way to fit `size`."""
+    modes = [
         ((f" {letters[i] if letters else '⠿'} ", styles[i]), (f"{name} {share * 100:.0f} %", "label"))
         for i, (name, share) in enumerate(zip(space.modes, space.mode_share, strict=True))
     ]
-    return row(
-        *(span for pair in spans for span in pair),
-        ("  ", "plain"),
-        (f"{signs.glyph('anomaly')} ", "anomaly"),
-        (f"anomaly {count_text(space.confirmed)}", "label"),
-        ("  @ ", "value"),
-        ("newest", "label"),
-        ("  + ", "value"),
-        ("its trail", "label"),
-    )
+    spans = row(*(span for pair in modes for span in pair))
+    flagged = row((f"  {signs.glyph('anomaly')} ", "anomaly"), (count_text(space.confirmed), "label"))
+    long = row((f"  {signs.glyph('anomaly')} ", "anomaly"), (f"anomaly {count_text(space.confirmed)}", "label"))
+    newest, trail = row(("  @ ", "value"), ("newest", "label")), row(("  + ", "value"), ("its trail", "label"))
+    for tail in (
+        (*long, *newest, *trail),
+        (*long, *newest),
+        (*long, ("  @", "value")),
+        (*flagged, ("  @", "value")),
+    ):
+        if width(spans) + width(tail) <= size:
+            return (*spans, *tail)
+    return crop((*flagged, *spans), size)
 
 
-def axis_words(space: FeatureSpace, channel: str | None) -> Row:
-    """What the three letters of the axis cross mean."""
-    names = ("component 1", "component 2", "component 3") if channel is None else ("value", "mean", "deviation")
-    head = "" if channel is None else f"{channel}: "
-    words = ", ".join(
-        f"{letter} {name}" if letter not in name else name
-        for letter, name in zip(space.letters, names, strict=True)
-    )
-    return row((f" {head}{words}", "dim"))
+def axis_words(space: FeatureSpace, label: str | None) -> str:
+    """What the three letters of the axis cross mean; `label` of the channel whose own axes are drawn."""
+    if label is None:
+        return "axes: principal components 1, 2, 3"
+    return f"axes of {label}: v value, m rolling mean, d rolling deviation"
 
 
 def verdict_at(events: Sequence[Event], t_ns: int) -> Mapping[str, Any] | None:
@@ -156,15 +157,23 @@ def newest_rows(space: FeatureSpace, size: int, signs: SignSet = UNICODE) -> tup
     episodes = space.episodes()
     if not episodes:
         return (*lines, *(row((text, "label")) for text in wrapped("No confirmed anomaly in this picture.", size)))
-    lines.append(row((f"{len(episodes)} anomalies, newest first", "title")))
-    for number in episodes[:6]:
-        lines.append(
-            row(
-                (f"{signs.glyph('anomaly')} ", "anomaly"),
-                (f"{clock_text(int(space.t_ns[number]))}Z  {float(space.score[number]):.3f}", "plain"),
-            )
-        )
-    return (*lines, (), row(("n", "key"), (" the first of them", "label")))
+    return (*lines, *episode_rows(space, None, signs), (), row(("n", "key"), (" select", "label")))
+
+
+def episode_rows(
+    space: FeatureSpace, place: int | None, signs: SignSet = UNICODE, most: int = 8
+) -> tuple[Row, ...]:
+    """The anomalies of the picture, newest first; number `place` (from 1) is marked."""
+    episodes = space.episodes()
+    word = "anomaly" if len(episodes) == 1 else "anomalies"
+    lines = [row((f"{len(episodes)} {word}, newest first", "title"))]
+    for i, number in enumerate(episodes[:most]):
+        said = f"{clock_text(int(space.t_ns[number]))}Z  {float(space.score[number]):.3f}"
+        mark = signs.pointer if place == i + 1 else " "
+        lines.append(row((mark, "value"), (f"{signs.glyph('anomaly')} ", "anomaly"), (said, "plain")))
+    if len(episodes) > most:
+        lines.append(row((f"  {len(episodes) - most} older ones", "dim")))
+    return tuple(lines)
 
 
 def mode_rows(space: FeatureSpace, styles: Sequence[str], letters: str | None, size: int) -> tuple[Row, ...]:
@@ -185,10 +194,10 @@ def label_of(bus: Bus, name: str) -> str:
 
 
 def _share_row(label: str, share: float, size: int, signs: SignSet) -> Row:
-    bar = max(4, size - 16 - 6)
+    bar = max(4, size - 17 - 6)
     full = round(max(0.0, min(1.0, share)) * bar)
     return row(
-        (left(label, 16), "value"),
+        (left(label, 16) + " ", "value"),
         (signs.bar * full, "anomaly"),
         (" " * (bar - full), "plain"),
         (f" {share * 100:3.0f} %", "label"),

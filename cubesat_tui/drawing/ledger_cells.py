@@ -63,12 +63,6 @@ def score_span(row: LedgerRow) -> Span:
     return f"{row.score:.3f}", "anomaly" if (row.state or 0) >= 2 else "plain"
 
 
-def label(channel: Channel) -> str:
-    """Label with the unit as shown."""
-    shown = unit(channel.unit)
-    return f"{channel.label} {shown}" if shown else channel.label
-
-
 def channel_span(channel: Channel, row: LedgerRow, context: Context, signs: SignSet = UNICODE) -> Span:
     """A value with the sign of its limit in front; empty where the packet does not carry the channel.
 
@@ -88,20 +82,17 @@ def channel_span(channel: Channel, row: LedgerRow, context: Context, signs: Sign
     return f"{signs.glyph(key)} {text}", SIGNS[key].style
 
 
-def channel_width(channel: Channel, least: int = 9, most: int = 14) -> int:
-    """Cells for a channel's column: its heading within bounds, and never less than its longest label or number."""
+def heading(channel: Channel) -> tuple[str, str]:
+    """Label and unit on two lines of about the same length."""
+    words = [*channel.label.split(), *([unit(channel.unit)] if channel.unit else [])]
+    splits = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(len(words))]
+    return min(splits, key=lambda pair: (max(map(len, pair)), -len(pair[1])), default=("", channel.name))
+
+
+def channel_width(channel: Channel, least: int = 9) -> int:
+    """Cells for a channel's column: its heading, its longest label or number, and room for a sign."""
     longest = max((len(name) for _, name in channel.enum), default=7) + 2
-    return max(least, longest, min(most, len(label(channel))))
-
-
-def short_label(channel: Channel, size: int) -> str:
-    """Heading in `size` cells: words are shortened from the longest on until the unit fits too."""
-    shown = unit(channel.unit)
-    words = channel.label.split()
-    while len(" ".join([*words, shown]).strip()) > size and any(len(w) > 3 for w in words):
-        longest = max(range(len(words)), key=lambda i: len(words[i]))
-        words[longest] = words[longest][:-1]
-    return " ".join([*words, shown]).strip()
+    return max(least, longest, *map(len, heading(channel)))
 
 
 def chosen_first(

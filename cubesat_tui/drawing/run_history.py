@@ -109,7 +109,7 @@ def curves(runs: Sequence[RunRow], budget: float | None = None) -> list[Curve]:
 
     return [
         curve("FIT", "seconds a fit", "fit_s"),
-        curve("DRIFT", "PSI by run", "drift", kind="bars", level=DRIFT_LINE, level_name="0.25 shifted"),
+        curve("DRIFT", "PSI by run", "drift", kind="bars", level=DRIFT_LINE, level_name="line: 0.25, shifted"),
         frequency(shown),
         curve("THRESHOLD", "score", "threshold"),
         curve("ANOMALY RATE", "part of rows", "anomaly_rate"),
@@ -118,7 +118,7 @@ def curves(runs: Sequence[RunRow], budget: float | None = None) -> list[Curve]:
             "a day, estimated",
             "false_alarms_per_day",
             level=budget,
-            level_name="" if budget is None else f"budget {budget:g}",
+            level_name="" if budget is None else f"line: budget {budget:g}",
         ),
     ]
 

@@ -15,6 +15,8 @@ from cubesat_tui import messages
 from cubesat_tui.drawing.cluster_lines import (
     axis_words,
     drawn_text,
+    episode_rows,
+    label_of,
     legend,
     mode_rows,
     newest_rows,
@@ -83,6 +85,8 @@ class ClustersScreen(MissionScreen):
         self._reading: Wanted | None = None
         self._wanted_last: Wanted | None = None
         self._error = ""
+        self._select_next = 0
+        """Step with which an anomaly is selected as soon as another packet has been read; 0: none."""
 
     def compose_body(self) -> ComposeResult:
         yield Lines(id="clusters-title")
@@ -116,6 +120,11 @@ class ClustersScreen(MissionScreen):
     def _wanted(self, snapshot: Snapshot) -> Wanted:
         from cubesat_tui.feature_space import Wanted
 
+        if self._packet is None:
+            open_now = [alarm.channel for alarm in snapshot.alarms if alarm.kind == "anomaly"]
+            bus = snapshot.mission.bus_of(snapshot.satellite)
+            carriers = {channel: packet for packet, channels in bus.packets for channel in channels}
+            self._packet = next((carriers[name] for name in open_now if name in carriers), None)
         model = snapshot.health.get("model") or {}
         sha256 = model.get("sha256") if isinstance(model, dict) else None
         return Wanted(
@@ -164,6 +173,9 @@ class ClustersScreen(MissionScreen):
             return
         self.scatter.show(space)
         self._draw_text(self.console_app.shown)
+        if self._select_next and space is not None and space.episodes():
+            step, self._select_next = self._select_next, 0
+            self.next_anomaly(step)
 
     # Keys
 
@@ -198,19 +210,31 @@ class ClustersScreen(MissionScreen):
         self._again()
 
     def next_anomaly(self, step: int) -> None:
-        """Select the next older (1) or newer (-1) anomaly of the picture."""
-        space = self.space
-        if space is None:
+        """Select the next older (1) or newer (-1) anomaly, in this packet and then in the next that has any."""
+        space, snapshot = self.space, self.console_app.shown
+        if space is None or snapshot is None:
             return
         episodes = space.episodes()
-        if not episodes:
-            self.post_message(messages.Notice("no confirmed anomaly in this picture"))
-            return
         place = self._place(space)
-        first = 0 if step > 0 else len(episodes) - 1
-        number = first if place is None else (place[0] - 1 + step) % len(episodes)
-        self.scatter.selected_id = int(space.ids[episodes[number]])
-        self._redraw()
+        number = (0 if step > 0 else len(episodes) - 1) if place is None else place[0] - 1 + step
+        if 0 <= number < len(episodes):
+            self.scatter.selected_id = int(space.ids[episodes[number]])
+            self._redraw()
+            return
+        others = [name for name in anomalous_packets(snapshot, space.packets) if name != space.packet]
+        if others:
+            self._packet, self.channel, self._select_next = (
+                _after((space.packet, *others), space.packet, step),
+                None,
+                step,
+            )
+            self.scatter.selected_id = None
+            self._again()
+        elif episodes:
+            self.scatter.selected_id = int(space.ids[episodes[0 if step > 0 else -1]])
+            self._redraw()
+        else:
+            self.post_message(messages.Notice("no confirmed anomaly in this picture"))
 
     def action_back(self) -> None:
         """First the selection, then the view."""
@@ -295,23 +319,23 @@ class ClustersScreen(MissionScreen):
         styles = [mode_style(i) for i in range(len(space.modes))]
         letters = mode_letters(space.modes) if self.scatter.few_colours else None
         signs = self.console_app.signs
-        low.draw((legend(space, styles, letters, signs),))
+        low.draw((legend(space, styles, letters, self.size.width, signs),))
         size = max(10, detail.size.width)
-        modes.draw((*mode_rows(space, styles, letters, size), (), axis_words(space, self.channel)))
+        bus = snapshot.mission.bus_of(snapshot.satellite)
+        words = axis_words(space, None if self.channel is None else label_of(bus, self.channel))
+        axes = tuple(row((text, "dim")) for text in wrapped(words, size))
+        modes.draw((*mode_rows(space, styles, letters, size), (), *axes))
         place, number = self._place(space), self._row_in_hand()
         lines: tuple[Row, ...]
         if place is not None and number is not None:
             body = verdict_at(snapshot.events, int(space.t_ns[number]))
-            bus = snapshot.mission.bus_of(snapshot.satellite)
             lines = selected_rows(space, number, place, bus, body, size=size, signs=signs)
+            if self.wide:
+                lines = (*lines, (), *episode_rows(space, place[0], signs))
         else:
             lines = newest_rows(space, size, signs)
         if not self.wide:
-            lines = (
-                *lines,
-                (),
-                *(row((text, "dim")) for text in wrapped(plain(axis_words(space, self.channel)), size)),
-            )
+            lines = (*lines, (), *axes)
         if self.scatter.beyond:
             lines = (*lines, row((f"{count_text(self.scatter.beyond)} beyond the edge", "dim")))
         detail.draw(lines)
@@ -327,6 +351,18 @@ class ClustersScreen(MissionScreen):
         if snapshot.model.error:
             text = f"{head} no training happens: {snapshot.model.error}"
         return tuple(row((line, "value")) for line in wrapped(text, size))
+
+
+def anomalous_packets(snapshot: Snapshot, packets: tuple[str, ...]) -> list[str]:
+    """Packets of the anomalies the console knows of, newest first."""
+    bus = snapshot.mission.bus_of(snapshot.satellite)
+    carriers = {channel: packet for packet, channels in bus.packets for channel in channels}
+    found: dict[str, None] = {}
+    for event in snapshot.events:
+        if event.kind == "alarm.raised" and event.subject.startswith("anomaly:"):
+            for channel in event.body.get("channels") or [event.subject.removeprefix("anomaly:")]:
+                found.setdefault(carriers.get(str(channel), ""))
+    return [name for name in found if name in packets]
 
 
 def _after(names: tuple[str, ...], current: str, step: int) -> str:

@@ -254,12 +254,12 @@ def result_rows(outcome: Done | Failed | Cancelled) -> tuple[Row, ...]:
                 row((part, "warning" if i == 0 else "label"))
                 for i, part in enumerate(_wrapped(f"Failed: {reason}"))
             )
-        case Done(manifest):
+        case Done(path, manifest):
             rows, size = (count_text(int(manifest.get(key, 0))) for key in ("rows", "bytes"))
             head = f"Done. {rows} rows, {size} bytes, SHA-256 {str(manifest.get('sha256', ''))[:8]}..."
             return (
                 row((head, "good"), (" manifest beside.", "label")),
-                row((outcome.path, "value")),
+                row((path, "value")),
                 *(row((line, "label")) for line in _wrapped(f"Left out: {left_out_text(manifest)}.")),
                 row(("y", "key"), (" copy path   ", "label"), ("Y", "key"), (" copy scp line", "label")),
             )

@@ -76,7 +76,7 @@ def frame_rows(
         _pair("place", f"row {stored.id} of the ledger, boot {stored.boot}, sequence {stored.seq}"),
     ]
     if stored.model is None or stored.score is None:
-        lines.append(_pair("model", "not judged: no model was live yet"))
+        lines.append(_pair("model", "not judged: no model was live, or none judges this packet"))
     else:
         text, style = state_span(stored, signs)
         chance = "" if stored.p is None else f"  p {stored.p:.3g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -18,9 +19,9 @@ from cubesat_tui.drawing.ledger_cells import (
     channel_span,
     channel_width,
     chosen_first,
+    heading,
     quality_text,
     score_span,
-    short_label,
     state_span,
     time_text,
 )
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from telemetry.dictionary import Channel
     from telemetry.query import Query
     from telemetry.store.rows import LedgerRow
-
-EXAMPLES = "anomaly   |   eps.bat_v < 7.2 and time in last 10 min   |   satellite = {satellite}"
 
 
 class LedgerScreen(MissionScreen):
@@ -96,7 +95,7 @@ class LedgerScreen(MissionScreen):
     def show(self, snapshot: Snapshot) -> None:
         line = self.query_one("#filter", Input)
         if not line.placeholder:
-            line.placeholder = EXAMPLES.format(satellite=snapshot.satellite)
+            line.placeholder = examples(snapshot, self.wide)
         self._set_columns(snapshot)
         if not self._opened:
             self._opened = True
@@ -180,31 +179,30 @@ class LedgerScreen(MissionScreen):
         first = (*((chosen,) if chosen else ()), *named)
         order = chosen_first(bus.channels, first, troubled, list(snapshot.channels))
         signs = self.console_app.signs
-        frozen = [LedgerColumn("Time UTC", 23 if self.wide else 19, partial(_time, fraction=self.wide))]
+        frozen = [LedgerColumn(("", "Time UTC"), 23 if self.wide else 19, partial(_time, fraction=self.wide))]
         state = [
-            LedgerColumn("Packet", 6, lambda r, _: (r.layout.packet, "label")),
-            LedgerColumn("State", 7, lambda r, _: state_span(r, signs)),
-            LedgerColumn("Score", 5, lambda r, _: score_span(r), right=True),
+            LedgerColumn(("", "Packet"), 6, lambda r, _: (r.layout.packet, "label")),
+            LedgerColumn(("", "State"), 7, lambda r, _: state_span(r, signs)),
+            LedgerColumn(("", "Score"), 5, lambda r, _: score_span(r), right=True),
         ]
         ground = [
-            LedgerColumn("Quality", 10, lambda r, _: (quality_text(r.quality), "label")),
-            LedgerColumn("Received UTC", 19, lambda r, _: (time_text(r.received_ns), "label")),
-            LedgerColumn("Seq", 9, lambda r, _: (str(r.seq), "label"), right=True),
+            LedgerColumn(("", "Quality"), 10, lambda r, _: (quality_text(r.quality), "label")),
+            LedgerColumn(("Received", "UTC"), 19, lambda r, _: (time_text(r.received_ns), "label")),
+            LedgerColumn(("", "Seq"), 9, lambda r, _: (str(r.seq), "label"), right=True),
         ]
         channels = [self._channel_column(channel) for channel in order]
         if len(snapshot.mission.satellites) > 1:
-            frozen.append(LedgerColumn("Satellite", 12, lambda r, _: (r.satellite, "value")))
+            frozen.append(LedgerColumn(("", "Satellite"), 12, lambda r, _: (r.satellite, "value")))
         if self.wide:
             self.table.columns([*frozen, *state, *ground[:2]], [*channels, ground[2]], bus.context)
         else:
             self.table.columns([*frozen, *state], [*channels, *ground], bus.context)
 
     def _channel_column(self, channel: Channel) -> LedgerColumn:
-        size = channel_width(channel)
         signs = self.console_app.signs
         return LedgerColumn(
-            short_label(channel, size),
-            size,
+            heading(channel),
+            channel_width(channel),
             lambda r, context: channel_span(channel, r, context, signs),
             right=True,
         )
@@ -351,12 +349,12 @@ class LedgerScreen(MissionScreen):
         behind = f"+{delay:.1f} s" if abs(delay) < 100 else time_text(chosen.received_ns)
         first = row(
             (f" {time_text(chosen.t_ns, fraction=True)}Z ", "value"),
-            (f"{chosen.layout.packet}  boot {chosen.boot} seq {chosen.seq}  ", "label"),
-            (f"received {behind}  ", "label"),
+            (f" {chosen.layout.packet} {chosen.boot}/{chosen.seq} ", "label"),
+            (f" received {behind}  ", "label"),
             (quality_text(chosen.quality), "label"),
         )
         if chosen.model is None or chosen.score is None:
-            second = row((" not judged: no model was live yet", "dim"))
+            second = row((" not judged: no model was live, or none judges this packet", "dim"))
         else:
             chance = f"p {chosen.p:.2g}" if chosen.p is not None else ""
             text, style = state_span(chosen, self.console_app.signs)
@@ -378,6 +376,16 @@ class LedgerScreen(MissionScreen):
         if not snapshot.frames:
             return (row((" Nothing is stored yet. Frames appear here as soon as the station has some.", "value")),)
         return ()
+
+
+def examples(snapshot: Snapshot, wide: bool) -> str:
+    """Filters that this mission understands."""
+    channels = snapshot.mission.bus_of(snapshot.satellite).channels
+    first = next((channel for channel in channels if channel.limits and not channel.enum), channels[0])
+    pair = next((one.warning or one.critical for one in first.limits), None)
+    bound = f"{pair[0]:g}" if pair is not None and math.isfinite(pair[0]) else "0"
+    short = f"anomaly and time in last 10 min   or   {first.name} < {bound}"
+    return f"{short}   or   satellite = {snapshot.satellite} and score > 0.6" if wide else short
 
 
 def _time(ledger_row: LedgerRow, context: Mapping[str, float], fraction: bool) -> tuple[str, str]:

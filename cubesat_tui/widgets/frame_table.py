@@ -16,7 +16,7 @@ from textual.events import MouseScrollDown, MouseScrollUp, Resize
 from textual.message import Message
 from textual.worker import Worker
 
-from cubesat_tui.drawing.rows import Row, Span, left, pad, restyle, right, row
+from cubesat_tui.drawing.rows import Row, Span, chosen, left, right, row
 from cubesat_tui.widgets.frame_pages import PAGE, FramePages
 from cubesat_tui.widgets.lines import Lines
 from telemetry.store.rows import Key, LedgerRow, Page
@@ -27,19 +27,22 @@ if TYPE_CHECKING:
 Context = Mapping[str, float]
 """Values of the context channels (`obc.mode`, ...) that held when a row was made."""
 
+HEAD = 2
+"""Lines of the heading."""
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerColumn:
-    """One column: heading, width in cells, and how a row shows in it; numbers are set to the right."""
+    """One column: heading of two lines, width in cells, how a row shows in it; numbers are set to the right."""
 
-    title: str
+    title: tuple[str, str]
     width: int
     cell: Callable[[LedgerRow, Context], Span]
     right: bool = False
 
-    def head(self) -> str:
-        """The heading, in exactly `width` cells."""
-        return (right if self.right else left)(self.title, self.width)
+    def head(self, line: int) -> str:
+        """Line 0 or 1 of the heading, in exactly `width` cells."""
+        return (right if self.right else left)(self.title[line], self.width)
 
     def span(self, ledger_row: LedgerRow, context: Context) -> Span:
         """The cell, in exactly `width` cells."""
@@ -152,7 +155,7 @@ class FrameTable(Lines):
 
     def page_height(self) -> int:
         """Rows in the window."""
-        return max(1, self.size.height - 1)
+        return max(1, self.size.height - HEAD)
 
     def home(self) -> None:
         """Back to the newest row, following again."""
@@ -260,18 +263,17 @@ class FrameTable(Lines):
         if not self.size.width:
             return
         shown = (*self._frozen, *self._visible())
-        heads = [(column.head() + " ", "title") for column in shown]
-        lines: list[Row] = [row(" ", *heads)]
+        lines: list[Row] = [row(" ", *((f"{c.head(line)} ", "title") for c in shown)) for line in range(HEAD)]
         for index in range(self.top, min(self.top + self.page_height(), self.pages.known)):
             lines.append(self._line(index, shown))
-        if self.loading and len(lines) <= self.page_height():
+        if self.loading and len(lines) < self.page_height() + HEAD:
             lines.append(row((" reading ...", "dim")))
         self.draw(lines)
 
     def _line(self, index: int, shown: Sequence[LedgerColumn]) -> Row:
         ledger_row = self.pages.row(index)
-        chosen = index == self.cursor
-        mark = self.signs.pointer if chosen else " "
+        under = index == self.cursor
+        mark = self.signs.pointer if under else " "
         if ledger_row is None:
             blank = [(left("...", column.width) + " ", "dim") for column in shown]
             line: Row = row(mark, *blank)
@@ -281,7 +283,7 @@ class FrameTable(Lines):
             for column in shown:
                 spans += [column.span(ledger_row, context), (" ", "plain")]
             line = row(mark, *spans)
-        return restyle(pad(line, self.size.width), "selected") if chosen else line
+        return chosen(line, self.size.width) if under else line
 
 
 def contexts(rows: Sequence[LedgerRow], channels: Sequence[str]) -> dict[int, dict[str, float]]:

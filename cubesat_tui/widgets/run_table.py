@@ -9,7 +9,7 @@ from textual.events import MouseScrollDown, MouseScrollUp, Resize
 from textual.message import Message
 
 from cubesat_tui.drawing.ledger_cells import time_text
-from cubesat_tui.drawing.rows import Row, left, pad, restyle, right, row
+from cubesat_tui.drawing.rows import Row, chosen, left, right, row
 from cubesat_tui.drawing.run_history import PROMOTED, RunLine, lines
 from cubesat_tui.widgets.lines import Lines
 
@@ -121,10 +121,10 @@ class RunTable(Lines):
         out: list[Row] = [(*head, ("reason", "title"))]
         for i in range(self.top, min(self.top + self.page_height(), len(self.lines))):
             line = self._line(self.lines[i], columns, i == self.cursor)
-            out.append(restyle(pad(line, size), "selected") if i == self.cursor else line)
+            out.append(chosen(line, size) if i == self.cursor else line)
         self.draw(out)
 
-    def _line(self, line: RunLine, columns: Sequence[tuple[str, int, bool]], chosen: bool) -> Row:
+    def _line(self, line: RunLine, columns: Sequence[tuple[str, int, bool]], under: bool) -> Row:
         run = line.newest
         served = run.decision == PROMOTED and run.version is not None and run.version == self.champion
         texts = {
@@ -140,7 +140,7 @@ class RunTable(Lines):
             "drift": number(run.drift, ".3f"),
         }
         styles = {"#": "value", "decision": decision_style(run.decision), "UTC": "plain"}
-        mark = self.signs.pointer if chosen else " "
+        mark = self.signs.pointer if under else " "
         spans = [
             (f"{_set(texts[title], width, to_right)} ", styles.get(title, "label"))
             for title, width, to_right in columns
