@@ -67,7 +67,7 @@ class Flight:
         )
 
     def warm_up(self, until_s: int) -> None:
-        """Bring temperatures and battery, coarsely, to where they repeat every orbit; `state` is then at `until_s`."""
+        """Bring temperatures and battery, coarsely, to where they repeat every orbit; `state` is then `until_s`."""
         self.state = State(uptime=float(86_400 * 5 + 3_600 * (self.seed % 20)), reboots=float(2 + self.seed % 3))
         rows: list[tuple[list[float], list[float], float, float]] = []
         for t in range(until_s - round(self.surroundings.orbit.period_s), until_s, WARM_UP_STEP_S):

@@ -7,6 +7,7 @@ Philox keyed by seed and name, the counter advanced to the sample's index, Box-M
 from __future__ import annotations
 
 import zlib
+from typing import cast
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def coloured(seed: int, name: str, block: int, kernel: Floats, before: int = 0) 
     BLOCK samples, preceded by the `before` last ones of the block before.
     """
     white = np.concatenate((normal(seed, name, block - 1), normal(seed, name, block)))
-    full: Floats = np.convolve(white, kernel / np.sqrt(np.sum(kernel * kernel)))
+    full = cast(Floats, np.convolve(white, kernel / np.sqrt(np.sum(kernel * kernel))))
     return full[BLOCK - before : 2 * BLOCK]
 
 
