@@ -16,7 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from exports.arrow import floats, strings
 from exports.cells import guarded, quoted
+
+# A kernel that is given a Python value makes a scalar of it by way of pandas, which is not to be loaded.
+_COMMA, _END, _ZULU, _NOTHING = (strings([text])[0] for text in (",", "\r\n", "Z", ""))
+_MISSING = floats(np.zeros(1), np.ones(1, dtype=np.bool_))[0]
 
 
 class Sink(Protocol):
@@ -28,7 +33,7 @@ class Sink(Protocol):
 class CsvFile:
     """Writes a header and then record batches of one schema to a sink.
 
-    Column types: `timestamp[ns]` is a time, `string` or a dictionary of strings is text, everything else a number.
+    Column types: `timestamp[ns]` is a time, `string` or a dictionary of strings is text, the rest are numbers.
     The formula guard touches text only, so -40.125 stays a number; `raw` leaves text alone too.
     """
 
@@ -44,8 +49,8 @@ class CsvFile:
         if batch.num_rows == 0:
             return
         cells = [self._text(column) for column in batch.columns]
-        lines = pc.binary_join_element_wise(*cells, ",", null_handling="replace", null_replacement="")
-        self._sink.write(_bytes_of(pc.binary_join_element_wise(lines, "\r\n", "")))
+        lines = pc.binary_join_element_wise(*cells, _COMMA, null_handling="replace", null_replacement="")
+        self._sink.write(_bytes_of(pc.binary_join_element_wise(lines, _END, _NOTHING)))
 
     def close(self) -> None:
         """A CSV file has no trailer."""
@@ -70,22 +75,22 @@ class CsvFile:
         safe = list(words) if self._raw else [guarded(word) for word in words]
         changed = [i for i, word in enumerate(words) if safe[i] is not word]
         if changed:
-            self.guarded_cells += int(
-                pc.sum(pc.is_in(column.indices, pa.array(changed, column.indices.type))).as_py()
-            )
-        return pa.array([quoted(word) for word in safe], pa.string()).take(column.indices)
+            counts = column.indices.value_counts().to_pylist()
+            self.guarded_cells += sum(one["counts"] for one in counts if one["values"] in changed)
+        return strings([quoted(word) for word in safe]).take(column.indices)
 
 
 def iso_times(column: pa.Array) -> pa.Array:
     """UTC nanoseconds as `2026-11-22T07:14:03.123456789Z`, always nine decimals so that every row looks alike."""
     text = column.cast(pa.timestamp("ns")).cast(pa.string())
-    return pc.binary_join_element_wise(pc.utf8_replace_slice(text, 10, 11, "T"), "Z", "")
+    return pc.binary_join_element_wise(pc.utf8_replace_slice(text, 10, 11, "T"), _ZULU, _NOTHING)
 
 
 def _without_nan(column: pa.Array) -> pa.Array:
-    if column.null_count == len(column) or not np.isnan(column.to_numpy(zero_copy_only=False)).any():
+    values = np.frombuffer(memoryview(column.buffers()[1]), np.float64, count=len(column), offset=8 * column.offset)
+    if not np.isnan(values).any():
         return column
-    return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    return pc.if_else(pc.is_nan(column), _MISSING, column)
 
 
 def _bytes_of(lines: pa.Array) -> memoryview:

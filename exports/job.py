@@ -15,7 +15,6 @@ import pyarrow as pa
 from exports.atomic_file import AtomicFile, ExportBusy
 from exports.csv_file import CsvFile
 from exports.manifest import LeftOut, Manifest, encode, manifest_path, program_version
-from exports.parquet_file import ParquetFile
 from exports.request import FORMATS, ExportRequest
 from exports.selection import Selection
 from telemetry.clock import iso
@@ -97,11 +96,7 @@ def _write(
 ) -> dict[str, Any]:
     table = selection.table
     with AtomicFile(manifest_path(path)) as note, AtomicFile(path) as file:
-        writer: Writer = (
-            CsvFile(file, table.schema, raw=request.raw)
-            if request.format == "csv"
-            else ParquetFile(file, table.schema)
-        )
+        writer = _writer(request, file, table.schema)
         progress = _Progress(selection.total_estimate, say)
         try:
             for batch in selection.batches():
@@ -143,6 +138,14 @@ def _write(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
     return {**msgspec.to_builtins(manifest), "path": str(path)}
+
+
+def _writer(request: ExportRequest, file: AtomicFile, schema: pa.Schema) -> Writer:
+    if request.format == "csv":
+        return CsvFile(file, schema, raw=request.raw)
+    from exports.parquet_file import ParquetFile
+
+    return ParquetFile(file, schema)
 
 
 class _Progress:

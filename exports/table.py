@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from exports import arrow
 from exports.manifest import ManifestColumn
 from telemetry.frame import Column, Int64s, Layout, Quality
 from telemetry.store.rows import Bools, SelectionChunk
@@ -39,13 +40,7 @@ STATES = ("nominal", "above", "confirmed")
 Meaning = tuple[str, str, bool]
 """Channel name, unit, whether it is an enumeration: what two packets must agree on to share a column."""
 
-_ARROW = {
-    "time": pa.timestamp("ns", "UTC"),
-    "text": pa.dictionary(pa.int32(), pa.string()),
-    "enum": pa.dictionary(pa.int32(), pa.string()),
-    "integer": pa.int64(),
-    "float": pa.float64(),
-}
+_ARROW = {"time": arrow.TIME, "text": arrow.WORD, "enum": arrow.WORD, "integer": pa.int64(), "float": pa.float64()}
 
 
 def quality_words(quality: int) -> str:
@@ -118,11 +113,11 @@ class ExportTable:
 
     def batch(self, chunk: SelectionChunk) -> pa.RecordBatch:
         """The rows of `chunk` as one record batch; counts them in `totals`."""
-        arrays: list[pa.Array] = [_times(chunk.t_ns)]
+        arrays = [arrow.times(chunk.t_ns)]
         if self._both_times:
-            arrays.append(_times(chunk.received_ns))
-        arrays.append(_coded(chunk.satellite, chunk.satellites))
-        arrays += [pa.array(chunk.boot, pa.int64()), pa.array(chunk.seq, pa.int64())]
+            arrays.append(arrow.times(chunk.received_ns))
+        arrays.append(arrow.chosen(chunk.satellite, chunk.satellites))
+        arrays += [arrow.integers(chunk.boot), arrow.integers(chunk.seq)]
         arrays.append(_words_of_codes(chunk.quality, quality_words))
         arrays += self._channels(chunk)
         arrays.append(_invalid_names(chunk))
@@ -145,8 +140,7 @@ class ExportTable:
             if is_enum:
                 arrays.append(_labels(chunk, i, sent, senders.get(meaning, {})))
             else:
-                values = np.ascontiguousarray(chunk.values[:, i])
-                arrays.append(pa.array(values, pa.float64(), mask=None if sent.all() else ~sent))
+                arrays.append(arrow.floats(chunk.values[:, i], ~sent))
         return arrays
 
     def _count(self, chunk: SelectionChunk) -> None:
@@ -170,9 +164,7 @@ class _Words:
         self._codes[rows] = self._words.setdefault(word, len(self._words))
 
     def array(self) -> pa.Array:
-        missing = self._codes < 0
-        indices = pa.array(self._codes, pa.int32(), mask=missing if missing.any() else None)
-        return pa.DictionaryArray.from_arrays(indices, pa.array(list(self._words), pa.string()))
+        return arrow.chosen(np.maximum(self._codes, 0), list(self._words) or [""], self._codes < 0)
 
 
 def _senders(chunk: SelectionChunk) -> dict[Meaning, dict[int, Column]]:
@@ -214,25 +206,16 @@ def shortest(value: float) -> str:
     return str(int(value)) if value.is_integer() else repr(value)
 
 
-def _times(ns: Int64s) -> pa.Array:
-    return pa.array(ns, pa.int64()).cast(pa.timestamp("ns", "UTC"))
-
-
-def _coded(codes: Int64s, words: Sequence[str], missing: Bools | None = None) -> pa.Array:
-    indices = pa.array(codes.astype(np.int32), pa.int32(), mask=missing)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(list(words), pa.string()))
-
-
 def _words_of_codes(codes: Int64s, word: Callable[[int], str]) -> pa.Array:
     kinds, which = np.unique(codes, return_inverse=True)
-    return _coded(which, [word(int(kind)) for kind in kinds])
+    return arrow.chosen(which, [word(int(kind)) for kind in kinds])
 
 
 def _opinions(chunk: SelectionChunk) -> list[pa.Array]:
-    missing = None if chunk.scored.all() else ~chunk.scored
+    missing = ~chunk.scored
     return [
-        pa.array(chunk.model, pa.int64(), mask=missing),
-        pa.array(chunk.score, pa.float64(), mask=missing),
-        pa.array(chunk.p, pa.float64(), mask=missing),
-        _coded(chunk.state, STATES, missing),
+        arrow.integers(chunk.model, missing),
+        arrow.floats(chunk.score, missing),
+        arrow.floats(chunk.p, missing),
+        arrow.chosen(chunk.state, STATES, missing),
     ]

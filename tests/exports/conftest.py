@@ -83,7 +83,7 @@ class SmallMission:
         quality: int = Quality.SIMULATED,
         states: list[int] | None = None,
     ) -> None:
-        """Frames of one packet at `seconds` after T0, received 0.25 s later; model 7 judged those with a state >= 0."""
+        """Frames of one packet at `seconds` after T0, received 0.25 s later; judged where a state is >= 0."""
         n = len(seconds)
         t_ns = T0 + np.array([round(s * 1e9) for s in seconds], dtype=np.int64)
         batch = FrameBatch(

@@ -251,3 +251,21 @@ def test_frames_that_come_in_meanwhile_are_left_out_and_the_export_ends(small: A
     with Selection(small.directory.path) as selection:
         small.frames("hk", [30.0], [[8.0, 99.0, 3.0]], first_seq=50)
         assert sum(batch.num_rows for batch in selection.batches()) == 20
+
+
+def test_the_exporter_never_loads_pandas(filled: Any, tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom exports.__main__ import main\ncode = main()\n"
+        "heavy = {'pandas', 'sklearn', 'mlflow', 'textual'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else code)\n"
+    )
+    for kind in ("csv", "parquet"):
+        asked = {"mission": str(filled.directory.path), "path": str(tmp_path / f"x.{kind}"), "format": kind}
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            env=environment(),
+        )
+        assert (done.returncode, done.stderr) == (0, "")
