@@ -194,7 +194,10 @@ async def test_requests_nobody_can_read_are_refused_and_go_away(rig):
     rig.ask("event", {"kind": "alarm.cleared", "subject": "eps.bat_v"})
     rig.ask("run_recorded", {"run": {"retrain": "x"}})
     rig.ask("ack_all", {"subjects": "abc"})
-    rig.ask("event", {"kind": "console.note", "subject": "\x1b]52;c;aGk=\x07", "severity": 99, "body": {"text": "\x1b[2J"}})
+    rig.ask(
+        "event",
+        {"kind": "console.note", "subject": "\x1b]52;c;aGk=\x07", "severity": 99, "body": {"text": "\x1b[2J"}},
+    )
 
     await rig.until(lambda: rig.waiting_requests() == 0)
 
