@@ -79,11 +79,11 @@ def export(
         return outcome
 
     match asyncio.run(run()):
-        case Done(manifest):
+        case Done(path, manifest):
             if as_json:
-                print_json(manifest)
+                print_json({"path": path, **manifest})
             else:
-                click.echo(f"{manifest.get('path', manifest['file'])}: {manifest.get('rows', 0):,} rows")
+                click.echo(f"{path}: {manifest['rows']:,} rows, {manifest['bytes']:,} bytes, manifest beside it")
         case Failed(reason):
             refuse(reason, exit_code=1)
         case Cancelled():
