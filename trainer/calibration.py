@@ -116,3 +116,20 @@ def _reached(scorer: Scorer, packet: PacketModel, z: Float64s, factor: float) ->
     score = np.full(rows.shape, -1.0)
     score[full] = scorer.isolation(pushed[full], group[full])
     return np.sort(score, axis=0)[WINDOW - CONFIRM].max(axis=0)
+
+
+def expected_false_alarms(
+    scorer: Scorer, name: str, features: Float64s, bins: Indices, key: Indices, factor: float
+) -> float:
+    """Confirmed false alarms a day to expect of the packet: an estimate, from an exponential tail of the held-out
+    deviations beyond their `FURTHEST` largest windows, at the deviation the threshold was set to."""
+    packet = scorer.packets[name]
+    z = scorer.normalise(packet, features, bins, key)
+    if len(z) < 2 * FURTHEST:
+        return 0.0
+    reached = confirmable(np.abs(z).max(axis=2))
+    top = np.sort(reached, axis=0)[-FURTHEST:]
+    level = np.maximum(top[-1] * factor, LEAST_DEVIATION)
+    scale = np.maximum(top.mean(axis=0) - top[0], 1e-3)
+    days = len(z) * packet.period_s / 86_400
+    return float(np.sum(FURTHEST / days * np.exp(-(level - top[0]) / scale)))

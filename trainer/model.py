@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from telemetry.frame import Float64s
 from trainer.artifact import FORMAT, pack
-from trainer.calibration import calibrate, held_out, margin
+from trainer.calibration import calibrate, expected_false_alarms, held_out, margin
 from trainer.context import OrbitClock
 from trainer.features import FEATURES_VERSION, WINDOW
 from trainer.fitting import ROWS, TREES, arrays_of, fit_forest, with_background
 from trainer.served import NEVER, THRESHOLD, ClockInfo, Manifest, PacketInfo, PacketModel, Scorer, WindowInfo
-from trainer.usual import Usual, learn_clock, learn_keys, learn_usual, resolution, unjudged, where
+from trainer.usual import Place, Usual, learn_clock, learn_keys, learn_usual, resolution, unjudged, where
 from trainer.window import PacketRows, Window, outside_soft_limits, spread_out
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def fit(
             t0_ns=t0_ns,
             t1_ns=t1_ns,
             last_id=window.last_id,
+            spans=window.spans,
             rows=window.rows,
             excluded=window.excluded,
             hash=window.hash,
@@ -142,13 +143,16 @@ def fit(
     draft = Scorer(manifest, forest, packets)
     channels = sum(len(part.channels) for part in parts)
     factors: list[float] = []
+    expected: list[float] = []
     infos: list[PacketInfo] = []
     for part in parts:
         held = part.held
         factor = margin(int(held.sum()), float(held.sum()) * part.rows.period_s, channels, false_alarms_per_day)
         factors.append(factor)
         name = part.rows.packet
-        packets[name] = calibrate(draft, name, part.features[held], part.bins[held], part.key[held], factor)
+        rows_held = (part.features[held], part.bins[held], part.key[held])
+        packets[name] = calibrate(draft, name, *rows_held, factor)
+        expected.append(expected_false_alarms(draft, name, *rows_held, factor))
         excluded = dict(part.excluded)
         for channel, threshold in zip(part.channels, packets[name].threshold, strict=True):
             if threshold >= NEVER:
@@ -159,6 +163,7 @@ def fit(
                 period_s=part.rows.period_s,
                 channels=packets[name].channels,
                 excluded=excluded,
+                margin=factor,
                 train_rows=int(part.train.sum()),
                 calibration_rows=len(packets[name].calibration),
             )
@@ -175,7 +180,7 @@ def fit(
         margin=max(factors),
     )
     scorer = Scorer(manifest, forest, packets)
-    return Fitted(scorer, packed, _metrics(scorer))
+    return Fitted(scorer, packed, _metrics(scorer, sum(expected)))
 
 
 def _prepare(
@@ -204,15 +209,16 @@ def _prepare(
     chosen = features[:, positions]
     for column, i in enumerate(positions):
         chosen[spread_out(outside_soft_limits(rows.channels[i], rows.values[:, i]), WINDOW), column] = np.nan
-    bins, key = where(clock, keys, rows.t_ns, codes)
+    place = where(clock, keys, rows.t_ns, codes)
     taken = np.flatnonzero(train)
     taken = taken[:: max(1, -(-len(taken) // THINNED))]
     step = resolution(rows.values[taken][:, positions])
-    usual = learn_usual(chosen[taken], bins[taken], key[taken], 0 if clock is None else clock.bins, len(keys), step)
+    sample = Place(place.bins[taken], place.key[taken], place.turn[taken])
+    usual = learn_usual(chosen[taken], sample, 0 if clock is None else clock.bins, len(keys), step)
     thinned = np.zeros(len(rows), dtype=np.bool_)
     thinned[taken] = True
     channels = tuple(rows.channels[i] for i in positions)
-    return _Part(rows, channels, excluded, chosen, bins, key, thinned, accepted & held, usual)
+    return _Part(rows, channels, excluded, chosen, place.bins, place.key, thinned, accepted & held, usual)
 
 
 def _normalised(part: _Part, rows: npt.NDArray[np.intp]) -> Float64s:
@@ -279,14 +285,15 @@ def _axes(values: Float64s) -> tuple[Float64s, Float64s, Float64s]:
     return centre, scale, axes
 
 
-def _metrics(scorer: Scorer) -> dict[str, float]:
+def _metrics(scorer: Scorer, false_alarms_per_day: float) -> dict[str, float]:
     """Figures of the held-out rows: share above the threshold, and how many channels can be judged at all."""
     scores = np.concatenate([packet.calibration for packet in scorer.packets.values()])
     judged = sum(int((packet.threshold < NEVER).sum()) for packet in scorer.packets.values())
     return {
         "threshold": scorer.manifest.threshold,
         "margin": scorer.manifest.margin,
-        "anomaly_rate": float(np.mean(scores > THRESHOLD)) if len(scores) else 0.0,
+        "held_out_rate": float(np.mean(scores > THRESHOLD)) if len(scores) else 0.0,
+        "false_alarms_per_day": false_alarms_per_day,
         "calibration_rows": float(len(scores)),
         "channels": float(judged),
     }

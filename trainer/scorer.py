@@ -32,6 +32,9 @@ CONFIRM = 3
 USUAL_ROWS = 60
 """Accepted rows that `usual here` is taken from."""
 
+LINGER_NS = 20_000_000_000
+"""An episode ends after this long without an active channel: what comes sooner has the same cause."""
+
 _SILENT_NS = 120_000_000_000
 _MAD = 1.4826
 
@@ -56,6 +59,8 @@ class _Episode:
     active: dict[str, _Active]
     seen: dict[str, Contribution]
     """Every channel that took part, at its worst."""
+    calm_ns: int | None = None
+    """Since when no channel is active."""
 
 
 @dataclass(slots=True)
@@ -257,6 +262,9 @@ class LiveScoring:
         newly = (count >= CONFIRM) & flags
         if state.episode is None and not newly.any():
             return confirmed_rows
+        lasting = flags.copy()
+        if judged is not None:
+            lasting[:, positions] = judged.lasting
         column_of = {int(position): i for i, position in enumerate(positions)}
         names = stream.layout.names
         for i in range(n):
@@ -286,8 +294,12 @@ class LiveScoring:
                     verdicts.append(self._verdict(state, scorer, episode, phase, rows[i], i, t_ns, columns, parts))
             if episode is None:
                 continue
-            confirmed_rows[i] = self._advance(episode, stream.layout, flags[i], int(t_ns[i]))
-            if not episode.active:
+            confirmed_rows[i] = self._advance(episode, stream.layout, lasting[i], int(t_ns[i]))
+            if episode.active:
+                episode.calm_ns = None
+            elif episode.calm_ns is None:
+                episode.calm_ns = int(t_ns[i])
+            if episode.calm_ns is not None and t_ns[i] - episode.calm_ns >= LINGER_NS:
                 state.episode = None
                 if scorer is not None:
                     verdicts.append(
@@ -306,7 +318,7 @@ class LiveScoring:
         return confirmed_rows
 
     @staticmethod
-    def _advance(episode: _Episode, layout: Layout, flags: Bools, t_ns: int) -> bool:
+    def _advance(episode: _Episode, layout: Layout, lasting: Bools, t_ns: int) -> bool:
         """Count a row for the active channels it carries; release the calm and the silent ones."""
         hit = False
         for name in list(episode.active):
@@ -314,8 +326,8 @@ class LiveScoring:
             column = layout.positions.get(name)
             if column is not None:
                 active.newest_ns = t_ns
-                active.unflagged = 0 if flags[column] else active.unflagged + 1
-                hit = hit or bool(flags[column])
+                active.unflagged = 0 if lasting[column] else active.unflagged + 1
+                hit = hit or bool(lasting[column])
             if active.unflagged >= active.release or t_ns - active.newest_ns > active.silent_ns:
                 del episode.active[name]
         return hit

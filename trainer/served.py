@@ -26,6 +26,9 @@ Z_CLIP = 50.0
 THRESHOLD = 0.5
 """A row's score above this is above the threshold of at least one channel."""
 
+RELEASE = 0.6
+"""A confirmed channel stays in its episode while its score is above this part of the way to its threshold."""
+
 NEVER = 2.0
 """Threshold of a channel the forest cannot judge: scores stay below 1."""
 
@@ -49,6 +52,8 @@ class PacketInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Judged channels, in the order of the arrays."""
     excluded: dict[str, str]
     """Channel -> why it is not judged."""
+    margin: float
+    """How far the held-out rows were pushed outwards before the thresholds were set."""
     train_rows: int
     calibration_rows: int
 
@@ -59,6 +64,8 @@ class WindowInfo(msgspec.Struct, frozen=True, kw_only=True):
     t0_ns: int
     t1_ns: int
     last_id: int
+    spans: tuple[tuple[int, int], ...]
+    """Stretches of generation time the window covers."""
     rows: int
     excluded: int
     hash: str
@@ -137,6 +144,8 @@ class Judged:
     """Forest score, shape (n, c); NaN where not judged."""
     flagged: npt.NDArray[np.bool_]
     """Shape (n, c)."""
+    lasting: npt.NDArray[np.bool_]
+    """Shape (n, c): high enough to keep a confirmed channel in its episode (hysteresis)."""
     row_score: Float64s
     """Shape (n,), NaN where no channel was judged."""
     p: Float64s
@@ -229,13 +238,14 @@ class Scorer:
         score = self.isolate(packet, z)
         with np.errstate(invalid="ignore"):
             flagged = (score > packet.threshold) & (score > self.probe[packet.group] + 1e-9)
+            lasting = score > packet.middle + RELEASE * (packet.threshold - packet.middle)
         row = self.row_score(packet, score)
         n = len(packet.calibration)
         above = n - np.searchsorted(packet.calibration, row, side="left")
         p = np.where(np.isnan(row), np.nan, (above + 1) / (n + 1))
         centred = np.nan_to_num((features[:, :, 0] - packet.axes_centre) / packet.axes_scale)
         axes = (np.clip(centred, -Z_CLIP, Z_CLIP) @ packet.axes).astype(np.float32)
-        return Judged(z, score, flagged, row, p, axes)
+        return Judged(z, score, flagged, lasting | flagged, row, p, axes)
 
     def row_score(self, packet: PacketModel, score: Float64s) -> Float64s:
         """One figure a row in (0, 1), 0.5 at the threshold of its worst channel; NaN where nothing was judged."""

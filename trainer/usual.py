@@ -34,8 +34,27 @@ ENVELOPE = 3.0
 TRUSTED_PERIODS = 12
 """The phase is extrapolated this far beyond the window."""
 
+LEAST_TURNS = 3
+"""Orbits that must have seen a place before differences between orbits are known there."""
+
+WANDERS = 5.0
+"""A channel that differs this much more between orbits than within one, at half of all places, does not repeat.
+In the simulated 3U field components stand at 11 to 24, everything else below 3.5."""
+
 Bools = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where n rows stand."""
+
+    bins: Indices
+    """Place in the orbit, 0 unknown, else 1..bins."""
+    key: Indices
+    """Mode, 0 unknown, else 1..keys."""
+    turn: Int64s
+    """Number of the orbit, any origin."""
 
 
 def learn_clock(track: ContextTrack) -> tuple[str, OrbitClock] | None:
@@ -107,20 +126,21 @@ class Usual:
     key_spread: Float64s
 
 
-def learn_usual(
-    features: Float64s, bins: Indices, key: Indices, bin_count: int, key_count: int, step: Float64s
-) -> Usual:
+def learn_usual(features: Float64s, place: Place, bin_count: int, key_count: int, step: Float64s) -> Usual:
     """Tables from accepted rows.
 
     Args:
         features: shape (n, c, 3); NaN where not usable.
-        bins: place of each row, 0 unknown, else 1..bin_count.
-        key: mode of each row, 0 unknown, else 1..key_count.
+        place: where each row stands.
         step: smallest step of each channel, shape (c,): no spread is less than half of it.
 
-    A place's spread reaches over its two neighbours, since an eclipse does not begin at the same second each orbit.
+    A place's spread reaches over its two neighbours, since an eclipse does not begin at the same second each orbit,
+    and over the differences between orbits, since the next orbit may differ as much. A channel that differs more
+    between orbits than within one nearly everywhere (a field component: the Earth turns below the orbit) does not
+    repeat: it is compared with the whole window.
     """
     c = features.shape[1]
+    bins, key = place.bins, place.key
     key_offset = np.zeros((key_count + 1, c, FEATURES))
     centre = np.zeros((bin_count + 1, c, FEATURES))
     order = np.argsort(bins, kind="stable")
@@ -155,14 +175,47 @@ def learn_usual(
         inner = reach[1:]
         reach[1:] = np.maximum(inner, np.maximum(np.roll(inner, 1, axis=0), np.roll(inner, -1, axis=0)))
     floor = np.maximum(np.maximum(typical / 2, common / 1.5), step[:, None] / 2)
-    spread = np.maximum(reach / ENVELOPE, floor)
+    between, wanders = _between_orbits(features - key_offset[key], place, bin_count, step)
+    spread = np.maximum(np.maximum(reach / ENVELOPE, between), floor)
     half_range = np.maximum(np.nanmax(features, axis=0) - whole, whole - np.nanmin(features, axis=0))
     unknown = counts < LEAST_ROWS
     centre[unknown], spread[unknown] = whole, np.maximum(half_range / ENVELOPE, floor)
     key_spread = np.zeros((key_count + 1, c, FEATURES))
     for k in range(2, key_count + 1):
         key_spread[k] = 1.4826 * _median(residual[key == k], np.zeros((c, FEATURES)))
+    centre[:, wanders], spread[:, wanders] = whole[wanders], np.maximum(half_range / ENVELOPE, floor)[wanders]
+    key_offset[:, wanders], key_spread[:, wanders] = 0.0, 0.0
     return Usual(_rounded(centre), _rounded(np.maximum(spread, 1e-12)), _rounded(key_offset), _rounded(key_spread))
+
+
+def _between_orbits(features: Float64s, place: Place, bin_count: int, step: Float64s) -> tuple[Float64s, Bools]:
+    """Range of the orbits' medians at each place, shape (bin_count + 1, c, 3), and which channels do not repeat."""
+    c = features.shape[1]
+    out = np.zeros((bin_count + 1, c, FEATURES))
+    if bin_count == 0:
+        return out, np.zeros(c, dtype=np.bool_)
+    turn = place.turn - place.turn.min()
+    cell = place.bins * (int(turn.max()) + 1) + turn
+    order = np.argsort(cell, kind="stable")
+    cells, first = np.unique(cell[order], return_index=True)
+    ends = np.append(first[1:], len(order))
+    ordered = features[order]
+    empty = np.full((c, FEATURES), np.nan)
+    medians = np.stack([_median(ordered[a:b], empty) for a, b in zip(first, ends, strict=True)])
+    within = np.stack([ordered[a:b, :, 0].std(axis=0) for a, b in zip(first, ends, strict=True)])
+    of_bin = cells // (int(turn.max()) + 1)
+    ratios: list[Float64s] = []
+    for b in np.unique(of_bin[of_bin > 0]):
+        mine = medians[of_bin == b]
+        if len(mine) < LEAST_TURNS:
+            continue
+        out[b] = np.nan_to_num(mine.max(axis=0) - mine.min(axis=0))
+        ratios.append(
+            mine[:, :, 0].std(axis=0, ddof=1) / np.maximum(np.median(within[of_bin == b], axis=0), step / 2)
+        )
+    if not ratios:
+        return out, np.zeros(c, dtype=np.bool_)
+    return out, _median(np.stack(ratios), np.zeros(c)) > WANDERS
 
 
 def resolution(values: Float64s) -> Float64s:
@@ -176,11 +229,12 @@ def resolution(values: Float64s) -> Float64s:
     return out
 
 
-def where(clock: OrbitClock | None, keys: Float64s, t_ns: Int64s, codes: Float64s) -> tuple[Indices, Indices]:
-    """Place and mode of rows; a row in an unknown mode has no place either."""
+def where(clock: OrbitClock | None, keys: Float64s, t_ns: Int64s, codes: Float64s) -> Place:
+    """Place, mode and orbit of rows; a row in an unknown mode has no place either."""
     key = key_index(codes, keys)
     bins = no_place(len(t_ns)) if clock is None else clock.place(t_ns)
-    return np.where(key == 0, 0, bins), key
+    turn = np.zeros(len(t_ns), dtype=np.int64) if clock is None else (t_ns - clock.epoch_ns) // clock.period_ns
+    return Place(np.where(key == 0, 0, bins), key, turn)
 
 
 def _median(rows: Float64s, otherwise: Float64s) -> Float64s:

@@ -62,6 +62,8 @@ class Window:
     track: ContextTrack
     hash: str
     last_id: int
+    spans: tuple[tuple[int, int], ...]
+    """Stretches of generation time it covers, ns."""
 
     @property
     def rows(self) -> int:
@@ -86,6 +88,22 @@ class Window:
         out, _ = ring.push(packet.t_ns, packet.values, separate)
         return out, codes
 
+    def newest_features(self, packet: PacketRows, rows: int) -> tuple[Float64s, Float64s]:
+        """`features` of the newest rows only."""
+        start = max(0, len(packet) - rows)
+        part = PacketRows(
+            packet.packet,
+            packet.channels,
+            packet.period_s,
+            packet.contact_only,
+            packet.ids[start:],
+            packet.t_ns[start:],
+            packet.boot[start:],
+            packet.values[start:],
+            packet.state[start:],
+        )
+        return self.features(part)
+
 
 def spread_out(rows: Bools, reach: int) -> Bools:
     """True within `reach` rows of a True row."""
@@ -95,7 +113,9 @@ def spread_out(rows: Bools, reach: int) -> Bools:
     return np.convolve(rows, kernel, mode="same")[: len(rows)] > 0 if len(rows) > 2 * reach else np.ones_like(rows)
 
 
-def make_window(satellite: str, bus: Bus, packets: Iterable[PacketRows]) -> Window:
+def make_window(
+    satellite: str, bus: Bus, packets: Iterable[PacketRows], spans: tuple[tuple[int, int], ...] = ()
+) -> Window:
     """Order the packets and derive context and hash."""
     kept = tuple(packet for packet in packets if len(packet))
     track = ContextTrack(context_channels(bus), kept=1_000_000)
@@ -113,7 +133,7 @@ def make_window(satellite: str, bus: Bus, packets: Iterable[PacketRows]) -> Wind
         digest.update(np.ascontiguousarray(packet.ids[accepted]).tobytes())
         digest.update(np.ascontiguousarray(packet.values[accepted]).tobytes())
         last_id = max(last_id, int(packet.ids.max()))
-    return Window(satellite, kept, track, digest.hexdigest(), last_id)
+    return Window(satellite, kept, track, digest.hexdigest(), last_id, spans)
 
 
 def packet_rows(
