@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -240,5 +240,6 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-def make_rig(tmp_path: Path) -> Iterator[Callable[[str], Rig]]:
-    yield lambda toml: Rig(tmp_path / "mission", toml)
+def rig_mission(tmp_path: Path) -> Mission:
+    (tmp_path / "mission.toml").write_text(TOML, encoding="utf-8")
+    return read_mission(tmp_path)

@@ -100,7 +100,7 @@ async def test_the_station_ends_with_its_source_where_that_is_wanted(rig):
     source.put(rig.frames([8.0] * 7))
     source.put(None)
 
-    await rig.until(lambda: rig._task.done())
+    await rig.until(rig._task.done)
 
     assert rig.read(lambda r: r.frames_accepted()) == 7
     assert [e.kind for e in rig.events("station.")] == ["station.started", "station.ended"]
@@ -211,7 +211,7 @@ async def test_stop_may_be_asked_for_through_the_inbox(rig):
     await rig.start()
     rig.ask("stop", {})
 
-    await rig.until(lambda: rig._task.done())
+    await rig.until(rig._task.done)
 
     assert rig.waiting_requests() == 0
 
