@@ -117,24 +117,39 @@ def program() -> list[str]:
 
 
 @pytest.fixture
-def terminal(user_env: dict[str, str], program: list[str], home: Path) -> Iterator[Callable[..., Terminal]]:
-    """Open terminals with `terminal("--scenario", "quiet", columns=80, rows=24)`; all are closed afterwards."""
+def window(user_env: dict[str, str], home: Path) -> Iterator[Callable[..., Terminal]]:
+    """Open any command in a terminal: `window(["make", "run"], cwd=clone)`; all are closed afterwards."""
     if shutil.which("tmux") is None:
         if os.environ.get("CI"):
             pytest.fail("tmux is not installed, and CI must not skip the terminal tests")
         pytest.skip("tmux is not installed: apt install tmux")
     opened: list[Terminal] = []
 
-    def start(*arguments: str, columns: int = 80, rows: int = 24, env: dict[str, str] | None = None) -> Terminal:
-        window = Terminal(
-            [*program, *arguments], columns=columns, rows=rows, env={**user_env, **(env or {})}, cwd=home
-        )
-        opened.append(window)
-        return window
+    def start(
+        command: list[str],
+        *,
+        columns: int = 80,
+        rows: int = 24,
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Terminal:
+        one = Terminal(command, columns=columns, rows=rows, env={**user_env, **(env or {})}, cwd=cwd or home)
+        opened.append(one)
+        return one
 
     yield start
-    for window in opened:
-        window.close()
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def terminal(window: Callable[..., Terminal], program: list[str]) -> Callable[..., Terminal]:
+    """Open the program in a terminal: `terminal("--scenario", "quiet", columns=80, rows=24)`."""
+
+    def start(*arguments: str, columns: int = 80, rows: int = 24, env: dict[str, str] | None = None) -> Terminal:
+        return window([*program, *arguments], columns=columns, rows=rows, env=env)
+
+    return start
 
 
 @pytest.fixture
