@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,11 @@ class Backfill:
     def cursor(self) -> str:
         """Text kept in the store."""
         return json.dumps({"t_end_ns": self.t_end_ns, "done": self.done})
+
+    @staticmethod
+    def is_done(cursor: str | None) -> bool:
+        """Whether a stored cursor says that nothing is left to do."""
+        return cursor is not None and Backfill.of(cursor, 0).done
 
     @staticmethod
     def of(cursor: str | None, now_ns: int) -> Backfill:
@@ -70,6 +75,3 @@ def events_of(mission: Mission, satellite: str, t_end_ns: int) -> list[Event]:
     from sim.history import history_events
 
     return list(history_events(mission, satellite, t_end_ns, ORBITS, mission.source.seed))
-
-
-Commit = Callable[[list[FrameBatch], list[Event], dict[str, str]], None]

@@ -169,13 +169,16 @@ class Station:
         self.acts = Acts(
             inbox, self.desk, clock.now_ns, self.models.record, self.stop, self.writer.cursor(INBOX_CURSOR)
         )
+        if self._with_history and mission.simulated and not Backfill.is_done(self.writer.cursor(HISTORY_CURSOR)):
+            # Told from the first heartbeat on: the trainer waits for it.
+            self.history_progress = (0, 100)
         self.child: Child | None = None
         if self._with_trainer:
             self.child = trainer_child(self.directory, self.trainer_view, clock)
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         loops = [self._pull(), self._poll_inbox(), self._heartbeat(), self._follow_contacts()]
-        if self._with_history and self.mission.simulated:
+        if self.history_progress is not None:
             loops.append(self._write_history())
         return loops
 
@@ -319,27 +322,29 @@ class Station:
             await self.clock.sleep(CONTACTS_EVERY_S)
 
     async def _write_history(self) -> None:
-        kept = self.writer.cursor(HISTORY_CURSOR)
         # The present first: what the satellite does now is on screen before what it did yesterday.
         await self._first_frame.wait()
         began_s = getattr(self.source, "boot", None)
-        plan = Backfill.of(kept, self.clock.now_ns() if began_s is None else began_s * NS_PER_S)
-        if plan.done:
-            return
+        now_ns = self.clock.now_ns() if began_s is None else began_s * NS_PER_S
+        plan = Backfill.of(self.writer.cursor(HISTORY_CURSOR), now_ns)
         self.ingest.note([], {HISTORY_CURSOR: plan.cursor()})
         satellites = [satellite.name for satellite in self.mission.satellites]
-        for done, satellite in enumerate(satellites):
-            self.history_progress = (done, len(satellites))
+        for number, satellite in enumerate(satellites):
             batches = history_of(self.mission, satellite, plan.t_end_ns)
+            first_ns: int | None = None
             while (batch := await in_thread(batches)) is not None:
+                first_ns = int(batch.t_ns[0]) if first_ns is None else first_ns
                 for piece in pieces(batch):
                     await self._store_history(piece)
+                share = (int(batch.t_ns[-1]) - first_ns) / max(1, plan.t_end_ns - first_ns)
+                self.history_progress = (int(100 * (number + share) / len(satellites)), 100)
             events = await asyncio.to_thread(events_of, self.mission, satellite, plan.t_end_ns)
-            self.ingest.note(
-                [event for event in events if (event.satellite, event.subject) not in self.desk.alarms]
-            )
+            closed = [event for event in events if (event.satellite, event.subject) not in self.desk.alarms]
+            self.ingest.note(closed)
         self.ingest.note([], {HISTORY_CURSOR: Backfill(plan.t_end_ns, done=True).cursor()})
+        await self.ingest.idle()
         self.history_progress = None
+        self._beat()
 
     async def _store_history(self, piece: FrameBatch) -> None:
         invalid = self.judgement.invalid(piece)

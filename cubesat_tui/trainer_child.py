@@ -16,6 +16,8 @@ class TrainerView:
     """What the trainer said last: JSON objects on its stdout."""
 
     def __init__(self) -> None:
+        self.activity = ""
+        """`fitting`, `waiting`, `learning`, ...: its own word."""
         self.retrain: int | None = None
         self.next_ns: int | None = None
         self.learning: dict[str, int] | None = None
@@ -23,7 +25,9 @@ class TrainerView:
 
     def take(self, message: dict[str, Any]) -> None:
         """One message; fields that are not there leave what is known."""
-        retrain, next_ns = message.get("retrain"), message.get("next_ns", message.get("next_retrain_ns"))
+        activity, retrain, next_ns = message.get("state"), message.get("retrain"), message.get("next_ns")
+        if isinstance(activity, str):
+            self.activity = plain_text(activity, 40)
         if isinstance(retrain, int):
             self.retrain = retrain
         if isinstance(next_ns, int):
@@ -44,6 +48,7 @@ class TrainerView:
         running = child.state == "running"
         return {
             "state": child.state,
+            "activity": self.activity if running else "",
             "retrain": self.retrain,
             "next_ns": self.next_ns if running else None,
             "error": self.error if running else child.error or self.error,
