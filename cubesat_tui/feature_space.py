@@ -156,7 +156,7 @@ def feature_space(reader: StoreReader, served: ServedModel, bus: Bus, wanted: Wa
         letters = ("1", "2", "3")
     state, score, p, judged_by = _opinions(reader, wanted.satellite, t0_ns, t1_ns, ids)
     mode, modes = _modes(reader, bus, wanted, t_ns)
-    rows = chosen(ids, state, np.asarray(np.isfinite(axes).all(axis=1)))
+    rows = chosen(t_ns, model.period_s, state, np.asarray(np.isfinite(axes).all(axis=1)))
     counts = np.bincount(mode, minlength=len(modes)) if len(mode) else np.zeros(len(modes))
     return FeatureSpace(
         packet=name,
@@ -202,12 +202,13 @@ def original_axes(t_ns: Int64s, values: Float64s, period_s: float) -> Float64s:
     return axes
 
 
-def chosen(ids: Int64s, state: Int64s, usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """Rows to draw: every n-th by its id (a picture that moves on does not shimmer), anomalies, the newest."""
+def chosen(t_ns: Int64s, period_s: float, state: Int64s, usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Rows to draw: every n-th period of absolute time, so that a picture that moves on does not shimmer; all
+    anomalies up to `MOST_ANOMALIES`; and the newest."""
     step = 1
     while int(usable.sum()) // step > MOST_DRAWN:
         step *= 2
-    keep = (ids % step == 0) & (state < 2)
+    keep = (t_ns // int(period_s * NS) % step == 0) & (state < 2)
     flagged = np.flatnonzero(usable & (state >= 2))
     keep[flagged[-MOST_ANOMALIES:]] = True
     keep[np.flatnonzero(usable)[-TRAIL:]] = True
