@@ -244,3 +244,31 @@ def fill(
 def clock() -> ManualClock:
     """Stands at NOW."""
     return ManualClock(NOW)
+
+
+async def settled(pilot, done=None) -> None:
+    """Wait until the console shows its first snapshot and every worker but the endless one has come home.
+
+    `done`: a further condition. Raises TimeoutError after ten seconds.
+    """
+    import asyncio
+
+    app = pilot.app
+    async with asyncio.timeout(10):
+        while True:
+            await pilot.pause()
+            busy = [w for w in app.workers if w.is_running and w.group not in ("snapshots", "quit")]
+            if app.snapshot is not None and not busy and (done is None or done()):
+                break
+            await asyncio.sleep(0.01)
+        await pilot.pause()
+
+
+def screen_text(app) -> str:
+    """The characters on screen, one line a row: what an operator reads."""
+    app.screen._compositor_refresh() if hasattr(app.screen, "_compositor_refresh") else None
+    width, height = app.size
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips[:height])[
+        : width * height * 4
+    ]

@@ -1,0 +1,170 @@
+"""From a store to a snapshot: three truths, freshness, counts, and silence when nothing is new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fabricated
+import pytest
+from fabricated import NOW, S
+
+from cubesat_tui.drawing.rows import plain
+from cubesat_tui.drawing.signs import UNICODE
+from cubesat_tui.drawing.status_lines import status_rows
+from cubesat_tui.snapshot_reader import SnapshotReader
+from telemetry.alarms import Event
+from telemetry.clock import ManualClock
+from telemetry.freshness import Acquisition
+from telemetry.store.directory import MissionDirectory
+from telemetry.store.rows import ScoredBatch
+from telemetry.store.writer import StoreWriter
+
+
+@pytest.fixture
+def reader(directory: MissionDirectory):
+    made = SnapshotReader(directory, fabricated.clock())
+    yield made
+    made.close()
+
+
+def test_without_a_store_there_is_nothing_and_no_error(tmp_path: Path) -> None:
+    empty = MissionDirectory(tmp_path)
+    empty.toml.write_text(fabricated.mission_toml())
+    assert SnapshotReader(empty, fabricated.clock()).poll() is None
+
+
+def test_a_channel_has_its_value_its_age_and_its_ten_minutes(reader) -> None:
+    now = reader.read().channels["eps.bat_soc"]
+    assert now.text == "82"
+    assert now.t_ns == NOW - S
+    assert now.age_s == pytest.approx(0.98)
+    assert now.acquisition is Acquisition.ACQUIRED
+    assert len(now.spark) == 8
+    assert now.spark[-1] == now.value
+
+
+def test_a_silent_channel_expires_and_its_newest_bin_is_empty(reader) -> None:
+    now = reader.read().channels["eps.bus5v_v"]
+    assert now.acquisition is Acquisition.EXPIRED
+    assert now.age_s == pytest.approx(41.98)
+    assert now.spark[-1] != now.spark[-1]
+    assert now.result.level <= 0
+
+
+def test_out_of_contact_there_is_no_signal_and_the_next_pass_is_known(tmp_path: Path) -> None:
+    directory = fabricated.fill(tmp_path / "m", contact=False)
+    snapshot = SnapshotReader(directory, fabricated.clock()).read()
+    rssi = snapshot.channels["com.rssi_dn"]
+    assert rssi.silent
+    assert rssi.text == "no signal"
+    assert not snapshot.contact.in_contact
+    assert snapshot.contact.station == "Munich"
+    assert snapshot.contact.next_ns == NOW + 764 * S
+
+
+def test_alarms_come_worst_first_and_are_counted_new_and_active(reader) -> None:
+    snapshot = reader.read()
+    assert [a.subject for a in snapshot.alarms] == ["adcs.rw_x", "anomaly:pld.dist_s", "thm.t_px"]
+    assert snapshot.counts == {"critical": (1, 1), "anomaly": (1, 1), "warning": (0, 1)}
+    assert snapshot.channels["pld.dist_s"].anomalous
+    assert not snapshot.channels["pld.dist_w"].anomalous
+    assert snapshot.anomaly is not None
+    assert snapshot.anomaly["p"] == 0.0004
+
+
+def test_a_returned_alarm_is_new_but_not_active(directory: MissionDirectory, reader) -> None:
+    reader.read()
+    body = {"text": "Distance S is usual again", "packets": []}
+    _append(directory, Event(NOW, fabricated.SATELLITE, "alarm.returned", 0, "anomaly:pld.dist_s", "", body))
+    snapshot = reader.poll()
+    assert snapshot is not None
+    assert snapshot.counts["anomaly"] == (1, 0)
+    assert snapshot.events[0].kind == "alarm.returned"
+    assert not snapshot.channels["pld.dist_s"].anomalous
+
+
+def _append(directory: MissionDirectory, *events: Event) -> None:
+    writer = StoreWriter(directory.telemetry, fabricated.clock())
+    writer.append([], list(events), {})
+    writer.close()
+
+
+def test_nothing_new_is_no_snapshot_until_ages_have_grown(directory: MissionDirectory) -> None:
+    clock = ManualClock(NOW)
+    reader = SnapshotReader(directory, clock)
+    first = reader.poll()
+    assert first is not None
+    assert reader.poll() is None
+    clock.advance(0.5)
+    assert reader.poll() is None
+    clock.advance(0.6)
+    later = reader.poll()
+    assert later is not None
+    assert later.data_age_s == pytest.approx(first.data_age_s + 1.1)
+    assert later.seq > first.seq
+
+
+def test_a_new_frame_is_a_new_snapshot(directory: MissionDirectory) -> None:
+    clock = ManualClock(NOW)
+    reader = SnapshotReader(directory, clock)
+    before = reader.poll()
+    writer = StoreWriter(directory.telemetry, clock)
+    writer.append([ScoredBatch(b) for b in fabricated.batches(NOW, NOW)], [], {})
+    writer.close()
+    after = reader.poll()
+    assert before is not None
+    assert after is not None
+    assert after.newest_t_ns == before.newest_t_ns + S
+    assert after.channels["eps.bus5v_v"].acquisition is Acquisition.ACQUIRED
+
+
+def test_a_station_that_is_silent_for_three_seconds_is_down_in_words(directory: MissionDirectory) -> None:
+    clock = ManualClock(NOW)
+    reader = SnapshotReader(directory, clock)
+    clock.advance(2.9)
+    assert reader.read().link.state == "LIVE"
+    clock.advance(0.3)
+    snapshot = reader.read()
+    assert snapshot.link.state == "DOWN"
+    assert "LINK DOWN station silent 3 s" in plain(status_rows(snapshot, "live", 80, UNICODE)[0])
+
+
+def test_a_full_disk_is_said_with_the_frames_it_cost(directory: MissionDirectory) -> None:
+    writer = StoreWriter(directory.telemetry, fabricated.clock())
+    writer.beat(fabricated.health(disk_full=12))
+    writer.close()
+    link = SnapshotReader(directory, fabricated.clock()).read().link
+    assert (link.state, link.detail) == ("DISK FULL", "12 frames refused")
+
+
+def test_a_replay_lives_in_the_time_of_its_data(directory: MissionDirectory) -> None:
+    clock = ManualClock(NOW + 86_400 * S)
+    writer = StoreWriter(directory.telemetry, clock)
+    writer.beat(fabricated.health(clock.now_ns(), link="REPLAY", detail="x60", rate=60, live=False))
+    writer.close()
+    snapshot = SnapshotReader(directory, clock).read()
+    assert snapshot.now_ns == NOW - S
+    assert snapshot.link.state == "REPLAY"
+    assert "LINK REPLAY x60" in plain(status_rows(snapshot, "live", 80, UNICODE)[0])
+
+
+@pytest.mark.parametrize("size", [52, 60, 80, 100, 140, 200])
+@pytest.mark.parametrize("contact", [True, False])
+def test_link_pass_and_data_stay_on_every_width(tmp_path: Path, size: int, contact: bool) -> None:
+    directory = fabricated.fill(tmp_path / "m", minutes=11, contact=contact)
+    snapshot = SnapshotReader(directory, fabricated.clock()).read()
+    first, second = status_rows(snapshot, "ledger", size, UNICODE)
+    for word in ("KESTREL-1 SIM", "LINK LIVE", "PASS", "DATA 0.9"):
+        assert word in plain(first)
+    assert "07:14:03Z" in plain(second)
+    if size >= 80:
+        assert "MODEL v17 #182" in plain(first)
+        assert "CRIT ◆1/1 ▲0/1 ◈1/1" in plain(second)
+        assert "4 LEDGER" in plain(second)
+        assert "11-22 07:14:03Z" in plain(second)
+
+
+def test_the_status_bar_reads_as_in_the_sketch(reader) -> None:
+    first, second = status_rows(reader.read(), "live", 80, UNICODE)
+    assert plain(first) == " KESTREL-1 SIM |LINK LIVE sim|PASS Munich LOS 06:12|DATA 0.9s|MODEL v17 #182 11s"
+    assert plain(second) == " 1 LIVE 2 Clust 3 Models 4 Ledger 5 Events  CRIT ◆1/1 ▲0/1 ◈1/1  11-22 07:14:03Z"
