@@ -12,8 +12,9 @@ from sim.environment import FACES, Surroundings
 from sim.faults import Fault
 from sim.noise import BLOCK
 from sim.orbit import Floats
-from sim.sensors import COLUMN, Sensors, known_channels, truth
+from sim.sensors import COLUMN, Sensors, known_channels
 from sim.spacecraft import WHOLE, State, step
+from telemetry.clock import NS_PER_S
 from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Layout, Quality
 
@@ -55,7 +56,7 @@ class Flight:
         self.seed = seed
         self.surroundings = Surroundings(tle, mission.ground_stations, seed, satellite)
         self.state = State()
-        self._sensors = Sensors(seed, satellite)
+        self._sensors = Sensors(seed, satellite, self.surroundings)
         self.packets = tuple(
             Packet(
                 layout,
@@ -116,13 +117,13 @@ class Flight:
             n = plant.shape[0]
             rows = slice(t % BLOCK, t % BLOCK + n)
             block = t // BLOCK
-            forcing = self.surroundings.forcing(block)
-            true = truth(forcing, self.surroundings.environment(block), rows, plant)
-            for fault in faults:
-                if fault.kind == "bias":
-                    a, b = max(fault.start_s - t, 0), max(fault.end_s - t, 0)
-                    true[a:b, COLUMN[fault.target]] += fault.size
-            yield t, self._sensors.measure(true, block, rows), forcing.contact[rows] > 0.5
+            biases = [
+                (slice(max(fault.start_s - t, 0), max(fault.end_s - t, 0)), fault.target, fault.size)
+                for fault in faults
+                if fault.kind == "bias"
+            ]
+            contact = self.surroundings.forcing(block).contact[rows] > 0.5
+            yield t, self._sensors.measure(block, rows, plant, biases), contact
             t += n
 
     def batches(
@@ -142,29 +143,33 @@ class Flight:
         order of the bus.
         """
         pieces = list(self.values(t0_s, t1_s, faults))
-        values = np.concatenate([piece for _, piece, _ in pieces])
+        values = np.concatenate([piece for _, piece, _ in pieces]) if len(pieces) > 1 else pieces[0][1]
         contact = np.concatenate([seen for _, _, seen in pieces])
         t = np.arange(t0_s, t1_s, dtype=np.int64)
-        due = np.stack(
-            [((t - boot) % p.period_s == 0) & (contact if p.contact_only else True) for p in self.packets], axis=1
-        )
-        numbers = seq + np.cumsum(due).reshape(due.shape) - 1
+        due = np.empty((t.size, len(self.packets)), dtype=np.bool_)
+        for i, packet in enumerate(self.packets):
+            due[:, i] = (t - boot) % packet.period_s == 0
+            if packet.contact_only:
+                due[:, i] &= contact
+        numbers = seq - 1 + np.cumsum(due, dtype=np.int64).reshape(due.shape)
         found: list[FrameBatch] = []
         for i, packet in enumerate(self.packets):
-            rows = np.flatnonzero(due[:, i])
+            rows = due[:, i].nonzero()[0]
             n = rows.size
             if n:
+                same = np.empty((3, n), dtype=np.int64)
+                same[0], same[1], same[2] = boot, received_ns, int(quality)
                 found.append(
                     FrameBatch(
                         packet.layout,
                         (self.satellite,),
                         np.zeros(n, dtype=np.int64),
-                        np.full(n, boot, dtype=np.int64),
-                        numbers[rows, i].astype(np.int64),
-                        t[rows] * 1_000_000_000,
-                        np.full(n, received_ns, dtype=np.int64),
-                        np.full(n, int(quality), dtype=np.int64),
-                        values[np.ix_(rows, packet.columns)],
+                        same[0],
+                        numbers[rows, i],
+                        t[rows] * NS_PER_S,
+                        same[1],
+                        same[2],
+                        values[rows[:, None], packet.columns],
                     )
                 )
         return found, seq + int(np.count_nonzero(due))

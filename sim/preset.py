@@ -37,7 +37,7 @@ STATIONS = (
     Station("Seoul", 37.6, 127.0, 40.0),
     Station("Sydney", -33.9, 151.2, 20.0),
     Station("Auckland", -36.9, 174.8, 20.0),
-    Station("Anchorage", 61.2, -149.9, 30.0),
+    Station("Kodiak", 57.8, -152.4, 20.0),
     Station("Vancouver", 49.3, -123.1, 40.0),
     Station("Boulder", 40.0, -105.3, 1650.0),
     Station("Montreal", 45.5, -73.6, 40.0),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from sim.channels import BY_NAME, CHANNELS
-from sim.environment import Environment, Forcing
+from sim.environment import Environment, Forcing, Surroundings
 from sim.noise import BLOCK, normal
 from sim.orbit import Floats
 from sim.spacecraft import OUTPUTS
@@ -48,55 +49,70 @@ def _channel_of(output: str) -> str:
 
 _FROM_PLANT = np.array([COLUMN[_channel_of(output)] for output in OUTPUTS])
 _OUTPUT = {output: i for i, output in enumerate(OUTPUTS)}
+_ARRAYS = slice(_OUTPUT["pv_i_px"], _OUTPUT["pv_i_pz"] + 1)
+_MAGNETOMETER = tuple(
+    (COLUMN[f"adcs.mag_{axis}"], gain) for axis, gain in zip("xyz", CURRENT_FIELD_UT, strict=True)
+)
+_RANGEFINDERS = np.array([COLUMN[f"pld.dist_{face}"] for face in RANGEFINDER_PANEL])
+_RANGEFINDER_PANELS = np.array([_OUTPUT[panel] for panel in RANGEFINDER_PANEL.values()])
 
 
-def truth(forcing: Forcing, environment: Environment, rows: slice, plant: Floats) -> Floats:
-    """True value of every channel of CHANNELS, shape (n, channels), for `rows` of a block.
-
-    `plant` (n, outputs) is what `sim.spacecraft.step` returned for those seconds.
-    """
-    out = np.empty((plant.shape[0], len(CHANNELS)))
-    out[:, _FROM_PLANT] = plant
-    amperes = plant[:, _OUTPUT["pv_i_px"] : _OUTPUT["pv_i_pz"] + 1].sum(axis=1)
+def _seen(forcing: Forcing, environment: Environment) -> Floats:
+    """What the flight alone determines, shape (BLOCK, channels); 0 where the satellite's own state is needed."""
+    out = np.zeros((BLOCK, len(CHANNELS)))
     for i, axis in enumerate("xyz"):
-        out[:, COLUMN[f"adcs.rate_{axis}"]] = environment.rate_deg_s[rows, i]
-        out[:, COLUMN[f"adcs.mag_{axis}"]] = environment.field_ut[rows, i] + CURRENT_FIELD_UT[i] * amperes
-    out[:, COLUMN["adcs.att_err"]] = environment.pointing_error_deg[rows]
-    out[:, COLUMN["com.rssi_dn"]] = environment.downlink_dbm[rows]
-    out[:, COLUMN["com.rssi_up"]] = environment.uplink_dbm[rows]
-    out[:, COLUMN["com.doppler"]] = environment.doppler_hz[rows]
-    out[:, COLUMN["gs.range_km"]] = environment.range_km[rows]
-    out[:, COLUMN["gs.elevation"]] = environment.elevation_deg[rows]
-    out[:, COLUMN["orb.alt_km"]] = environment.altitude_km[rows]
-    out[:, COLUMN["orb.lat"]] = environment.latitude[rows]
-    out[:, COLUMN["orb.lon"]] = environment.longitude[rows]
-    out[:, COLUMN["orb.eclipse"]] = forcing.sunlit[rows] < 0.5
-    out[:, COLUMN["obc.mode"]] = MODE_NOMINAL + forcing.payload_on[rows]
-    for face, panel in RANGEFINDER_PANEL.items():
-        expansion = EXPANSION_CM_PER_K * (plant[:, _OUTPUT[panel]] - 20.0)
-        out[:, COLUMN[f"pld.dist_{face}"]] = RANGEFINDER_CM[face] + expansion
+        out[:, COLUMN[f"adcs.rate_{axis}"]] = environment.rate_deg_s[:, i]
+        out[:, COLUMN[f"adcs.mag_{axis}"]] = environment.field_ut[:, i]
+    out[:, COLUMN["adcs.att_err"]] = environment.pointing_error_deg
+    out[:, COLUMN["com.rssi_dn"]] = environment.downlink_dbm
+    out[:, COLUMN["com.rssi_up"]] = environment.uplink_dbm
+    out[:, COLUMN["com.doppler"]] = environment.doppler_hz
+    out[:, COLUMN["gs.range_km"]] = environment.range_km
+    out[:, COLUMN["gs.elevation"]] = environment.elevation_deg
+    out[:, COLUMN["orb.alt_km"]] = environment.altitude_km
+    out[:, COLUMN["orb.lat"]] = environment.latitude
+    out[:, COLUMN["orb.lon"]] = environment.longitude
+    out[:, COLUMN["orb.eclipse"]] = forcing.sunlit < 0.5
+    out[:, COLUMN["obc.mode"]] = MODE_NOMINAL + forcing.payload_on
+    for face, distance in RANGEFINDER_CM.items():
+        out[:, COLUMN[f"pld.dist_{face}"]] = distance - EXPANSION_CM_PER_K * 20.0
     return out
 
 
 class Sensors:
-    """The noise streams of one satellite, each keyed by seed, satellite and channel."""
+    """The instruments of one satellite; each noise stream is keyed by seed, satellite and channel."""
 
-    def __init__(self, seed: int, satellite: str) -> None:
+    def __init__(self, seed: int, satellite: str, surroundings: Surroundings) -> None:
         self._seed = seed
         self._satellite = satellite
+        self._surroundings = surroundings
         self._blocks: OrderedDict[int, Floats] = OrderedDict()
 
-    def measure(self, values: Floats, block: int, rows: slice) -> Floats:
-        """`values` (n, channels) with noise and resolution, as sent; the rows are those of `block`."""
-        noisy = np.clip(values + self._noise(block)[rows], _LOW, _HIGH)
-        return np.round(np.round(noisy / _RESOLUTION) * _RESOLUTION, 3) + 0.0
+    def measure(self, block: int, rows: slice, plant: Floats, biases: Sequence[tuple[slice, str, float]]) -> Floats:
+        """What is sent for channels CHANNELS in `rows` of a block, shape (n, channels).
 
-    def _noise(self, block: int) -> Floats:
+        `plant` (n, outputs) is what `sim.spacecraft.step` returned for those seconds; each bias adds a number to a
+        channel in some of the n rows.
+        """
+        values = self._without_plant(block)[rows].copy()
+        values[:, _FROM_PLANT] += plant
+        amperes = plant[:, _ARRAYS].sum(axis=1)
+        for column, gain in _MAGNETOMETER:
+            values[:, column] += gain * amperes
+        values[:, _RANGEFINDERS] += EXPANSION_CM_PER_K * plant[:, _RANGEFINDER_PANELS]
+        for when, channel, size in biases:
+            values[when, COLUMN[channel]] += size
+        np.maximum(values, _LOW, out=values)
+        np.minimum(values, _HIGH, out=values)
+        sent: Floats = np.round(np.rint(values / _RESOLUTION) * _RESOLUTION, 3)
+        return sent + 0.0
+
+    def _without_plant(self, block: int) -> Floats:
         known = self._blocks.get(block)
         if known is None:
-            known = np.zeros((BLOCK, len(CHANNELS)))
+            known = _seen(self._surroundings.forcing(block), self._surroundings.environment(block))
             for i in _NOISY:
-                known[:, i] = _SIGMA[i] * normal(self._seed, f"{self._satellite}/{CHANNELS[i].name}", block)
+                known[:, i] += _SIGMA[i] * normal(self._seed, f"{self._satellite}/{CHANNELS[i].name}", block)
             self._blocks[block] = known
             while len(self._blocks) > 2:
                 self._blocks.popitem(last=False)

@@ -85,7 +85,7 @@ def test_two_alarms_were_raised_acknowledged_returned_and_cleared(mission: Missi
 def test_the_events_are_in_the_data_and_nothing_else_is(
     mission: Mission, recorded: list[FrameBatch], created_s: int
 ) -> None:
-    """Looking for three values in a row outside the mission's limits finds the same two alarms at the same moments."""
+    """Three values in a row outside the mission's limits: the same two alarms at the same moments, no other."""
     found: list[tuple[int, str]] = []
     for channel in mission.bus_of("KESTREL-1").channels:
         if channel.limits and not channel.contact_only:
