@@ -79,7 +79,7 @@ class AlarmDesk:
     def __init__(self, alarms: Mapping[Key, Alarm] | None = None) -> None:
         self._alarms: dict[Key, Alarm] = dict(alarms or {})
         self._inherited: dict[tuple[str, str], int] = {}
-        self._inherit()
+        self._inherit(set())
 
     @property
     def alarms(self) -> Mapping[Key, Alarm]:
@@ -92,8 +92,9 @@ class AlarmDesk:
 
     def restore(self, events: Iterable[Event]) -> None:
         """Fold journal events that were made elsewhere: the journal at start, or a history."""
+        known = set(self._alarms)
         self._alarms = fold_all(events, self._alarms)
-        self._inherit()
+        self._inherit(known)
 
     def resume(self, satellite: str, monitor: LimitMonitor, t_ns: int) -> list[Event]:
         """Hand the open limit alarms of `satellite` to a new monitor, so that their return is noticed.
@@ -261,9 +262,9 @@ class AlarmDesk:
             return [self._do(t_ns, alarm.key, UPDATED, body, severity=int(Level.WARNING))]
         return self._return(alarm, t_ns, {"text": text or f"over: {alarm.text}", "packets": []})
 
-    def _inherit(self) -> None:
-        for alarm in self._alarms.values():
-            if alarm.kind == "anomaly" and alarm.active:
+    def _inherit(self, known: set[Key]) -> None:
+        for key, alarm in self._alarms.items():
+            if key not in known and alarm.kind == "anomaly" and alarm.active:
                 self._inherited.update({(alarm.satellite, packet): 0 for packet in _packets(alarm)})
 
 

@@ -83,12 +83,20 @@ def test_the_text_states_value_level_limit_and_set() -> None:
 @pytest.mark.parametrize(
     ("channel", "value", "text"),
     [
-        (Channel("a.b", "B", "V", decimals=2, limits=(LimitSet(warning=(0, 8.35)),)), 8.3501, "B 8.3501 V > 8.35 WARNING HIGH, set default"),
+        (
+            Channel("a.b", "B", "V", decimals=2, limits=(LimitSet(warning=(0, 8.35)),)),
+            8.3501,
+            "B 8.3501 V > 8.35 WARNING HIGH, set default",
+        ),
         (Channel("a.b", "B", limits=(LimitSet(severe=(0, 1)),)), -0.25, "B -0.25 < 0 SEVERE LOW, set default"),
         (Channel("a.b", "B", limits=(LimitSet(watch=(0, 1e6)),)), 2e6, "B 2e+06 > 1000000 WATCH HIGH, set default"),
-        (Channel("a.m", "Mode", enum=((0, "BOOT"), (2, "RUN")), limits=(LimitSet(warning=(1, 9)),)), 0.0, "Mode BOOT (0) < 1 WARNING LOW, set default"),
+        (
+            Channel("a.m", "Mode", enum=((0, "BOOT"), (2, "RUN")), limits=(LimitSet(warning=(1, 9)),)),
+            0.0,
+            "Mode BOOT (0) < 1 WARNING LOW, set default",
+        ),
     ],
-)  # fmt: skip
+)
 def test_texts(channel: Channel, value: float, text: str) -> None:
     assert limit_text(channel, value, check(channel, value, {})) == text
 
@@ -313,3 +321,10 @@ def test_an_episode_the_detector_reports_again_is_ended_by_the_detector() -> Non
     desk.anomaly("K", report("started", "a.b"), 2)
     assert desk.nominal("K", "pld", 50, 3) == []
     assert kinds(desk.anomaly("K", report("ended"), 4)) == ["returned"]
+
+
+def test_a_history_folded_in_later_does_not_end_a_running_episode() -> None:
+    desk = AlarmDesk()
+    desk.anomaly("K", report("started", "a.b"), 1)
+    desk.restore([Event(0, "K", "alarm.raised", 2, "eps.bat_v")])
+    assert desk.nominal("K", "pld", 50, 2) == []

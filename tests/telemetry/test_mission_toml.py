@@ -127,7 +127,11 @@ def test_a_directory_and_its_file_are_the_same_mission(write) -> None:
     [
         ("schema = 1", "schema = 2", "mission.toml: schema: 2: allowed: 1"),
         ("schema = 1", "", "mission.toml: schema: missing: allowed: 1"),
-        ("[7.0, 8.35]", "[9, 7]", "mission.toml: bus.3u.channel[0].limits[0].warning: [9, 7]: allowed: two numbers, low then high"),
+        (
+            "[7.0, 8.35]",
+            "[9, 7]",
+            "mission.toml: bus.3u.channel[0].limits[0].warning: [9, 7]: allowed: two numbers, low then high",
+        ),
         ("[7.0, 8.35]", "[1]", ".warning: [1]: allowed: two numbers"),
         ("[7.0, 8.35]", "[nan, 8]", ".warning: [nan, 8]: allowed: two numbers"),
         ("[7.0, 8.35]", "[6.0, 8.35]", ".critical: [6.4, 8.5]: allowed: a band around warning [6, 8.35]"),
@@ -135,12 +139,20 @@ def test_a_directory_and_its_file_are_the_same_mission(write) -> None:
         ("norad = 25544", "norad = 9007199254740993", "whole numbers up to 2^53"),
         ("valid = [0, 10]", 'valid = "0..10"', 'valid: "0..10": allowed: two numbers'),
         ("decimals = 3", 'kind = "text"', "every channel is a number (float64), text belongs to events"),
-        ("decimals = 3", "decimal = 3", "bus.3u.channel[0].decimal: 3: allowed: decimals? keys here are name, label"),
+        (
+            "decimals = 3",
+            "decimal = 3",
+            "bus.3u.channel[0].decimal: 3: allowed: decimals? keys here are name, label",
+        ),
         ("decimals = 3", "decimals = true", "decimals: true: allowed: a whole number from 0 to 12"),
         ("decimals = 3", "period_s = 0", "period_s: 0: allowed: seconds above 0"),
         ("decimals = 3", "min_violations = 0", "min_violations: 0: allowed: a whole number from 1"),
         ('unit = "V"', 'unit = "°C"', 'unit: "°C": allowed: at most 16 ASCII characters'),
-        ('label = "Battery voltage"', 'label = "\\u001b]52;c;x\\u0007"', "label: \"\ufffd]52;c;x\ufffd\": allowed: 1 to 60 printable"),
+        (
+            'label = "Battery voltage"',
+            'label = "\\u001b]52;c;x\\u0007"',
+            'label: "\ufffd]52;c;x\ufffd": allowed: 1 to 60 printable',
+        ),
         ('name = "KESTREL-1"', 'name = "K\\u202eX"', 'satellite[0].name: "K\ufffdX": allowed: 1 to 40 printable'),
         ('name = "KESTREL-1"', 'name = " K"', 'satellite[0].name: " K": allowed'),
         ('bus = "3u"', 'bus = "6u"', 'satellite[0].bus: "6u": allowed: 3u'),
@@ -150,10 +162,26 @@ def test_a_directory_and_its_file_are_the_same_mission(write) -> None:
         ('when = "obc.mode = SAFE"', 'when = "obc.mode = SAVE"', '"SAVE" is no value of obc.mode: allowed: SAFE'),
         ('when = "obc.mode = SAFE"', 'when = "anomaly"', '"anomaly" is no channel'),
         ('when = "obc.mode = SAFE"', 'when = ""', 'limits[0].when: "": allowed: a condition'),
-        ('when = "obc.mode = SAFE"', "", "limits[0].when: missing: allowed: a condition: the sets after this one are never reached"),
-        ("warning = [7.2, 8.35]", 'when = "obc.mode = BOOT"', "limits[1].when: \"obc.mode = BOOT\": allowed: no when in the last set"),
-        ('thm = ["thm.*"]', 'thm = ["thr.*"]', 'packets.thm[0]: "thr.*": allowed: a channel of this bus, or a pattern'),
-        ('thm = ["thm.*"]', 'thm = ["eps.*"]', "packets.thm: [\"eps.*\"]: allowed: at least one channel that no earlier packet takes"),
+        (
+            'when = "obc.mode = SAFE"',
+            "",
+            "limits[0].when: missing: allowed: a condition: the sets after this one are never reached",
+        ),
+        (
+            "warning = [7.2, 8.35]",
+            'when = "obc.mode = BOOT"',
+            'limits[1].when: "obc.mode = BOOT": allowed: no when in the last set',
+        ),
+        (
+            'thm = ["thm.*"]',
+            'thm = ["thr.*"]',
+            'packets.thm[0]: "thr.*": allowed: a channel of this bus, or a pattern',
+        ),
+        (
+            'thm = ["thm.*"]',
+            'thm = ["eps.*"]',
+            'packets.thm: ["eps.*"]: allowed: at least one channel that no earlier packet takes',
+        ),
         ('thm = ["thm.*"]', 'thm = ["eps.bat_soc"]', "a channel in one packet (it is in slow)"),
         ('3 = "NOMINAL"', '3 = "safe"', 'enum.3: "safe": allowed: 1 to 40 printable characters, each label once'),
         ('3 = "NOMINAL"', 'x = "NOMINAL"', 'enum.x: "NOMINAL": allowed: whole-number codes'),
@@ -162,7 +190,7 @@ def test_a_directory_and_its_file_are_the_same_mission(write) -> None:
         ("[[ground_station]]", "[groundstation]", "groundstation: {name ="),
         ("[[ground_station]]", "[ground_station]", "ground_station: {name ="),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_is_one_line_with_file_key_value_and_what_is_allowed(
     write, right: str, wrong: str, line: str
 ) -> None:
@@ -178,11 +206,21 @@ def test_a_wrong_value_is_one_line_with_file_key_value_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("right", "wrong", "line", "consequence"),
     [
-        ('name = "thm.t_px"', 'name = "t_px"', 'channel[3].name: "t_px": allowed: subsystem.name', "packets.thm[0]"),
+        (
+            'name = "thm.t_px"',
+            'name = "t_px"',
+            'channel[3].name: "t_px": allowed: subsystem.name',
+            "packets.thm[0]",
+        ),
         ('name = "thm.t_px"', 'name = "EPS.bat_v"', "a name not used before", "packets.thm[0]"),
-        ('context = ["obc.mode"]', 'context = ["obc.mod"]', 'bus.3u.context[0]: "obc.mod": allowed: a channel of this bus', "limits[0].when"),
+        (
+            'context = ["obc.mode"]',
+            'context = ["obc.mod"]',
+            'bus.3u.context[0]: "obc.mod": allowed: a channel of this bus',
+            "limits[0].when",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_refers_to_a_wrong_name_is_told_too(
     write, right: str, wrong: str, line: str, consequence: str
 ) -> None:
@@ -248,10 +286,8 @@ def test_a_directory_without_the_file_says_so(tmp_path: Path) -> None:
 
 
 def test_a_recorded_file_has_a_map(write) -> None:
-    text = (
-        GOOD
-        + '\n[source]\nkind = "csv"\ntime = "t_s"\nepoch = "2020-11-09T00:00:00Z"\ncolumns = {"eps.bat_v" = "Vbat"}\n'
-    )
+    source = '[source]\nkind = "csv"\ntime = "t_s"\nepoch = "2020-11-09T00:00:00Z"\n'
+    text = GOOD + source + 'columns = {"eps.bat_v" = "Vbat"}\n'
     mission = read(write, text.replace(f"tle = {TLE}", ""))
     assert not mission.simulated
     assert mission.source.columns == (("eps.bat_v", "Vbat"),)

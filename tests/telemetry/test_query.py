@@ -163,6 +163,31 @@ def test_a_block_that_holds_a_match_is_never_skipped(tree: Node, rows: list[Row]
         assert Query(tree, MISSION, NOW).may_match(stats)
 
 
+@given(
+    st.lists(VALUES.filter(math.isfinite), min_size=1, max_size=3),
+    st.sampled_from(COMPARISONS),
+    NUMBERS | VALUES.filter(math.isfinite),
+    st.booleans(),
+)
+def test_one_comparison_skips_a_block_only_where_no_value_satisfies_it(
+    values: list[float], op: str, against: float, negated: bool
+) -> None:
+    test = ChannelTest("a.v", op, against)
+    query = Query(Not(test) if negated else test, MISSION, NOW)
+    rows: list[Row] = [
+        {"satellite": 1, "t_ns": NOW, "quality": 0, "scored": (0, 0.1), "a.v": value, "a.mode": 0.0}
+        for value in values
+    ]
+    if query.mask(columns(rows)).any():
+        assert query.may_match({"a.v": (min(values), max(values))})
+
+
+@pytest.mark.parametrize("text", ["satellite != L", "not satellite = L"])
+def test_a_satellite_that_never_sent_can_be_excluded(text: str) -> None:
+    row: Row = {"satellite": 0, "t_ns": NOW, "quality": 0, "scored": (0, 0.1), "a.v": 1.0, "a.mode": 0.0}
+    assert _selected(parse(text, MISSION), [row]) == {0}
+
+
 @given(TREES, ROWS)
 def test_every_match_lies_within_the_bounds_and_satellites(tree: Node, rows: list[Row]) -> None:
     query = Query(tree, MISSION, NOW)
