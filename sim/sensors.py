@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -104,8 +104,7 @@ class Sensors:
             values[when, COLUMN[channel]] += size
         np.maximum(values, _LOW, out=values)
         np.minimum(values, _HIGH, out=values)
-        sent: Floats = np.round(np.rint(values / _RESOLUTION) * _RESOLUTION, 3)
-        return sent + 0.0
+        return cast(Floats, np.round(np.rint(values / _RESOLUTION) * _RESOLUTION, 3) + 0.0)
 
     def _without_plant(self, block: int) -> Floats:
         known = self._blocks.get(block)
