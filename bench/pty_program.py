@@ -1,0 +1,150 @@
+"""A program in a pseudo-terminal: every byte it writes with its time, and the screen those bytes make."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyte
+
+QUERY = re.compile(rb"\x1b\[\?(\d+)\$p|\x1b\[0?c|\x1b\[([56])n|\x1b\[\?u|\x1b\]1[01];\?(?:\x07|\x1b\\)")
+NOISE = re.compile(
+    rb"\x1b\[\?\d+\$p|\x1b\[[<>=]\d*u|\x1b\[\?u|\x1b\[>\d*[a-zA-Z]|\x1bP.*?\x1b\\|\x1b_.*?\x1b\\"
+    rb"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[\d* q|\x1b\[\?2026[hl]",
+    re.S,
+)
+"""What pyte would print as text."""
+
+
+class PtyProgram:
+    """One running program. Use as a context: leaving it sends TERM, waits, and kills what is left after 5 s.
+
+    `output` holds (seconds since start, bytes). Terminal queries are answered as a modern terminal does.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        columns: int = 80,
+        rows: int = 24,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        bytes_per_s: float | None = None,
+    ) -> None:
+        """`bytes_per_s`: read no faster than a line of that speed would; None reads at once."""
+        self.output: list[tuple[float, bytes]] = []
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self._bytes_per_s = bytes_per_s
+        self._read = 0
+        self._fd, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        inherited = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES", "TMUX", "NO_COLOR"}}
+        modern = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+        self._begun = time.monotonic()
+        self.process = subprocess.Popen(
+            list(command),
+            stdin=child,
+            stdout=child,
+            stderr=child,
+            env={**inherited, **modern, **(environment or {})},
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(child)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the program was started."""
+        return time.monotonic() - self._begun
+
+    @property
+    def text(self) -> str:
+        """The screen as lines."""
+        return "\n".join(self.screen.display)
+
+    def send(self, keys: str) -> None:
+        """Type `keys`."""
+        os.write(self._fd, keys.encode())
+
+    def pump(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Read for `seconds`, or until the predicate holds after some bytes; whether it did."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self._bytes_per_s is not None and self._read > self.elapsed * self._bytes_per_s:
+                time.sleep(0.02)
+                continue
+            ready, _, _ = select.select([self._fd], [], [], min(left, 0.1))
+            if ready and not self._take():
+                return False
+            if until is not None and until():
+                return True
+        return False
+
+    def _take(self) -> bool:
+        try:
+            data = os.read(self._fd, 65536 if self._bytes_per_s is None else 256)
+        except OSError:
+            return False
+        if not data:
+            return False
+        self._read += len(data)
+        self.output.append((self.elapsed, data))
+        self._answer(data)
+        self._stream.feed(NOISE.sub(b"", data))
+        return True
+
+    def _answer(self, data: bytes) -> None:
+        for found in QUERY.finditer(data):
+            query = found.group(0)
+            if found.group(1):
+                mode = int(found.group(1))
+                reply = b"\x1b[?%d;%d$y" % (mode, 2 if mode == 2026 else 0)
+            elif found.group(2):
+                reply = b"\x1b[1;1R" if found.group(2) == b"6" else b"\x1b[0n"
+            elif query.endswith(b"c"):
+                reply = b"\x1b[?62;22c"
+            elif query.endswith(b"u"):
+                reply = b"\x1b[?0u"
+            else:
+                reply = query[:4] + b";rgb:0000/0000/0000\x1b\\"
+            os.write(self._fd, reply)
+
+    def wait_for(self, pattern: str, seconds: float = 60) -> None:
+        """Read until the regular expression is on screen.
+
+        Raises:
+            TimeoutError: it did not come; the message holds the screen.
+        """
+        if re.search(pattern, self.text) is None and not self.pump(
+            seconds, lambda: re.search(pattern, self.text) is not None
+        ):
+            raise TimeoutError(f"{pattern!r} was not on screen within {seconds} s:\n{self.text}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.pump(5, lambda: self.process.poll() is not None)
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        os.close(self._fd)

@@ -1,0 +1,215 @@
+"""Every row of the README's Troubleshooting table: the symptom is made, the command named there explains it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+MISSION = """
+schema = 1
+
+[[satellite]]
+name = "MY-SAT"
+bus = "1u"
+
+[[bus.1u.channel]]
+name = "eps.bat_v"
+label = "Battery voltage"
+unit = "V"
+
+[bus.1u]
+
+[source]
+kind = "stream"
+"""
+
+
+def rows() -> dict[str, str]:
+    """Symptom -> the command of its row."""
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Troubleshooting")[1].split("\n## ")[0]
+    found = re.findall(r"^\| ([^|]+?) \| [^|]+ \| `([^`]+)`[^|]*\|$", table, re.M)
+    return {symptom: command for symptom, command in found if symptom != "symptom"}
+
+
+def test_every_row_has_a_test() -> None:
+    tested = {
+        name.removeprefix("test_row_").replace("_", " ") for name in globals() if name.startswith("test_row_")
+    }
+    assert set(rows()) == tested
+
+
+class Machine:
+    """A home directory with the mission in the place the commands look at."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.mission = home / ".local/share/cubesat-tui/demo"
+        self.mission.mkdir(parents=True)
+        (self.mission / "mission.toml").write_text(MISSION, encoding="utf-8")
+        self.environment = {
+            "HOME": str(home),
+            "XDG_DATA_HOME": str(home / ".local/share"),
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "CUBESAT_OPERATOR": "ann",
+        }
+        self._stations: list[subprocess.Popen[str]] = []
+
+    def run(self, command: str, **environment: str) -> str:
+        """What a command line of the table prints."""
+        done = subprocess.run(
+            ["bash", "-c", command],
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.stdout + done.stderr
+
+    def station(self) -> subprocess.Popen[str]:
+        """`cubesat-tui run --source -`, with its stdin held open."""
+        command = shlex.split("cubesat-tui run --source - --no-trainer")
+        station = subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._stations.append(station)
+        return station
+
+    def send(self, station: subprocess.Popen[str], seq: int) -> dict[str, object]:
+        """One frame in; the station's answer."""
+        assert station.stdin is not None
+        assert station.stdout is not None
+        line = {"boot": 1, "seq": seq, "t": time.time_ns(), "values": {"eps.bat_v": 4.0}}
+        station.stdin.write(json.dumps(line) + "\n")
+        station.stdin.flush()
+        return json.loads(station.stdout.readline())
+
+    def close(self) -> None:
+        for station in self._stations:
+            if station.poll() is None:
+                station.send_signal(signal.SIGTERM)
+            station.wait(10)
+            for pipe in (station.stdin, station.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    one = Machine(tmp_path)
+    yield one
+    one.close()
+
+
+def line_of(said: str, name: str) -> str:
+    """The line of `doctor` about `name`, with its hint."""
+    found = re.search(rf"^(ok|warn|fail) +{name} .*(\n {{6,}}.*)?", said, re.M)
+    assert found is not None, said
+    return found[0]
+
+
+def until(look: Callable[[], str], pattern: str, seconds: float = 20) -> str:
+    """What `look` says once it matches."""
+    deadline = time.monotonic() + seconds
+    said = look()
+    while re.search(pattern, said) is None:
+        assert time.monotonic() < deadline, f"never said {pattern!r}:\n{said}"
+        said = look()
+    return said
+
+
+def test_row_no_retrain_yet(machine: Machine) -> None:
+    station = machine.station()
+    machine.send(station, 0)
+    said = until(lambda: line_of(machine.run(rows()["no retrain yet"]), "model"), "trainer")
+    assert said.startswith("warn")
+    assert "no model yet; the station runs without a trainer" in said
+    assert "--no-trainer" in said
+
+
+def test_row_no_colours(machine: Machine) -> None:
+    command = rows()["no colours"]
+    assert "NO_COLOR is set" in line_of(machine.run(command, NO_COLOR="1"), "colours")
+    bare = command.replace("TERM=xterm-256color ", "")
+    assert "none" in line_of(machine.run(bare, TERM="dumb"), "colours")
+    assert line_of(machine.run(command, TERM="dumb"), "colours").startswith("ok")
+
+
+def test_row_glyphs_missing(machine: Machine) -> None:
+    command = rows()["glyphs missing"]
+    bare = command.replace("LANG=C.UTF-8 ", "")
+    posix = {"LANG": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    assert "not UTF-8" in line_of(machine.run(bare, **posix), "glyphs")
+    assert line_of(machine.run(command), "glyphs").startswith("ok")
+
+
+@pytest.fixture
+def small_disk(machine: Machine) -> Iterator[Path]:
+    """The mission on a real file system of 3 MiB; skips where this user may not mount one."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", str(machine.mission)]
+    mount = subprocess.run(command, capture_output=True, text=True)
+    if mount.returncode != 0:
+        pytest.skip(f"a small tmpfs cannot be mounted here: {mount.stderr.strip()}")
+    (machine.mission / "mission.toml").write_text(MISSION, encoding="utf-8")
+    yield machine.mission
+    machine.close()
+    subprocess.run(["umount", "-l", str(machine.mission)], check=True)
+
+
+def test_row_disk_full(machine: Machine, small_disk: Path) -> None:
+    station = machine.station()
+    assert machine.send(station, 0) == {"confirmed": [["MY-SAT", 1, 0]]}
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while file.write(b"\0" * 4096):
+            pass
+    said = machine.run(rows()["disk full"])
+    assert line_of(said, "disk").startswith("fail")
+    assert "old data stays readable" in line_of(said, "disk")
+    assert "1 frames" in line_of(said, "store")
+    filler.unlink()
+    assert line_of(machine.run(rows()["disk full"]), "disk").startswith("warn")
+    assert machine.send(station, 1) == {"confirmed": [["MY-SAT", 1, 1]]}
+
+
+def test_row_database_locked(machine: Machine) -> None:
+    station = machine.station()
+    machine.send(station, 0)
+    second = machine.run("cubesat-tui run --source - --no-trainer")
+    assert "attach" in second
+    assert "held by a running station" in line_of(machine.run("cubesat-tui doctor"), "locks")
+    station.kill()
+    station.wait(10)
+    assert (machine.mission / "station.lock").exists()
+    assert "free" in line_of(machine.run("cubesat-tui doctor"), "locks")
+    assert machine.send(machine.station(), 1) == {"confirmed": [["MY-SAT", 1, 1]]}
+
+
+def test_row_nothing_in_the_graphs(machine: Machine) -> None:
+    command = rows()["nothing in the graphs"]
+    station = machine.station()
+    machine.send(station, 0)
+    assert "newest frame" in until(lambda: line_of(machine.run(command), "data"), "newest frame")
+    station.send_signal(signal.SIGTERM)
+    station.wait(10)
+    said = until(lambda: line_of(machine.run(command), "data"), "no station")
+    assert "no station runs here, so nothing new comes" in said
