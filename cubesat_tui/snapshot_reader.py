@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from telemetry.store.directory import MissionDirectory
     from telemetry.store.rows import HealthRow, InvalidRule
 
-SILENT_S = 3.0
+SILENT_S = 2.0
 """A heartbeat older than this means that no station runs."""
-IDLE_S = 1.0
+IDLE_S = 0.5
 """Without news, ages are redrawn this often."""
 CONTACTS_S = 5.0
 EVENTS = 200
