@@ -150,7 +150,7 @@ def show(
     if failed is not None:
         refuse(f"the station failed: {type(failed).__name__}: {failed}; see {directory.log}", exit_code=1)
     if successor is not None:
-        click.echo(f"cubesat-tui: the station keeps running as process {successor}; cubesat-tui attaches to it")
+        click.echo(f"cubesat-tui: the station runs on as process {successor}")
     if not stopped:
         # The thread is a daemon and everything confirmed is durable: leaving now loses nothing.
         click.echo("cubesat-tui: the station did not stop in time; what was confirmed is stored", err=True)
