@@ -40,11 +40,11 @@ NAMED = {
 def record(home: Path) -> list[tuple[float, bytes]]:
     """Everything the console wrote, with its times."""
     program = [str(Path(sys.executable).parent / "cubesat-tui")]
-    environment = {"HOME": str(home), "XDG_DATA_HOME": str(home / ".local/share"), "CUBESAT_OPERATOR": "ann"}
+    environment = {"HOME": str(home), "XDG_DATA_HOME": str(home / ".local/share"), "CUBESAT_OPERATOR": "ann", "COLORTERM": ""}
     with PtyProgram(program, columns=COLUMNS, rows=ROWS, environment=environment, cwd=home) as console:
-        console.wait_for("KESTREL-1", 60)
+        console.wait_for("any key to start", 60)
         console.pump(5)
-        console.send("\r")
+        console.send(" ")
         console.wait_for("ANOM", 90)
         console.pump(4)
         for keys, pause in (("5", 3.0), ("\r", 5.0), ("\x1b", 1.0), ("a", 3.0), ("2", 3.0)):
@@ -92,7 +92,11 @@ def write_gif(output: list[tuple[float, bytes]], path: Path) -> None:
         stream.feed(NOISE.sub(b"", data))
         if b"\x1b[?1049l" in data:
             break  # the console has left its screen
-    palette = pictures[len(pictures) // 2].quantize(64, dither=Image.Dither.NONE)
+    samples = pictures[:: max(1, len(pictures) // 12)]
+    montage = Image.new("RGB", (pictures[0].width, pictures[0].height * len(samples)))
+    for i, picture in enumerate(samples):
+        montage.paste(picture, (0, i * picture.height))
+    palette = montage.quantize(96, dither=Image.Dither.NONE)
     frames = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     frames[0].save(
         path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=True, disposal=1
