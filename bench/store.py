@@ -6,7 +6,6 @@ the same frames per transaction; ours also finds duplicates, keeps the tracks an
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 import time
@@ -33,9 +32,9 @@ BUS = Bus("3u", tuple(Channel(f"eps.c{i}", f"Channel {i}") for i in range(CHANNE
 LAYOUT = BUS.layouts["hk"]
 
 
-def measure() -> list[Figure]:
-    """All figures; the size of the large store can be lowered with CUBESAT_TUI_BENCH_FRAMES."""
-    large = int(os.environ.get("CUBESAT_TUI_BENCH_FRAMES", LARGE))
+def measure(quick: bool = False) -> list[Figure]:
+    """All figures; `quick` takes a store of one million frames for the large one."""
+    large = LARGE // 10 if quick else LARGE
     with tempfile.TemporaryDirectory(prefix="cubesat-tui-bench-") as folder:
         figures = _ingest(Path(folder))
         small, _ = _pages(Path(folder) / "small.db", SMALL)
@@ -43,8 +42,10 @@ def measure() -> list[Figure]:
     return [
         *figures,
         Figure(f"page of 50 at {SMALL:,} frames, p50", small, "ms"),
-        Figure(f"page of 50 at {large:,} frames, p50", big, "ms", 1.0, beside=f"{small:.2f} ms at {SMALL:,}"),
-        Figure(f"page at {large:,} over page at {SMALL:,}", big / small, "x", 2.0, beside="keyset on both"),
+        Figure(
+            f"page of 50 at {large:,} frames, p50", big, "ms", at_most=1.0, beside=f"{small:.2f} ms at {SMALL:,}"
+        ),
+        Figure(f"page at {large:,} over page at {SMALL:,}", big / small, "x", at_most=2.0, beside="keyset on both"),
         *filters,
     ]
 
@@ -53,6 +54,8 @@ def _batch(first: int, n: int) -> FrameBatch:
     seq = np.arange(first, first + n, dtype=np.int64)
     zeros = np.zeros(n, dtype=np.int64)
     values = np.sin(seq[:, np.newaxis] / (100.0 + np.arange(CHANNELS)))
+    # The last channel swings within every block, so that no block can exclude a value between.
+    values[:, -1] = np.where(seq % 2, 1.0, -1.0) * (1 + seq % 7)
     return FrameBatch(LAYOUT, ("A",), zeros, zeros + 1, seq, T0 + seq * S, T0 + seq * S, zeros, values)
 
 
@@ -67,7 +70,7 @@ def _ingest(folder: Path, rounds: int = 3, size: int = 1000, batches: int = 60) 
     beside = f"raw executemany {statistics.median(raw):,.0f} frames/s"
     return [
         Figure("FrameBatch to committed", statistics.median(ours), "frames/s", beside=beside),
-        Figure("FrameBatch to committed over raw apsw", ratio, "x", 0.6, at_most=False, beside=beside),
+        Figure("FrameBatch to committed over raw apsw", ratio, "x", at_least=0.6, beside=beside),
     ]
 
 
@@ -139,14 +142,16 @@ def _pages(path: Path, frames: int) -> tuple[float, list[Figure]]:
     excluded = statistics.median(_ms(lambda: reader.page(parse("eps.c3 > 2", mission))) for _ in range(5))
     flagged = statistics.median(_ms(lambda: reader.page(parse("anomaly", mission))) for _ in range(5))
     scanned = min(frames, 200_000)
-    text = f"eps.c3 > 0.9999999 and eps.c4 < -0.99 and time >= {iso(T0 + (frames - scanned) * S)}"
+    text = f"eps.c{CHANNELS - 1} = 0.5 and time >= {iso(T0 + (frames - scanned) * S)}"
     scan = _ms(lambda: reader.page(parse(text, mission)))
     plot = statistics.median(_ms(lambda: reader.series("A", "eps.c3", T0, T0 + frames * S, 240)) for _ in range(3))
     reader.close()
     return page, [
-        Figure(f"filter on a channel at {frames:,}, blocks exclude all", excluded, "ms", 100.0),
+        Figure(f"filter on a channel at {frames:,}, blocks exclude all", excluded, "ms", at_most=100.0),
         Figure(f"filter `anomaly` at {frames:,}, first 50", flagged, "ms"),
-        Figure("filter on a channel that blocks cannot exclude", scanned / scan * 1000, "frames/s", 400_000, False),
+        Figure(
+            "filter on a channel that blocks cannot exclude", scanned / scan * 1000, "frames/s", at_least=400_000
+        ),
         Figure(f"plot of all {frames:,} frames in 240 bins", plot, "ms"),
     ]
 

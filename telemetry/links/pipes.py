@@ -8,6 +8,7 @@ bytes on their way: when the loop does not keep up nothing more is read, and the
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import os
 import select
@@ -26,7 +27,8 @@ class InputPipe:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._wake_out, self._wake_in = os.pipe()
-        self._closed = False
+        self._lock = threading.Lock()
+        self._ended = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Bytes as they come, until end of file or `close`."""
@@ -41,29 +43,32 @@ class InputPipe:
             self.close()
 
     def _read(self, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[bytes]) -> None:
-        while True:
-            ready, _, _ = select.select([self._descriptor, self._wake_out], [], [])
-            if self._wake_out in ready:
-                chunk = b""
-            else:
-                try:
-                    chunk = os.read(self._descriptor, CHUNK_BYTES)
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    chunk = b""
-            try:
+        chunk = b"x"
+        # The loop may be gone: then nobody waits for the rest either.
+        with contextlib.suppress(RuntimeError, asyncio.CancelledError, concurrent.futures.CancelledError):
+            while chunk:
+                chunk = self._next()
                 asyncio.run_coroutine_threadsafe(queue.put(chunk), loop).result()
-            except (RuntimeError, asyncio.CancelledError):
-                return
-            if not chunk:
-                return
+        with self._lock:
+            self._ended = True
+            os.close(self._wake_out)
+            os.close(self._wake_in)
+
+    def _next(self) -> bytes:
+        """The next bytes; empty at end of file, after `close`, and when the descriptor fails."""
+        while True:
+            try:
+                ready, _, _ = select.select([self._descriptor, self._wake_out], [], [])
+                return b"" if self._wake_out in ready else os.read(self._descriptor, CHUNK_BYTES)
+            except BlockingIOError:
+                continue
+            except (OSError, ValueError):
+                return b""
 
     def close(self) -> None:
         """Stop reading; what was read already is still delivered."""
-        if not self._closed:
-            self._closed = True
-            with contextlib.suppress(OSError):
+        with self._lock:
+            if not self._ended:
                 os.write(self._wake_in, b"x")
 
 

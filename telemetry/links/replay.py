@@ -206,7 +206,9 @@ class ReplaySource:
                 if due > now and waiting:
                     yield self._batch(waiting)
                     waiting = []
-                if due > now and not await self._sleep(due - now):
+                # Storing the batch took time of its own, which is no reason to fall behind the file.
+                wait = due - self._clock.monotonic()
+                if wait > 0 and not await self._sleep(wait):
                     break
             waiting.append(row)
             if len(waiting) >= CHUNK:

@@ -147,8 +147,8 @@ class StreamSource:
 
     async def committed(self, batch: FrameBatch) -> None:
         """Tell upstream that these frames survive whatever happens now."""
-        names = (batch.satellites[i] for i in batch.satellite.tolist())
-        places: list[tuple[str, int, int]] = list(zip(names, batch.boot.tolist(), batch.seq.tolist(), strict=True))
+        rows: list[tuple[int, int, int]] = np.stack([batch.satellite, batch.boot, batch.seq], axis=1).tolist()
+        places = [(batch.satellites[satellite], boot, seq) for satellite, boot, seq in rows]
         self._output.write(msgspec.json.encode({"confirmed": places}) + b"\n")
         if self._ending:
             # The process is about to end, and the thread that writes would end with it.

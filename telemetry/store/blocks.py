@@ -48,7 +48,7 @@ class Blocks:
         packed = np.concatenate([floats, integers.view("<f8")], axis=1)
         return [block.tobytes() for block in packed]
 
-    def take(self, rows: Bools) -> Blocks:
+    def take(self, rows: Bools | slice) -> Blocks:
         return Blocks(
             self.first_id[rows],
             self.last_id[rows],

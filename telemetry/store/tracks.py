@@ -82,7 +82,7 @@ class Track:
         self.fine_span = max(self.fine_span, int((blocks.t1 - blocks.t0).max()))
         coarse: list[Blocks] = []
         for i in range(len(blocks)):
-            self.fine.append(blocks.take(np.arange(len(blocks)) == i))
+            self.fine.append(blocks.take(slice(i, i + 1)))
             if len(self.fine) == _PER_COARSE:
                 merged = merge_blocks(join_blocks(self.fine))
                 self.coarse_span = max(self.coarse_span, int(merged.t1[0] - merged.t0[0]))

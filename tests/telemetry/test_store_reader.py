@@ -32,60 +32,51 @@ def mission(tmp_path) -> Mission:
     return Mission(tmp_path, (Satellite("A", "3u"), Satellite("B", "3u")), {"3u": BUS})
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Blocks of 4 and 16 frames, so that small examples have blocks of both kinds and frames outside them."""
-    for module in (blocks, tracks):
-        monkeypatch.setattr(module, "FINE", 4)
-        monkeypatch.setattr(module, "COARSE", 16)
-    monkeypatch.setattr(tracks, "_PER_COARSE", 4)
-
-
-values = st.one_of(st.integers(-5, 5).map(float), st.sampled_from([float("nan"), -99.0, 5000.0]))
-frames = st.lists(
-    st.tuples(
-        st.sampled_from("AB"),
-        st.sampled_from(["hk", "pld"]),
-        st.integers(0, 60),
-        values,
-        st.sampled_from([1.0, 3.0, 2.0]),
-        st.booleans(),
-        st.sampled_from([None, 0, 0, 1, 2]),
-    ),
-    max_size=90,
-)
+def random_frames(seed: int, n: int, disorder: float) -> list[tuple]:
+    """(satellite, packet, t, value, mode, stored, state): two a time unit, some of them out of order."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for i in range(n):
+        t = int(draw.integers(0, n // 2 + 1)) if draw.random() < disorder else i // 2
+        value = float(draw.choice([np.nan, -99.0, 5000.0])) if draw.random() < 0.1 else float(draw.integers(-5, 6))
+        state = [None, 0, 0, 0, 1, 2][int(draw.integers(6))]
+        satellite = "AB"[int(draw.random() < 0.2)]
+        packet = ["hk", "pld"][int(draw.random() < 0.3)]
+        rows.append((satellite, packet, t, value, float(draw.choice([1.0, 3.0, 2.0])), draw.random() < 0.1, state))
+    return rows
 
 
 class Stored:
-    """A store of random frames, and the same frames as plain rows."""
+    """A store of random frames, and the same frames as plain rows (t, id, satellite, packet, value, ...)."""
 
     def __init__(self, path, rows, cuts, restart, rule):
         self.rows = []
-        writer = StoreWriter(path, ManualClock(0), rule)
-        for seq, (satellite, packet, t, value, mode, stored, state) in enumerate(rows):
-            self.rows.append((t, seq + 1, satellite, packet, value, mode, stored, state))
+        writer = opened(path, rule)
         start = 0
         for cut in [*sorted(cuts), len(rows)]:
-            part = self.rows[start:cut]
-            start = max(start, cut)
-            # One batch a run of one packet, so that ids follow the order of the list.
-            for packet, run in runs(part):
-                writer.append([scored(packet, run)], [], {})
-                if restart:
-                    writer.close()
-                    writer = StoreWriter(path, ManualClock(0), rule)
+            part, start = rows[start:cut], max(start, cut)
+            batches = []
+            for packet in ("hk", "pld"):
+                # Ids follow the order in which frames are handed over: packet by packet in each append.
+                run = []
+                for satellite, kind, t, value, mode, stored, state in part:
+                    if kind == packet:
+                        run.append((t, len(self.rows) + 1, satellite, packet, value, mode, stored, state))
+                        self.rows.append(run[-1])
+                if run:
+                    batches.append(scored(packet, run))
+            writer.append(batches, [], {})
+            if restart:
+                writer.close()
+                writer = opened(path, rule)
         writer.close()
         self.reader = StoreReader(path, rule)
 
 
-def runs(rows):
-    grouped = []
-    for row in rows:
-        if grouped and grouped[-1][0] == row[3]:
-            grouped[-1][1].append(row)
-        else:
-            grouped.append((row[3], [row]))
-    return grouped
+def opened(path, rule) -> StoreWriter:
+    writer = StoreWriter(path, ManualClock(0), rule)
+    writer._connection.pragma("synchronous", "off")
+    return writer
 
 
 def scored(packet, rows):
@@ -104,19 +95,20 @@ def scored(packet, rows):
 
 
 def stores(function):
-    return given(frames, st.lists(st.integers(0, 90), max_size=3), st.booleans(), st.data())(function)
+    rows = st.builds(random_frames, st.integers(0, 2**32), st.integers(0, 300), st.sampled_from([0.0, 0.02, 0.3]))
+    return given(rows, st.lists(st.integers(0, 300), max_size=4), st.booleans(), st.data())(function)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @stores
 def test_a_series_keeps_every_extreme_the_last_value_and_the_count(
     tmp_path_factory, small_blocks_once, mission_once, rows, cuts, restart, data
 ):
     rule = invalid_rule(mission_once)
     store = Stored(tmp_path_factory.mktemp("s") / "telemetry.db", rows, cuts, restart, rule)
-    for _ in range(4):
-        t0 = data.draw(st.integers(-5, 60))
-        t1 = data.draw(st.integers(t0 + 1, 70))
+    for _ in range(6):
+        t0 = data.draw(st.integers(-5, 150))
+        t1 = data.draw(st.integers(t0 + 1, 160))
         bins = data.draw(st.integers(1, 12))
         channel, packet, column = data.draw(
             st.sampled_from([("eps.bat_v", "hk", 4), ("obc.mode", "hk", 5), ("pld.dist_s", "pld", 4)])
@@ -125,7 +117,6 @@ def test_a_series_keeps_every_extreme_the_last_value_and_the_count(
         width = found.bin_ns
         assert found.t_ns[0] <= t0 < found.t_ns[0] + width
         assert found.t_ns[-1] <= t1 - 1 < found.t_ns[-1] + width
-        assert bins <= len(found.t_ns) * 1 + bins
         assert len(found.t_ns) <= bins + 1
         definition = BUS.by_name[channel]
         for i, begin in enumerate(found.t_ns.tolist()):
@@ -193,7 +184,7 @@ def expected(store, mission, query):
     return [row for row, keep in zip(rows, query.mask(columns), strict=True) if keep]
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @stores
 def test_pages_and_selections_hold_exactly_the_rows_of_the_filter_in_order(
     tmp_path_factory, small_blocks_once, mission_once, rows, cuts, restart, data
