@@ -381,7 +381,10 @@ async def test_later_about_two_faults_an_hour_and_none_when_quiet(
     day = (created_s * S, (created_s + 86_400) * S)
     loud = SimSource(make_mission(), None, clock).faults(*day)
     assert 1.6 * 24 <= len(loud) <= 2.4 * 24
-    assert {fault.kind for fault in loud} == {"bias", "panel_loss"}
+    later = [fault for fault in loud if fault.start_s > created_s + 1_800]
+    kinds = [fault.kind for fault in later]
+    assert min(kinds.count("bias"), kinds.count("panel_loss")) >= 0.7 * 24
+    assert len(set(loud)) == len(loud)
     anew = SimSource(make_mission(), None, clock)
     by_ten_minutes = {
         fault for t in range(created_s, created_s + 86_400, 600) for fault in anew.faults(t * S, (t + 600) * S)
