@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from telemetry.dictionary import Bus, Channel, LimitSet
+from telemetry.dictionary import Bus, Channel, LimitSet, Pair
 from telemetry.frame import Float64s, Frame, Quality
 from telemetry.freshness import is_invalid
 
@@ -144,7 +144,11 @@ class LimitMonitor:
         self.context: dict[str, float] = {}
         """Newest valid value of each context channel."""
         self._watches = {
-            channel.name: (channel, _Watch(deque(maxlen=max(channel.min_violations, channel.min_conformance))))
+            channel.name: (
+                channel,
+                _Watch(deque(maxlen=max(channel.min_violations, channel.min_conformance))),
+                *_calm_band(channel),
+            )
             for channel in bus.channels
             if channel.limits
         }
@@ -164,8 +168,13 @@ class LimitMonitor:
                 self.context[name] = sample[name]
         found: list[Transition] = []
         for name, value in sample.items():
-            channel, watch = self._watches.get(name, (None, None))
-            if channel is None or watch is None or is_invalid(channel, value):
+            entry = self._watches.get(name)
+            if entry is None:
+                continue
+            channel, watch, low, high = entry
+            if low <= value <= high and not watch.count and not watch.state:
+                continue
+            if is_invalid(channel, value):
                 continue
             limits = channel.limit_set(self.context)
             change = None if limits is None else _step(channel, watch, limits, value)
@@ -175,21 +184,33 @@ class LimitMonitor:
 
     def ongoing(self) -> list[Transition]:
         """Every channel that is out of limits now, with its newest value, worst value and count."""
-        return [_transition(channel, watch, True) for channel, watch in self._watches.values() if watch.state]
+        return [_transition(channel, watch, True) for channel, watch, _, _ in self._watches.values() if watch.state]
 
     def resume(self, channel: str, level: Level, side: int, count: int, worst: float) -> bool:
         """Take up an episode that was open when the station ended, so that its return is noticed.
 
         False, and nothing done, for a channel without limits.
         """
-        _, watch = self._watches.get(channel, (None, None))
-        if watch is None or level < Level.WATCH or not side:
+        entry = self._watches.get(channel)
+        if entry is None or level < Level.WATCH or not side:
             return False
+        watch = entry[1]
         watch.forget()
         watch.state, watch.count, watch.value = int(level) * side, count, worst
         watch.result = Result(level, side)
         watch.low, watch.high = (worst, -math.inf) if side < 0 else (math.inf, worst)
         return True
+
+
+def _calm_band(channel: Channel) -> Pair:
+    """Bounds between which a value is in limits in every context.
+
+    Nearly every sample lies there. While the channel is calm it changes nothing, whether it is valid or not.
+    """
+    bounds = [limits.bounds(level.name.lower()) for limits in channel.limits for level in _WORST_FIRST]
+    pairs = [pair for pair in bounds if pair is not None]
+    low = max((pair[0] for pair in pairs), default=-math.inf)
+    return low, min((pair[1] for pair in pairs), default=math.inf)
 
 
 def _transition(channel: Channel, watch: _Watch, entered: bool) -> Transition:

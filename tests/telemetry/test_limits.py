@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from telemetry.dictionary import Bus, Channel, LimitSet
 from telemetry.frame import Frame, Quality
+from telemetry.freshness import is_invalid
 from telemetry.limits import DISABLED, Level, LimitMonitor, Transition, check, check_set, levels
 
 SPEED = Channel(
@@ -22,7 +23,7 @@ SPEED = Channel(
         LimitSet(watch=(-400, 4000), warning=(-500, 5000), critical=(-600, 6000), severe=(-700, 7000)),
     ),
 )
-MODE = Channel("obc.mode", "Mode", enum=((1, "SAFE"), (3, "NOMINAL")))
+MODE = Channel("obc.mode", "Mode", enum=((0, "BOOT"), (1, "SAFE"), (3, "NOMINAL")))
 BUS = Bus("b", (SPEED, MODE), context=("obc.mode",))
 
 
@@ -212,3 +213,25 @@ def test_a_state_is_entered_and_left_by_the_rule(values: list[float], bad: int, 
                 state = milder * sign
         shown = [int(change.result.level) * change.result.side for change in one.ongoing()]
         assert shown == ([state] if state else [])
+
+
+@given(
+    st.lists(st.sampled_from([-20.0, -3.0, 0.0, 5.0, 5.5, 15.0, 50.0, math.inf, -math.inf, math.nan]), max_size=25),
+    st.sampled_from([(), (5.0,), (50.0,)]),
+    st.sampled_from([None, (-10.0, 20.0), (1.0, 100.0)]),
+    st.booleans(),
+)
+def test_a_calm_channel_is_judged_like_any_other(
+    values: list[float], sentinels: tuple[float, ...], valid: tuple[float, float] | None, safe: bool
+) -> None:
+    """Values that leave out the invalid ones give the same transitions as values that a monitor has to sort out."""
+    sets = (LimitSet(when="obc.mode = 1", warning=(4, math.inf)), LimitSet(warning=(-math.inf, 10)))
+    context = {"obc.mode": float(safe)}
+    judged = Channel("a.b", "A", limits=sets, valid=valid, sentinels=sentinels, min_violations=2, min_conformance=2)
+    one = LimitMonitor(Bus("b", (judged, MODE), ("obc.mode",)))
+    found = [int(change.result.level) for value in values for change in one.step({"a.b": value, **context})]
+    twin = Channel("a.b", "A", limits=sets, min_violations=2, min_conformance=2)
+    plain = LimitMonitor(Bus("b", (twin, MODE), ("obc.mode",)))
+    plain.context.update(context)
+    sound = [value for value in values if not is_invalid(judged, value)]
+    assert found == [int(change.result.level) for value in sound for change in plain.step({"a.b": value})]
