@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from telemetry.clock import NS_PER_S, iso
 from telemetry.dictionary import MissionError
 
 if TYPE_CHECKING:
+    from telemetry.clock import Clock
     from telemetry.store.directory import MissionDirectory
 
 PACKAGES = ("textual", "numpy", "apsw", "msgspec", "sgp4", "scikit-learn", "mlflow", "pyarrow")

@@ -119,7 +119,7 @@ class Ingest:
         await self._idle.wait()
 
     async def finish(self) -> None:
-        """Commit what is still here, once, after `run` was cancelled. What a full disk keeps out is not confirmed."""
+        """Commit what is still here, once `run` was cancelled. What a full disk keeps out is not confirmed."""
         while True:
             work = self._stuck or self._judged(self._queue.take_now())
             if not work:

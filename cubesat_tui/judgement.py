@@ -1,4 +1,4 @@
-"""What a batch means: validity, limits, score, alarms, gaps. Called once for each batch, in the order of arrival."""
+"""What a batch means: validity, limits, score, alarms, gaps. Called once a batch, in the order of arrival."""
 
 from __future__ import annotations
 

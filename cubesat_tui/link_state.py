@@ -19,7 +19,7 @@ DOWN_AFTER_S = 60.0
 
 @dataclass
 class _Newest:
-    """The newest frame of one packet: generation and reception time (UTC ns), and reception on the monotonic clock."""
+    """Newest frame of a packet: generation and reception time (UTC ns), and reception on the monotonic clock."""
 
     t_ns: int
     received_ns: int

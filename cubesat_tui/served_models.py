@@ -44,7 +44,7 @@ class ServedModels:
         self._clock = clock
 
     def restore(self, runs: Sequence[RunRow]) -> list[Event]:
-        """Load what was promoted last; `runs` newest first. A model that is refused makes room for the one before."""
+        """Load what was promoted last; `runs` newest first. A refused model makes room for the one before."""
         told: list[Event] = []
         self.newest_run = runs[0] if runs else None
         for run in runs:

@@ -1,8 +1,8 @@
 """A station: one running mission. Sources, ingest, monitoring and the trainer child, supervised on one event loop.
 
 Everything here, the store writer and the scoring included, belongs to the loop's thread. Who may run a mission is
-decided by the kernel's lock on `station.lock` and by nothing else. What a station knows it tells through the mission
-store; a console, even in the same process, reads it there.
+decided by the kernel's lock on `station.lock` and by nothing else. What a station knows it tells through the
+mission store; a console, even in the same process, reads it there.
 """
 
 from __future__ import annotations
@@ -177,7 +177,12 @@ class Station:
             self.child = trainer_child(self.directory, self.trainer_view, clock)
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
-        loops = [self._pull(), self._poll_inbox(), self._heartbeat(), self._follow_contacts()]
+        loops: list[Coroutine[Any, Any, None]] = [
+            self._pull(),
+            self._poll_inbox(),
+            self._heartbeat(),
+            self._follow_contacts(),
+        ]
         if self.history_progress is not None:
             loops.append(self._write_history())
         return loops

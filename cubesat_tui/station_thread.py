@@ -46,7 +46,7 @@ class StationThread:
             raise self.failure
 
     def stop(self, timeout: float = STOP_TIMEOUT_S) -> bool:
-        """Stop source, commit, close children, let go of the mission. False when that took longer than `timeout`."""
+        """Stop source, commit, close children, let go of the mission. False when it takes longer than `timeout`."""
         loop, station = self._loop, self._station
         if loop is not None and station is not None and self._thread.is_alive():
             try:

@@ -86,7 +86,7 @@ def freshness(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def alarm_object(alarm: Alarm) -> dict[str, Any]:
-    """An open alarm for `alarms --json`. Times are ISO-8601, values in the channel's unit (scores for an anomaly)."""
+    """An open alarm for `alarms --json`: times are ISO-8601, values in its unit, scores for an anomaly."""
     return {
         "satellite": alarm.satellite,
         "subject": alarm.subject,

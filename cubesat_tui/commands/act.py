@@ -18,6 +18,7 @@ from cubesat_tui.commands.options import (
     print_json,
     refuse,
 )
+from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
     from telemetry.alarms import Alarm, Event
@@ -64,7 +65,7 @@ def ack(
         print_json({"acknowledged": [one["subject"] for one in outcomes if one["done"]], "outcomes": outcomes})
     else:
         for one in outcomes:
-            click.echo(f"{one['subject']}: {one['text']}", err=not one["done"])
+            click.echo(plain_text(f"{one['subject']}: {one['text']}", 400), err=not one["done"])
         if not outcomes:
             click.echo("no alarm waits for an acknowledgement")
     if any(not one["done"] for one in outcomes):

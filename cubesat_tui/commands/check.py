@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cubesat_tui.commands.options import load_mission, mission_option, mission_path_of
+from cubesat_tui.commands.options import load_mission, mission_option, mission_path_of, say
 
 
 @click.command()
@@ -19,4 +19,4 @@ def check(context: click.Context, path: Path | None, mission_path: Path | None) 
     for satellite in mission.satellites:
         bus = mission.bus_of(satellite.name)
         limits = sum(1 for channel in bus.channels if channel.limits)
-        click.echo(f"{satellite.name}: {len(bus.channels)} channels, {limits} with limits, ok")
+        say(f"{satellite.name}: {len(bus.channels)} channels, {limits} with limits, ok")

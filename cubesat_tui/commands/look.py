@@ -15,6 +15,7 @@ from cubesat_tui.commands.options import (
     open_directory,
     print_json,
     refuse,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -41,13 +42,13 @@ def status(context: click.Context, mission_path: Path | None, as_json: bool) -> 
         print_json(found)
         return
     age = found["freshness"]["age_s"]
-    click.echo(f"{found['satellite']}{' SIM' if found['simulated'] else ''}  {found['mission']}")
-    click.echo(f"link    {found['link']} {found['link_detail']}")
-    click.echo(f"data    {'nothing received' if age is None else f'{age:.1f} s old'}, {found['frames']:,} frames")
-    click.echo(f"refused {_counts(found['refused'])}")
-    click.echo(f"model   {_model(found)}")
-    click.echo(f"alarms  {_counts(found['alarms'])}")
-    click.echo(f"store   {found['store_bytes'] / (1 << 20):.1f} MiB")
+    say(f"{found['satellite']}{' SIM' if found['simulated'] else ''}  {found['mission']}")
+    say(f"link    {found['link']} {found['link_detail']}")
+    say(f"data    {'nothing received' if age is None else f'{age:.1f} s old'}, {found['frames']:,} frames")
+    say(f"refused {_counts(found['refused'])}")
+    say(f"model   {_model(found)}")
+    say(f"alarms  {_counts(found['alarms'])}")
+    say(f"store   {found['store_bytes'] / (1 << 20):.1f} MiB")
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -86,7 +87,7 @@ def alarms(context: click.Context, mission_path: Path | None, as_json: bool) -> 
         print_json({"alarms": objects})
         return
     for one in objects:
-        click.echo(f"{one['word']:9} {one['severity']:9} {one['raised']}  {one['satellite']}  {one['text']}")
+        say(f"{one['word']:9} {one['severity']:9} {one['raised']}  {one['satellite']}  {one['text']}")
     if not objects:
         click.echo("no alarm open")
 
@@ -111,7 +112,7 @@ def events(context: click.Context, mission_path: Path | None, as_json: bool, lim
         return
     for one in found:
         who = f" ({one['actor']})" if one["actor"] else ""
-        click.echo(f"{one['at']}  {one['kind']:20} {one['subject']}: {one['text']}{who}")
+        say(f"{one['at']}  {one['kind']:20} {one['subject']}: {one['text']}{who}")
 
 
 def _directory(context: click.Context, mission_path: Path | None) -> MissionDirectory:

@@ -26,7 +26,8 @@ class Refusal(click.ClickException):
 
     def __init__(self, *lines: str, exit_code: int = 2) -> None:
         super().__init__("\n".join(lines))
-        self.exit_code = exit_code
+        # click reads it from the instance, and declares it for the class.
+        self.__dict__["exit_code"] = exit_code
 
     def show(self, file: Any = None) -> None:
         """Write the sentences to stderr, each behind the program's name."""
@@ -122,8 +123,16 @@ def load_mission(path: Path) -> Mission:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout; NaN and infinity become null, which JSON can hold."""
-    click.echo(json.dumps(finite(value), ensure_ascii=False, separators=(", ", ": ")))
+    """One JSON object on stdout, in ASCII so that a terminal that shows it can obey nothing in it.
+
+    NaN and infinity become null, which JSON can hold.
+    """
+    click.echo(json.dumps(finite(value)))
+
+
+def say(line: str) -> None:
+    """One line for a person; nothing in it can steer the terminal."""
+    click.echo(plain_text(line, 1000))
 
 
 def finite(value: Any) -> Any:

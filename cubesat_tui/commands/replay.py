@@ -19,7 +19,6 @@ from cubesat_tui.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from telemetry.dictionary import Mission
     from telemetry.store.directory import MissionDirectory
 
 
@@ -65,9 +64,8 @@ def replay(
 
     With a terminal the console opens on it; without one, and with --headless, it ends with the file.
     """
-    from telemetry.links.replay import ReplaySource
-
     from telemetry.clock import SystemClock
+    from telemetry.links.replay import ReplayRefused, ReplaySource
     from telemetry.links.source import Source
 
     if not file.is_file():
@@ -126,7 +124,7 @@ def replay_directory(path: Path, map_path: Path) -> MissionDirectory:
     text = map_path.read_bytes() if map_path.is_file() else (map_path / "mission.toml").read_bytes()
     if directory.toml.exists():
         mission = load_mission(path)
-        if mission.source.kind != "csv" or holds_live_data(directory, mission):
+        if mission.source.kind != "csv" or holds_live_data(directory):
             refuse(
                 f"{path}: this mission holds live data, a replay does not enter it; choose another --mission DIR"
             )
@@ -145,7 +143,7 @@ def replay_directory(path: Path, map_path: Path) -> MissionDirectory:
     return directory
 
 
-def holds_live_data(directory: MissionDirectory, mission: Mission) -> bool:
+def holds_live_data(directory: MissionDirectory) -> bool:
     """Whether any frame in the store came from something else than a recorded file."""
     from telemetry.frame import Quality
     from telemetry.store.errors import StoreError
@@ -158,7 +156,7 @@ def holds_live_data(directory: MissionDirectory, mission: Mission) -> bool:
     except StoreError as error:
         refuse(str(error), exit_code=1)
     try:
-        newest = [frame for name in mission.by_name for frame in reader.newest_any(name).values()]
+        newest = [frame for name in reader.satellites() for frame in reader.newest_any(name).values()]
     finally:
         reader.close()
     return any(not frame.quality & Quality.REPLAYED for frame in newest)
