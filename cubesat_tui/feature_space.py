@@ -99,20 +99,29 @@ class FeatureSpace:
     def deviations(self, row: int, most: int = 5) -> list[tuple[str, float, float, float]]:
         """(channel, value, usual, sigma) of a row against the usual rows of its mode drawn here, furthest first.
 
-        Usual is the median, sigma the distance in units of 1.4826 x the median absolute deviation.
+        Usual is the median, sigma the distance in units of 1.4826 x the median absolute deviation, which is never
+        taken as less than the channel's resolution.
         """
         usual = ~self.anomalous & (self.mode == self.mode[row])
         if int(usual.sum()) < 10:
             return []
         middle = np.nanmedian(self.values[usual], axis=0)
         spread = 1.4826 * np.nanmedian(np.abs(self.values[usual] - middle), axis=0)
-        floor = 1e-9 + 1e-6 * np.abs(middle)
-        sigma = np.abs(self.values[row] - middle) / np.maximum(spread, floor)
+        sigma = np.abs(self.values[row] - middle) / np.maximum(spread, _resolution(self.values[usual]))
         order = np.argsort(-np.nan_to_num(sigma))[:most]
         return [
             (self.channels[i], float(self.values[row, i]), float(middle[i]), float(sigma[i]))
             for i in order.tolist()
         ]
+
+
+def _resolution(values: Float64s) -> Float64s:
+    """Smallest step between two values of each column: a quantised channel often stands still for minutes."""
+    out = np.empty(values.shape[1])
+    for i, column in enumerate(values.T):
+        steps = np.diff(np.unique(column[np.isfinite(column)]))
+        out[i] = steps[steps > 0].min(initial=np.inf)
+    return np.where(np.isfinite(out), out, 1.0)
 
 
 class ServedModel:

@@ -54,12 +54,12 @@ class Scale:
         return (points - self.centre) / self.half
 
 
-def scale_of(points: Float64s, reach: float = 1.35) -> Scale:
+def scale_of(points: Float64s, reach: float = 1.1) -> Scale:
     """The scale that shows the bulk of `points` (n, 3) within the unit sphere.
 
     The half-range of an axis spans its 1st to 99th percentile; `reach` leaves a margin for what lies outside. One
     frame a thousand sigma away must not squash the picture, so the scale does not stretch for it: such a point is
-    drawn at the edge (`plane`). A flat axis gets a half-range of 1, rows that are not finite are ignored.
+    drawn in the rim (`plane`). A flat axis gets a half-range of 1, rows that are not finite are ignored.
     """
     finite = points[np.isfinite(points).all(axis=1)]
     if not len(finite):
@@ -78,17 +78,27 @@ class Plane:
     depth: Float64s
     """Shape (n,); larger is nearer to the viewer."""
     beyond: npt.NDArray[np.bool_]
-    """Shape (n,); the point lies outside the picture and was moved to its edge."""
+    """Shape (n,); the point lies outside the scale and is drawn in the rim."""
+
+
+CORE = 0.8
+"""Part of the picture, from its middle, that is to scale; what is further out shares the rim around it."""
 
 
 def plane(points: Float64s, view: View, scale: Scale) -> Plane:
-    """Project `points` (n, 3) orthographically; a point outside keeps its direction and sits on the edge."""
+    """Project `points` (n, 3) orthographically.
+
+    A point outside the scale keeps its direction and its rank: the rim is logarithmic, its outer edge is the point
+    furthest away.
+    """
     turned = scale.apply(points) @ view.matrix.T
     xy = turned[:, :2]
-    furthest = np.abs(xy).max(axis=1, initial=0.0)
-    beyond = furthest > 1.0
-    held = xy / np.where(beyond, furthest, 1.0)[:, None]
-    return Plane(held, turned[:, 2], beyond)
+    far = np.abs(xy).max(axis=1, initial=0.0)
+    beyond = far > 1.0
+    outermost = max(float(far.max(initial=0.0)), 2.0)
+    rim = CORE + (1.0 - CORE) * np.log(np.where(beyond, far, 1.0)) / np.log(outermost)
+    factor = np.where(beyond, rim / np.where(beyond, far, 1.0), CORE)
+    return Plane(xy * factor[:, None], turned[:, 2], beyond)
 
 
 def cross(view: View) -> Float64s:

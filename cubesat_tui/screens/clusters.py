@@ -337,7 +337,7 @@ class ClustersScreen(MissionScreen):
         if not self.wide:
             lines = (*lines, (), *axes)
         if self.scatter.beyond:
-            lines = (*lines, row((f"{count_text(self.scatter.beyond)} beyond the edge", "dim")))
+            lines = (*lines, row((f"{count_text(self.scatter.beyond)} off the scale, in the rim", "dim")))
         detail.draw(lines)
 
     def _empty_rows(self, snapshot: Snapshot, size: int) -> tuple[Row, ...]:

@@ -20,16 +20,21 @@ from textual_plotext.plot import Plot
 from cubesat_tui.drawing.numbers import nice_step
 from cubesat_tui.drawing.run_history import Curve, time_ticks
 
-TICK_COLUMNS = 14
+TICK_COLUMNS = 10
 """Columns of the chart that a time label gets."""
 
 
 def y_ticks(low: float, high: float, most: int) -> list[float]:
-    """Round values within [low, high]: about `most` of them, and never fewer than one."""
+    """Round values within [low, high]: about `most` of them, more rather than a single one."""
     if high <= low:
         return [low]
-    step = nice_step((high - low) / max(1, most))
-    ticks = [round(k * step, 12) + 0.0 for k in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)]
+    ticks: list[float] = []
+    for wish in range(max(1, most), 2 * most + 3):
+        step = nice_step((high - low) / wish)
+        first, last = math.ceil(low / step), math.floor(high / step + 1e-9)
+        ticks = [round(k * step, 12) + 0.0 for k in range(first, last + 1)]
+        if len(ticks) > 1:
+            break
     return ticks or [low]
 
 
@@ -98,9 +103,9 @@ class TrendChart(PlotextPlot):
         # Seconds since the start of the axis: plotext measures with floats of the size of what it is given.
         start = x_range[0]
         x = [at - start for at in curve.x]
-        marker = "*" if self._ascii else "braille"
+        marker = "*" if self._ascii else "hd"
         if curve.kind == "bars":
-            for at, value in bars(x, curve.y, (x_range[1] - start) / (2 * width)):
+            for at, value in bars(x, curve.y, (x_range[1] - start) / (2 * (width - 6))):
                 plot.plot([at, at], [0.0, value], marker=marker, color=trace)
         elif len(x) == 1 or curve.kind == "points":
             plot.scatter(x, list(curve.y), marker=marker, color=trace)

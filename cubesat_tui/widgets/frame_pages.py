@@ -16,6 +16,9 @@ from telemetry.store.rows import Key, LedgerRow, Page
 
 PAGE = 100
 KEEP = 8
+"""Rows of this many full pages are kept."""
+MOST_WANTED = (KEEP - 2) * PAGE
+"""Rows that may be wanted at once: the pages they touch fit into what is kept, so reading them comes to an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,8 @@ class FramePages:
 
     @property
     def held(self) -> int:
-        """Pages whose rows are in memory."""
-        return len(self._held)
+        """Rows in memory."""
+        return sum(map(len, self._held.values()))
 
     def row(self, index: int) -> LedgerRow | None:
         """Row `index`, None while its page is not in memory."""
@@ -80,7 +83,11 @@ class FramePages:
         return self._held.get(self._place(index)[0], ())
 
     def wanted(self, first: int, last: int) -> Ask | None:
-        """The next page to read so that rows `first` to `last` can be shown, None when all are here."""
+        """The next page to read so that rows `first` to `last` can be shown, None when all are here.
+
+        At most `MOST_WANTED` rows from `first` on are looked at.
+        """
+        last = min(last, first + MOST_WANTED - 1)
         for index in range(max(0, first), min(last + 1, self.known)):
             number, _ = self._place(index)
             if number not in self._held:
@@ -117,7 +124,7 @@ class FramePages:
         self._count()
 
     def prepend(self, rows: Sequence[LedgerRow]) -> None:
-        """Put rows that are newer than row 0 in front of it, newest first."""
+        """Put rows that are newer than row 0 in front of it, newest first, at most `PAGE` of them."""
         if not rows:
             return
         front = self._held.get(0)
@@ -133,7 +140,7 @@ class FramePages:
     def _hold(self, number: int, rows: list[LedgerRow]) -> None:
         self._held[number] = rows
         self._held.move_to_end(number)
-        while len(self._held) > KEEP:
+        while self.held > KEEP * PAGE and len(self._held) > 1:
             self._held.popitem(last=False)
 
     def _count(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cubesat_tui.drawing.projection import View, cross, plane, scale_of
+from cubesat_tui.drawing.projection import CORE, View, cross, plane, scale_of
 from cubesat_tui.drawing.scatter_canvas import ANOMALY, AXES, NEWEST, SELECTED, TRAIL, Cloud, Signs, draw
 
 angles = st.floats(-720, 720, allow_nan=False)
@@ -38,10 +38,10 @@ def test_turning_never_zooms():
     for azimuth in range(0, 360, 30):
         drawn = plane(one, View(azimuth, 20), scale)
         if not drawn.beyond[0]:
-            assert np.hypot(*drawn.xy[0]) ** 2 + drawn.depth[0] ** 2 == pytest.approx(float(away @ away))
+            assert np.hypot(*drawn.xy[0] / CORE) ** 2 + drawn.depth[0] ** 2 == pytest.approx(float(away @ away))
 
 
-def test_one_wild_point_does_not_squash_the_others_and_stays_on_the_edge_in_its_direction():
+def test_one_wild_point_does_not_squash_the_others():
     rng = np.random.default_rng(2)
     usual = rng.normal(size=(2000, 3))
     wild = np.vstack([usual, [[1e6, 0, 0]]])
@@ -49,6 +49,19 @@ def test_one_wild_point_does_not_squash_the_others_and_stays_on_the_edge_in_its_
     assert drawn.beyond[-1]
     assert np.abs(drawn.xy[-1]).max() == pytest.approx(1.0)
     assert drawn.xy[:-1].std(axis=0).min() > 0.15
+
+
+def test_points_beyond_the_scale_keep_their_direction_and_their_order():
+    rng = np.random.default_rng(5)
+    scale = scale_of(rng.normal(size=(1000, 3)))
+    direction = np.array([[0.3, 0.9, 0.2]])
+    ray = np.vstack([direction * size for size in (0.5, 3.0, 8.0, 40.0, 4000.0)]) * scale.half + scale.centre
+    drawn = plane(ray, View(10, 15), scale)
+    assert drawn.beyond.tolist() == [False, True, True, True, True]
+    length = np.hypot(*drawn.xy.T)
+    assert (np.diff(length) > 0.01).all()
+    np.testing.assert_allclose(drawn.xy / length[:, None], np.tile(drawn.xy[0] / length[0], (5, 1)), atol=1e-9)
+    assert np.abs(drawn.xy[1:]).max(axis=1).min() > CORE
 
 
 def test_a_flat_axis_and_no_points_at_all_are_drawn_not_divided():
