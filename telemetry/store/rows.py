@@ -151,6 +151,7 @@ class Series:
     """One channel over time in b bins; bin i holds generation times in [t_ns[i], t_ns[i] + bin_ns).
 
     Where `count` is 0 nothing valid was received: `low`, `high` and `last` are NaN there, a gap and not a zero.
+    `last` is a value with the newest generation time of the bin.
     """
 
     bin_ns: int
