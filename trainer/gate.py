@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from telemetry.frame import Float64s
-from trainer.served import Scorer
+from trainer.served import NEVER, Scorer
 from trainer.usual import where
 from trainer.window import Window
 
@@ -18,7 +18,7 @@ STEP_SPREADS = 12.0
 MORE_ALARMS = 0.01
 LESS_RECALL = 0.02
 
-RECENT = 600
+RECENT = 300
 
 
 def reason_to_reject(
@@ -56,15 +56,15 @@ def _figures(scorer: Scorer, window: Window) -> tuple[float, float]:
         judged = scorer.judge(packet.packet, chosen, place.bins, place.key)
         flagged += int((judged.flagged.any(axis=1) & accepted).sum())
         rows += int(accepted.sum())
-        usable = np.flatnonzero(accepted & np.isfinite(chosen).all(axis=(1, 2)))[-ROWS:]
+        usable = np.flatnonzero(accepted & np.isfinite(judged.z).all(axis=(1, 2)))[-ROWS:]
         if len(usable):
-            step = STEP_SPREADS * _noise(chosen[:, :, 0])
-            for i in np.flatnonzero(model.threshold < 1):
-                moved = chosen[usable].copy()
-                moved[:, i, :2] += step[i]
-                hit = scorer.judge(packet.packet, moved, place.bins[usable], place.key[usable])
-                found += int(hit.flagged[:, i].any())
-                injected += 1
+            z = judged.z[usable]
+            spread = np.maximum(model.spread[place.bins[usable]], model.key_spread[place.key[usable]])
+            z[:, :, :2] += STEP_SPREADS * _noise(chosen[:, :, 0])[None, :, None] / spread[:, :, :2]
+            hit = scorer.isolate(model, z) > model.threshold
+            counted = model.threshold < NEVER
+            found += int(hit.any(axis=0)[counted].sum())
+            injected += int(counted.sum())
     return flagged / max(1, rows), found / max(1, injected)
 
 

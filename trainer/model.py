@@ -25,7 +25,7 @@ from trainer.window import PacketRows, Window, outside_soft_limits, spread_out
 if TYPE_CHECKING:
     from telemetry.dictionary import Channel
 
-THINNED = 24_000
+THINNED = 12_000
 """Rows of a packet that places and forests are learned from; longer windows are thinned evenly."""
 
 
@@ -183,6 +183,37 @@ def fit(
     return Fitted(scorer, packed, _metrics(scorer, sum(expected)))
 
 
+def recalibrated(scorer: Scorer, window: Window) -> dict[str, PacketModel]:
+    """The thresholds of a served model once more, from its arrays and the rows its manifest names.
+
+    For the audit: equal to the last bit to what was served and logged, or one of the two is not what it claims.
+    """
+    names = window.track.channels
+    order = [names.index(name) for name in scorer.manifest.context] + [len(names)]
+    t0_ns, t1_ns = scorer.manifest.window.t0_ns, scorer.manifest.window.t1_ns
+    found: dict[str, PacketModel] = {}
+    for info in scorer.manifest.packets:
+        rows = next(rows for rows in window.packets if rows.packet == info.packet)
+        features, codes = window.features(rows)
+        positions = [i for i, channel in enumerate(rows.channels) if channel.name in info.channels]
+        chosen = _inside_limits(rows, features, positions)
+        place = where(scorer.clock, scorer.keys, rows.t_ns, codes[:, order])
+        held = rows.accepted & held_out(rows.t_ns, scorer.clock, t0_ns, t1_ns)
+        found[info.packet] = calibrate(
+            scorer, info.packet, chosen[held], place.bins[held], place.key[held], info.margin
+        )
+    return found
+
+
+def _inside_limits(rows: PacketRows, features: Float64s, positions: list[int]) -> Float64s:
+    """Features of some channels; NaN wherever the window touches a value outside its soft limits."""
+    chosen = features[:, positions]
+    for column, i in enumerate(positions):
+        outside = outside_soft_limits(rows.channels[i], rows.values[:, i])
+        chosen[spread_out(outside, WINDOW), column] = np.nan
+    return chosen
+
+
 def _prepare(
     rows: PacketRows,
     features: Float64s,
@@ -206,9 +237,7 @@ def _prepare(
             excluded[channel.name] = reason
     if not positions or train.sum() < 100 or (accepted & held).sum() < 30:
         return None
-    chosen = features[:, positions]
-    for column, i in enumerate(positions):
-        chosen[spread_out(outside_soft_limits(rows.channels[i], rows.values[:, i]), WINDOW), column] = np.nan
+    chosen = _inside_limits(rows, features, positions)
     place = where(clock, keys, rows.t_ns, codes)
     taken = np.flatnonzero(train)
     taken = taken[:: max(1, -(-len(taken) // THINNED))]

@@ -38,6 +38,9 @@ LINGER_NS = 20_000_000_000
 _SILENT_NS = 120_000_000_000
 _MAD = 1.4826
 
+SIDED = 3.0
+"""Normal spreads away from which value or mean is above or below usual, and not only restless."""
+
 Bools = npt.NDArray[np.bool_]
 
 
@@ -141,7 +144,8 @@ class LiveScoring:
                 one seen are not judged (model 0).
             invalid: True where a value is INVALID, shape (n, k); NaN is always INVALID.
 
-        Rows marked STORED are judged, with windows of their own, and never start or extend an episode.
+        A row in which no window is full yet (after a gap, or a change of mode) has no opinion: model 0. Rows marked
+        STORED are judged, with windows of their own, and never start or extend an episode.
         """
         n = len(batch)
         values = batch.values if invalid is None else np.where(invalid, np.nan, batch.values)
@@ -162,7 +166,8 @@ class LiveScoring:
                 if len(rows):
                     self._rows(name, batch, values, rows, is_stored, columns, verdicts)
         verdicts.sort(key=lambda verdict: verdict.row)
-        return Scored(columns if model.any() else None, tuple(verdicts))
+        known = any(name in self._scorers for name in batch.satellites)
+        return Scored(columns if known else None, tuple(verdicts))
 
     def _satellite(self, name: str) -> _SatelliteState:
         state = self._satellites.get(name)
@@ -376,11 +381,10 @@ def _contribution(name: str, value: float, accepted: Float64s, z: Float64s) -> C
     known = accepted[np.isfinite(accepted)]
     usual = float(np.median(known)) if len(known) else float("nan")
     spread = float(_MAD * np.median(np.abs(known - usual))) if len(known) else float("nan")
-    worst = int(np.argmax(np.abs(z)))
     direction: Literal[-1, 0, 1] = 0
-    if worst < 2 and value != usual:
+    if np.abs(z[:2]).max() > SIDED and value != usual:
         direction = 1 if value > usual else -1
-    return Contribution(name, 0.0, float(value), usual, spread, float(np.abs(z[worst])), direction)
+    return Contribution(name, 0.0, float(value), usual, spread, float(np.abs(z).max()), direction)
 
 
 def _shares(parts: Iterable[Contribution]) -> tuple[Contribution, ...]:

@@ -151,9 +151,8 @@ def learn_usual(features: Float64s, place: Place, bin_count: int, key_count: int
     modes = key_count > 1
     for turn in range(2 if modes else 1):
         adjusted = (features - key_offset[key])[order] if turn else features[order]
-        centre[:] = whole
-        for b in np.flatnonzero(counts >= LEAST_ROWS):
-            centre[b] = _median(adjusted[bounds[b] : bounds[b + 1]], whole)
+        medians = _group_medians(adjusted, bounds)
+        centre[:] = np.where((counts >= LEAST_ROWS)[:, None, None] & np.isfinite(medians), medians, whole)
         if modes:
             resting = features - centre[bins]
             main = _median(resting[key == 1], np.zeros((c, FEATURES)))
@@ -198,11 +197,9 @@ def _between_orbits(features: Float64s, place: Place, bin_count: int, step: Floa
     cell = place.bins * (int(turn.max()) + 1) + turn
     order = np.argsort(cell, kind="stable")
     cells, first = np.unique(cell[order], return_index=True)
-    ends = np.append(first[1:], len(order))
-    ordered = features[order]
-    empty = np.full((c, FEATURES), np.nan)
-    medians = np.stack([_median(ordered[a:b], empty) for a, b in zip(first, ends, strict=True)])
-    within = np.stack([ordered[a:b, :, 0].std(axis=0) for a, b in zip(first, ends, strict=True)])
+    bounds = np.append(first, len(order))
+    medians = _group_medians(features[order], bounds)
+    within = _group_std(features[order][:, :, 0], bounds)
     of_bin = cells // (int(turn.max()) + 1)
     ratios: list[Float64s] = []
     for b in np.unique(of_bin[of_bin > 0]):
@@ -235,6 +232,34 @@ def where(clock: OrbitClock | None, keys: Float64s, t_ns: Int64s, codes: Float64
     bins = no_place(len(t_ns)) if clock is None else clock.place(t_ns)
     turn = np.zeros(len(t_ns), dtype=np.int64) if clock is None else (t_ns - clock.epoch_ns) // clock.period_ns
     return Place(np.where(key == 0, 0, bins), key, turn)
+
+
+def _group_medians(rows: Float64s, bounds: Indices) -> Float64s:
+    """Median of rows[bounds[g]:bounds[g + 1]] for every g, NaN left out, NaN where nothing is left.
+
+    All groups are sorted at once, padded to the longest: one call instead of thousands.
+    """
+    counts = np.diff(bounds)
+    longest = int(counts[1:].max(initial=1)) if len(counts) > 1 else int(counts.max(initial=1))
+    out = np.full((len(counts), *rows.shape[1:]), np.nan)
+    wanted = np.flatnonzero((counts > 0) & (counts <= longest))
+    padded = np.full((len(wanted), longest, *rows.shape[1:]), np.nan)
+    for i, g in enumerate(wanted):
+        padded[i, : counts[g]] = rows[bounds[g] : bounds[g + 1]]
+    known = longest - np.isnan(padded).sum(axis=1)
+    padded.sort(axis=1)
+    low = np.take_along_axis(padded, np.maximum((known - 1) // 2, 0)[:, None], axis=1)[:, 0]
+    high = np.take_along_axis(padded, np.minimum(known // 2, longest - 1)[:, None], axis=1)[:, 0]
+    out[wanted] = np.where(known > 0, (low + high) / 2, np.nan)
+    return out
+
+
+def _group_std(rows: Float64s, bounds: Indices) -> Float64s:
+    """Standard deviation of each group, NaN where it holds one."""
+    counts = np.diff(bounds)[:, None]
+    mean = np.add.reduceat(rows, bounds[:-1], axis=0) / counts
+    deviation = rows - np.repeat(mean, counts[:, 0], axis=0)
+    return np.sqrt(np.add.reduceat(deviation * deviation, bounds[:-1], axis=0) / counts)
 
 
 def _median(rows: Float64s, otherwise: Float64s) -> Float64s:

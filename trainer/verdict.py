@@ -66,13 +66,7 @@ class Scored:
     verdicts: tuple[Verdict, ...] = field(default=())
 
 
-def number(value: float, decimals: int | None) -> str:
-    """`value` with the channel's decimals, or four significant digits where it has none."""
-    return f"{value:.4g}" if decimals is None else f"{value:.{decimals}f}"
-
-
 def sentence(channel: Channel, value: float, usual: float, spread: float) -> str:
     """One plain sentence about one channel."""
-    unit = f" {channel.unit}" if channel.unit else ""
-    shown = number(value, channel.decimals)
-    return f"{channel.label} {shown}{unit}, usual here {number(usual, channel.decimals)} +-{number(spread, channel.decimals)}"
+    numbers = channel.quantity(value), channel.number(usual), channel.number(spread)
+    return f"{channel.label} {numbers[0]}, usual here {numbers[1]} +-{numbers[2]}"
