@@ -24,7 +24,7 @@ import bench
 from bench.figure import Figure
 
 HERE = Path(__file__).parent
-NO_BENCHMARK = {"__main__", "figure"}
+NO_BENCHMARK = {"__main__", "figure", "pty_program", "lag_probe"}
 
 
 def names() -> list[str]:

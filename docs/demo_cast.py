@@ -44,7 +44,7 @@ def record(home: Path) -> list[tuple[float, bytes]]:
     with PtyProgram(program, columns=COLUMNS, rows=ROWS, environment=environment, cwd=home) as console:
         console.wait_for("any key to start", 60)
         console.pump(5)
-        console.send(" ")
+        console.send("\x1b")
         console.wait_for("ANOM", 90)
         console.pump(4)
         for keys, pause in (("5", 3.0), ("\r", 5.0), ("\x1b", 1.0), ("a", 3.0), ("2", 3.0)):

@@ -68,7 +68,7 @@ def test_make_run_on_a_bare_clone_opens_a_living_console(window, clone: Path, ho
     console = window(["make", "run"], cwd=clone, env=environment)
     console.wait_for("any key to start", 180, "a console within three minutes")
     assert time.monotonic() - console.started < 180
-    console.keys("Space")
+    console.keys("Escape")
     console.wait_for(r"DATA \d", 30)
     deadline = time.monotonic() + 60
     while status(clone, environment)["link"] != "LIVE":

@@ -1,0 +1,189 @@
+"""The console on a terminal: CPU to the first paint, bytes on the line, loop lag while a model is fitted.
+
+Everything is measured from outside, on a pseudo-terminal that answers as a modern one does, with the installed
+program on a demo mission that exists and has a model.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.figure import Figure, cpu_of, peak_rss_mb, tree
+from bench.pty_program import PtyProgram
+
+PROGRAM = [str(Path(sys.executable).parent / "cubesat-tui")]
+WIDE = {"columns": 120, "rows": 40}
+BARE = "from textual.app import App\nfrom textual.widgets import Static\nclass A(App):\n    def compose(self):\n        yield Static('READY')\nA().run()\n"  # noqa: E501
+VALUES = r"Battery .*\d V "
+STEADY_S = 30.0
+SETTLE_S = 8.0
+
+
+def measure(quick: bool = False) -> Iterator[Figure]:
+    """All figures; `quick` makes every steady window a third as long."""
+    steady = STEADY_S / 3 if quick else STEADY_S
+    with tempfile.TemporaryDirectory(prefix="cubesat-bench-") as folder:
+        home = Path(folder)
+        make_mission(home)
+        yield from first_paint(home)
+        yield from traffic(home, steady)
+        yield from lag(home, 3 * steady)
+
+
+def settings(home: Path) -> dict[str, str]:
+    return {"HOME": str(home), "XDG_DATA_HOME": str(home / ".local/share"), "CUBESAT_OPERATOR": "bench"}
+
+
+def mission(home: Path) -> Path:
+    return home / ".local/share/cubesat-tui/demo"
+
+
+def make_mission(home: Path) -> None:
+    """The demo mission as it is after its first minute: history stored, first model served."""
+    with PtyProgram([*PROGRAM, "--scenario", "quiet"], **WIDE, environment=settings(home), cwd=home) as console:
+        console.wait_for("any key to start", 90)
+        console.send("\x1b")
+        console.wait_for(r"MODEL v\d", 120)
+
+
+def first_paint(home: Path) -> Iterator[Figure]:
+    """CPU seconds of the process until its header, and until values, stand on the screen; median of three."""
+    header: list[float] = []
+    live: list[float] = []
+    bare: list[float] = []
+    for _ in range(3):
+        with PtyProgram(PROGRAM, **WIDE, environment=settings(home), cwd=home) as console:
+            console.wait_for("KESTREL-1", 60)
+            header.append(cpu_of(console.process.pid))
+            console.wait_for(VALUES, 60)
+            live.append(cpu_of(console.process.pid))
+        with PtyProgram([sys.executable, "-c", BARE], **WIDE, cwd=home) as peer:
+            peer.wait_for("READY", 60)
+            bare.append(cpu_of(peer.process.pid))
+    beside = f"bare Textual {statistics.median(bare):.2f} s"
+    yield Figure("first paint of the header, CPU", statistics.median(header), "s", at_most=0.15, beside=beside)
+    yield Figure("first paint of Live, CPU", statistics.median(live), "s", at_most=0.8, beside=beside)
+
+
+def traffic(home: Path, steady: float) -> Iterator[Figure]:
+    """Bytes a second of an attached console at 1 Hz and at 4 Hz, and what it costs."""
+    peer = htop(steady)
+    for rate, budget in ((1, 1500), (4, 5000)):
+        set_rate(home, rate)
+        with station(home):
+            attached = [*PROGRAM, "--attach", str(mission(home))]
+            with PtyProgram(attached, **WIDE, environment=settings(home), cwd=home) as console:
+                console.wait_for(VALUES, 60)
+                console.pump(SETTLE_S)
+                spent, begun, sent = cpu_of(console.process.pid), console.elapsed, len(console.output)
+                console.pump(steady)
+                took = console.elapsed - begun
+                cpu = 60 * (cpu_of(console.process.pid) - spent) / took
+                flow = sum(len(data) for _, data in console.output[sent:]) / took
+                rss = peak_rss_mb(console.process.pid)
+        yield Figure(f"bytes per second at {rate} Hz, 120x40", flow, "B/s", at_most=budget, beside=peer)
+        if rate == 1:
+            original = "the original's page 42 s, 429 MB"
+            yield Figure("attached console at 1 Hz, CPU a minute", cpu, "s", at_most=4, beside=original)
+            yield Figure("attached console at 1 Hz, peak memory", rss, "MB", at_most=94.4, beside=original)
+    set_rate(home, 1)
+
+
+def htop(steady: float) -> str:
+    """htop on the same terminal at the same rate, where it is installed."""
+    if shutil.which("htop") is None:
+        return "htop not installed"
+    with PtyProgram(["htop", "-d", "10"], **WIDE) as peer:
+        peer.pump(3)
+        sent = len(peer.output)
+        peer.pump(steady)
+        return f"htop {sum(len(data) for _, data in peer.output[sent:]) / steady:,.0f} B/s at 1 Hz"
+
+
+def set_rate(home: Path, rate: int) -> None:
+    """Let the simulator run at `rate` times real time, so that `rate` frames a second come."""
+    file = mission(home) / "mission.toml"
+    text = re.sub(r"(?m)^rate = .*\n", "", file.read_text(encoding="utf-8"))
+    file.write_text(text.replace("[source]\n", f"[source]\nrate = {float(rate)}\n"), encoding="utf-8")
+
+
+class station:  # noqa: N801 - used as a statement
+    """A headless station without a trainer, for as long as the block lasts."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def __enter__(self) -> None:
+        environment = {**os.environ, **settings(self.home)}
+        self.process = subprocess.Popen(
+            [*PROGRAM, "run", "--no-trainer"],
+            env=environment,
+            cwd=self.home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(10)
+
+
+def lag(home: Path, seconds: float) -> Iterator[Figure]:
+    """Lag of the event loop in the default process layout, while the trainer child works and while not."""
+    told = home / "lag"
+    command = [sys.executable, "-m", "bench.lag_probe", str(told)]
+    root = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    busy: list[tuple[float, float]] = []
+    with PtyProgram(command, **WIDE, environment={**settings(home), **root}, cwd=home) as console:
+        console.wait_for(VALUES, 60)
+        console.pump(SETTLE_S)
+        begun = time.monotonic()
+        before: dict[int, float] = {}
+        while time.monotonic() - begun < seconds:
+            at = time.monotonic()
+            console.pump(0.25)
+            now = trainers(console.process.pid)
+            if any(cpu - before.get(pid, cpu) > 0.05 for pid, cpu in now.items()):
+                busy.append((at, time.monotonic()))
+            before = now
+    samples = [tuple(map(float, line.split())) for line in told.read_text().splitlines() if line.count(" ") == 1]
+    samples = [(at, one) for at, one in samples if at >= begun]
+    fitting = [one for at, one in samples if any(start <= at <= end for start, end in busy)]
+    idle = [one for at, one in samples if not any(start <= at <= end for start, end in busy)]
+    if len(fitting) < 50 or len(idle) < 50:
+        raise RuntimeError(f"{len(fitting)} samples while fitting and {len(idle)} without are too few")
+    while_fitting, without = p99(fitting), p99(idle)
+    yield Figure("event-loop lag without fitting, p99", 1000 * without, "ms")
+    yield Figure(
+        "event-loop lag while fitting over without, p99",
+        while_fitting / without,
+        "x",
+        at_most=2,
+        beside=f"{1000 * while_fitting:.1f} ms over {1000 * without:.1f} ms",
+    )
+
+
+def trainers(pid: int) -> dict[int, float]:
+    """CPU seconds of the trainer among a process's children."""
+    found: dict[int, float] = {}
+    for one in tree(pid):
+        try:
+            if b"trainer" in Path(f"/proc/{one}/cmdline").read_bytes():
+                found[one] = cpu_of(one)
+        except OSError:
+            continue
+    return found
+
+
+def p99(samples: list[float]) -> float:
+    return statistics.quantiles(samples, n=100)[98]

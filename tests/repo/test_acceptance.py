@@ -1,0 +1,57 @@
+"""docs/acceptance.md names only what exists, and something for every line."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LINES = 12
+TEXT = (ROOT / "docs" / "acceptance.md").read_text(encoding="utf-8")
+
+
+def sections() -> dict[int, str]:
+    """Number of an acceptance line -> what stands under it."""
+    parts = re.split(r"^## (\d+)\. .*$", TEXT, flags=re.M)
+    return {int(number): body for number, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def shown(body: str) -> list[str]:
+    """What the list items of a section name, tests and commands."""
+    return re.findall(r"^- `([^`]+)`", body, re.M)
+
+
+@pytest.fixture(scope="module")
+def collected() -> set[str]:
+    """Every test there is, without its parameters."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    return {line.partition("[")[0] for line in listing.splitlines() if "::" in line}
+
+
+def test_every_line_has_something_to_show() -> None:
+    assert sorted(sections()) == list(range(1, LINES + 1))
+    assert [number for number, body in sections().items() if not shown(body)] == []
+
+
+def test_every_test_it_names_is_collected(collected: set[str]) -> None:
+    named = {item for body in sections().values() for item in shown(body) if "::" in item}
+    assert len(named) > 20
+    assert named - collected == set()
+
+
+def test_every_command_it_names_exists() -> None:
+    commands = [item for body in sections().values() for item in shown(body) if "::" not in item]
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    for command in commands:
+        program, *words = command.split()
+        if program == "make":
+            assert set(words) <= targets, command
+        elif words[:2] == ["-m", "bench"]:
+            assert (ROOT / "bench" / f"{words[2]}.py").exists(), command
+        else:
+            assert (Path(sys.executable).parent / Path(program).name).exists(), command
