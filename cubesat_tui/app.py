@@ -1,7 +1,8 @@
 """The console: five modes over one mission store. It reads snapshots and writes requests; it never computes.
 
-The station runs elsewhere, even when it is a thread of this process: what the operator asks for goes through the
-inbox, what becomes of the station on leaving is the app's return value (`Departure`) for the command line to act on.
+The station runs elsewhere, even when it is a thread of this process: what the operator asks for goes through
+the inbox; what becomes of the station on leaving is the app's return value (`Departure`), which the command line
+acts on.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from textual.screen import Screen
 from cubesat_tui import messages
 from cubesat_tui.drawing.signs import ASCII, UNICODE
 from cubesat_tui.keymap import bindings
-from cubesat_tui.modes import MODES
+from cubesat_tui.modes import MODES, warm
 from cubesat_tui.palette import ConsoleCommands
-from cubesat_tui.requests import Requests
 from cubesat_tui.protocols import Filters, FindsAnomalies, Snapshots
+from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.store_view import StoreView
 from cubesat_tui.themes import THEMES
@@ -62,7 +63,7 @@ class ConsoleApp(App[Departure]):
     Toast { background: $panel; }
     """
 
-    snapshot: reactive[Snapshot | None] = reactive(None, init=False)
+    snapshot: reactive[Snapshot | None] = reactive(None, init=False, repaint=False)
 
     def __init__(
         self,
@@ -113,6 +114,7 @@ class ConsoleApp(App[Departure]):
 
     def on_mount(self) -> None:
         self._follow()
+        self.call_after_refresh(self.run_worker, warm, group="warm", thread=True)
         if self._notice_at_start:
             self.say(self._notice_at_start)
         if self.first_start:
@@ -153,7 +155,7 @@ class ConsoleApp(App[Departure]):
         return ()
 
     def run(self, *, mouse: bool | None = None, **options: Any) -> Departure | None:
-        """`App.run`; without a word about the mouse it is left to the terminal over SSH, where reports cost bytes."""
+        """`App.run`; the mouse is off over SSH unless asked for: it belongs to the terminal there."""
         return super().run(mouse="SSH_CONNECTION" not in os.environ if mouse is None else mouse, **options)
 
     def say(self, text: str, severity: Any = "information") -> None:

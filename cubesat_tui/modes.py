@@ -16,7 +16,13 @@ def _lazily(module: str, name: str) -> Callable[[], Screen[Any]]:
     return make
 
 
-MODES: dict[str, Callable[[], Screen[Any]]] = {
+def warm() -> None:
+    """Import the screens ahead of the first key, on a thread; Models stays out: its charts are its own to load."""
+    for name in ("events", "clusters", "ledger"):
+        import_module(f"cubesat_tui.screens.{name}")
+
+
+MODES: dict[str, str | Callable[[], Screen[Any]]] = {
     "live": _lazily("live", "LiveScreen"),
     "clusters": _lazily("clusters", "ClustersScreen"),
     "models": _lazily("models", "ModelsScreen"),

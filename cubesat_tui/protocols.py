@@ -1,4 +1,4 @@
-"""What the app expects of others, by behaviour: a source of snapshots, and what some screens can do beside showing."""
+"""What the app expects of others: a source of snapshots, and what some screens can do beside showing."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ class ChannelNow:
 
     `value` in the channel's unit, None where none was ever received; `text` is it as shown, without unit. `t_ns`
     generation time; `age_s` wall seconds since reception, growing while nothing comes. `spark`: last value in
-    each bin of absolute time over the last ten minutes, NaN where a bin is empty. `limits`: the set of this context.
-    `silent`: sent in a pass only, and there is none.
+    each bin of absolute time over the last ten minutes, NaN where a bin is empty. `limits`: the set of this
+    context. `silent`: sent in a pass only, and there is none.
     """
 
     channel: Channel

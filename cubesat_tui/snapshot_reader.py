@@ -60,6 +60,7 @@ class SnapshotReader:
         self._sparks: SparkHistory | None = None
         self._version = -1
         self._read_at = -math.inf
+        self._seen: tuple[object, ...] = ()
         self._contacts_at = -math.inf
         self._passes: tuple[Pass, ...] = ()
         self._seq = 0
@@ -79,8 +80,14 @@ class SnapshotReader:
         version, now = reader.data_version(), self._clock.monotonic()
         if version == self._version and now - self._read_at < IDLE_S:
             return None
-        self._version, self._read_at = version, now
-        return self.read()
+        snapshot = self.read()
+        self._version = version
+        # A commit that changed nothing on screen (a finished fit, a cursor) only makes ages grow.
+        seen = (snapshot.newest_t_ns, snapshot.link.state, self._journal_id, snapshot.model.version)
+        if seen == self._seen and now - self._read_at < IDLE_S:
+            return None
+        self._seen, self._read_at = seen, now
+        return snapshot
 
     def read(self) -> Snapshot:
         """The newest snapshot.

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 BINS = 8
 BIN_NS = 75_000_000_000
-"""Eight bins of 75 s are the ten minutes that the screens name; edges are multiples of it, so columns stand still."""
+"""Eight bins of 75 s are the ten minutes the screens name; edges are multiples of it, so columns stand still."""
 A_STEP = 6
-"""Channels re-read from the store a step: late frames and a history that is still being written appear in seconds."""
+"""Channels re-read from the store a step: late frames and a history being written appear within seconds."""
 
 
 class SparkHistory:
@@ -27,7 +27,7 @@ class SparkHistory:
     def step(
         self, satellite: str, channels: tuple[str, ...], now_ns: int, newest: Mapping[str, tuple[float, int]]
     ) -> dict[str, tuple[float, ...]]:
-        """Bins of all `channels` up to `now_ns`, oldest first, NaN where empty. `newest`: valid value and its time."""
+        """Bins of all `channels` up to `now_ns`, oldest first, NaN where empty. `newest`: valid value, its time."""
         last = now_ns // BIN_NS
         first = last - BINS + 1
         fresh = [name for name in channels if (satellite, name) not in self._bins]

@@ -5,36 +5,39 @@ Nominal values are neutral: colour is for trouble, and red only for CRITICAL and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
+from rich.style import Style
 from textual.theme import Theme
 
 STYLES = MappingProxyType(
     {
-        "plain": "color: $foreground;",
-        "value": "color: $value; text-style: bold;",
-        "label": "color: $label;",
-        "dim": "color: $dim;",
-        "title": "color: $accent; text-style: bold;",
-        "rule": "color: $line;",
-        "spark": "color: $spark;",
-        "key": "color: $key; text-style: bold;",
-        "watch": "color: $watch;",
-        "warning": "color: $caution;",
-        "distress": "color: $distress; text-style: bold;",
-        "critical": "color: $critical; text-style: bold;",
-        "severe": "color: $critical; text-style: bold reverse;",
-        "anomaly": "color: $anomaly; text-style: bold;",
-        "forecast": "color: $forecast;",
-        "good": "color: $good;",
-        "trace": "color: $trace;",
-        "cursor": "background: $cursor;",
-        "selected": "color: $value; background: $cursor;",
-        "reverse": "text-style: reverse;",
-        "identity": "color: $background; background: $accent; text-style: bold;",
+        "plain": "foreground",
+        "value": "bold value",
+        "label": "label",
+        "dim": "dim",
+        "title": "bold accent",
+        "rule": "line",
+        "spark": "spark",
+        "key": "bold key",
+        "watch": "watch",
+        "warning": "caution",
+        "distress": "bold distress",
+        "critical": "bold critical",
+        "severe": "bold reverse critical",
+        "anomaly": "bold anomaly",
+        "forecast": "forecast",
+        "good": "good",
+        "trace": "trace",
+        "selected": "value on cursor",
+        "cursor": "on cursor",
+        "reverse": "reverse foreground",
+        "identity": "bold background on accent",
     }
 )
-"""Style name -> declarations. Widgets get them as component classes `lines--<name>`."""
+"""Style name -> attributes and colours of the theme: `bold value`, `background on accent`."""
 
 
 def _theme(name: str, *, dark: bool, colours: dict[str, str]) -> Theme:
@@ -98,6 +101,27 @@ HIGH_CONTRAST = _theme(
 THEMES = (NIGHT, DAY, HIGH_CONTRAST)
 
 
-def component_css(selector: str) -> str:
-    """CSS that gives `selector` every style as a component class."""
-    return "\n".join(f"{selector} > .lines--{name} {{ {body} }}" for name, body in STYLES.items())
+@lru_cache(maxsize=8)
+def _rich_styles(colours: tuple[tuple[str, str], ...]) -> Mapping[str, Style]:
+    named = dict(colours)
+
+    def word(text: str) -> str:
+        return named.get(text, text)
+
+    return MappingProxyType({name: Style.parse(" ".join(map(word, look.split()))) for name, look in STYLES.items()})
+
+
+def rich_styles(theme: Theme) -> Mapping[str, Style]:
+    """Every style of `STYLES` in the colours of `theme`; one that is not ours lends its own and the rest of night.
+
+    Component classes would say the same, at a price: Textual computes each of them for each widget, again on every
+    change of a class.
+    """
+    colours = {**NIGHT.variables, **theme.variables}
+    colours["accent"] = theme.accent or theme.primary
+    colours["foreground"] = theme.foreground or NIGHT.foreground or "default"
+    colours["background"] = theme.background or NIGHT.background or "default"
+    return _rich_styles(tuple(sorted((name, colour) for name, colour in colours.items() if name in _NAMES)))
+
+
+_NAMES = frozenset(word for look in STYLES.values() for word in look.split()) - {"bold", "reverse", "on"}

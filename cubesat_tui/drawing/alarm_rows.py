@@ -149,13 +149,15 @@ def event_row(event: Event, size: int, signs: SignSet, *, mark: bool = False, da
     when = day_clock_text(event.at_ns) if date else clock_text(event.at_ns)
     text = shown_units(event.text, signs)
     kind = f"{left(event.kind, 19)} " if date and size >= 70 else ""
+    if text == event.kind:
+        text = event.subject if kind else f"{event.kind} {event.subject}".rstrip()
     actor = f"  {event.actor}" if event.actor and not text.startswith(event.actor) else ""
     made = row(
         (signs.pointer if mark else " ", "key"),
         (f"{when} ", "dim"),
         (f"{signs.glyph(key)} ", style),
         (kind, "label"),
-        (text if text != event.kind or not kind else event.subject, "plain" if style == "label" else style),
+        (text, "plain" if style == "label" else style),
         (actor, "label"),
     )
     return chosen(made, size) if mark else made

@@ -46,7 +46,7 @@ class DotCanvas:
     def texts(self, ascii_only: bool = False) -> list[str]:
         """One string a row; empty cells are blanks."""
         if ascii_only:
-            halves = self.dots.reshape(self.height, 2, 2, self.width, 2).any(axis=(2, 4))
+            halves = np.asarray(self.dots.reshape(self.height, 2, 2, self.width, 2).any(axis=(2, 4)))
             table = np.array([" ", "'", ".", ":"])
             return ["".join(table[halves[r, 0] + 2 * halves[r, 1]]) for r in range(self.height)]
         return ["".join(" " if code == 0 else chr(0x2800 + int(code)) for code in line) for line in self.codes()]

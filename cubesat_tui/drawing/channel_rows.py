@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cubesat_tui.snapshot import ChannelNow
-    from telemetry.dictionary import LimitSet
 
 _HARD_FIRST = ("critical", "severe", "distress", "warning", "watch")
 
@@ -43,27 +42,26 @@ def worst_key(keys: Iterable[str]) -> str:
     return next((key for key in (*ORDER, "invalid", "expired") if key in seen), "ok")
 
 
-def hard_bounds(limits: LimitSet | None) -> tuple[float, float] | None:
-    """Ends of the gauge: the hard limits, or the widest there are. None when a side is open or there are none."""
-    if limits is None:
-        return None
-    for level in _HARD_FIRST:
-        pair = limits.bounds(level)
-        if pair is not None and math.isfinite(pair[0]) and math.isfinite(pair[1]):
-            return pair
-    return None
+def hard_bounds(now: ChannelNow) -> tuple[float, float]:
+    """Ends of the gauge: the hard limits, or the widest there are; a side left open ends where values stop being
+    valid. NaN where there is no end."""
+    if now.limits is None:
+        return math.nan, math.nan
+    pair = next((p for p in map(now.limits.bounds, _HARD_FIRST) if p is not None), (math.nan, math.nan))
+    valid = now.channel.valid or (math.nan, math.nan)
+    return tuple(p if math.isfinite(p) else v for p, v in zip(pair, valid, strict=True))  # pyright: ignore[reportReturnType]
 
 
 def spark_of(now: ChannelNow, signs: SignSet, cells: int = 8) -> str:
     """The last ten minutes of a channel."""
-    low, high = hard_bounds(now.limits) or (math.nan, math.nan)
+    low, high = hard_bounds(now)
     values = now.spark[-cells:]
     return right(spark_text(values, floor_span(now.channel.decimals, low, high), signs), cells)
 
 
 def gauge_of(now: ChannelNow, cells: int, bracketed: bool) -> str:
     """Where the value stands; blank for a value that is not one now."""
-    low, high = hard_bounds(now.limits) or (math.nan, math.nan)
+    low, high = hard_bounds(now)
     value = now.value if now.acquisition is Acquisition.ACQUIRED else None
     side = now.result.side if now.result.level > 0 else 0
     return gauge_text(value, low, high, side, cells, bracketed)
@@ -133,10 +131,11 @@ def short_row(now: ChannelNow, size: int, signs: SignSet, *, mark: bool = False)
     sign = SIGNS[key]
     dim = key in ("expired", "invalid", "never") or now.silent
     style = "dim" if dim else sign.style
-    value = max(7, cell_len(now.text) + 1)
+    value = max(6, cell_len(now.text) + 1)
     shown = "" if now.silent or len(now.text) > 8 else unit(now.channel.unit, signs)
-    units = 0 if now.silent or value > 12 else 5
-    label = max(6, size - (1 + 2 + value + units + 8 + 1 + 5))
+    units = 1 if now.silent or value > 12 else 5
+    cells = 8 if size >= 42 else 5
+    label = max(6, size - (1 + 2 + value + units + cells + 1 + 5))
     if key == "expired":
         end = right(age_text(now.age_s).replace(" ", ""), 5)
     elif key == "invalid":
@@ -149,14 +148,14 @@ def short_row(now: ChannelNow, size: int, signs: SignSet, *, mark: bool = False)
         (left(label_of(now), label), "dim" if dim else "value" if mark else "label"),
         (right(now.text, value), value_style(key, style) if not dim else "dim"),
         (left(" " + shown, units), "label"),
-        (spark_of(now, signs), "dim" if dim else "spark" if key in ("ok", "watch") else style),
+        (spark_of(now, signs, cells), "dim" if dim else "spark" if key in ("ok", "watch") else style),
         (" " + end, style if key != "ok" else "dim"),
     )
     return chosen(made, size) if mark else made
 
 
 def vitals_row(channels: dict[str, ChannelNow], size: int, signs: SignSet, where: Sequence[str]) -> Row:
-    """Altitude and signal strength in every state, each with its age; `where`: light and mode, longest form first."""
+    """Altitude and signal strength in every state, each with its age; `where`: longest form first."""
     made: list[Span] = []
     for title, now in channels.items():
         dim = now.silent or now.acquisition is not Acquisition.ACQUIRED

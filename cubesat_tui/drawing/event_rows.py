@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from cubesat_tui.drawing.alarm_rows import event_row, last_return, table_header, table_row
 from cubesat_tui.drawing.inspect_rows import beside_row, led_rows
 from cubesat_tui.drawing.numbers import clock_text, count_text, date_clock_text
-from cubesat_tui.drawing.rows import EMPTY, Row, row, rule, spread
+from cubesat_tui.drawing.rows import EMPTY, Row, folded, row, rule, spread
 from cubesat_tui.drawing.signs import SignSet
 from cubesat_tui.drawing.why import alarm_label, share_rows, shown_units, why_lines
 from telemetry.alarms import AlarmState
@@ -48,7 +47,7 @@ def alarms_table(
         shelved = sum(1 for a in snapshot.alarms if a.state is AlarmState.SHELVED)
         total = max((e.id for e in snapshot.events), default=0)
         text = f"No alarm open. {last_return(snapshot)} {shelved} shelved. tab: all {count_text(total)} events."
-        return [EMPTY, *(row((f" {part}", "label")) for part in wrap(" ".join(text.split()), size - 2))]
+        return [EMPTY, *(row((f" {part}", "label")) for part in folded(" ".join(text.split()), size - 2))]
     if not alarms:
         return [EMPTY, row((" No open alarm matches the search; esc ends it.", "label"))]
     return [table_header(size), *(table_row(a, snapshot, size, signs, a.key == selected) for a in alarms)]
@@ -87,7 +86,7 @@ def event_detail(event: Event, size: int, signs: SignSet) -> list[Row]:
             (f"  row {event.id}", "dim"),
         )
     ]
-    rows += [row((f" {part}", "plain")) for part in wrap(shown_units(event.text, signs), size - 2)]
+    rows += [row((f" {part}", "plain")) for part in folded(shown_units(event.text, signs), size - 2)]
     if event.subject:
         rows.append(row((" about  ", "label"), (event.subject, "plain")))
     if event.actor:
@@ -97,7 +96,7 @@ def event_detail(event: Event, size: int, signs: SignSet) -> list[Row]:
         for name, value in event.body.items()
         if name != "text" and not isinstance(value, list | dict)
     )
-    return rows + [row((f" {part}", "label")) for part in wrap(facts, size - 2)]
+    return rows + [row((f" {part}", "label")) for part in folded(facts, size - 2)]
 
 
 def acts_rows(snapshot: Snapshot, size: int, signs: SignSet, most: int) -> list[Row]:

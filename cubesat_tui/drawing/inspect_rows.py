@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.drawing.alarm_rows import event_row
 from cubesat_tui.drawing.channel_rows import label_of, state_key
 from cubesat_tui.drawing.numbers import age_text, date_clock_text
-from cubesat_tui.drawing.rows import EMPTY, Row, left, right, row
+from cubesat_tui.drawing.rows import EMPTY, Row, folded, left, right, row
 from cubesat_tui.drawing.signs import SIGNS, SignSet, unit
 from cubesat_tui.drawing.why import alarm_key, alarm_label, contributions, quantity, sentence, state_word
 
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from cubesat_tui.snapshot import ChannelNow, Snapshot
     from telemetry.alarms import Alarm
 
+_PARTS_HEAD = (
+    "   " + left("channel", 20) + "".join(map(right, ("share", "then", "usual here", "sigma"), (7, 13, 20, 8)))
+)
 _LEVELS = ("watch", "warning", "distress", "critical", "severe")
 
 
@@ -45,27 +47,18 @@ def _alarm_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet) -> 
             (f"  {alarm.subject}", "dim"),
         ),
     ]
-    rows += [row((" " + part, "plain")) for part in wrap(sentence(alarm, snapshot, signs), size - 2)]
+    rows += [row((" " + part, "plain")) for part in folded(sentence(alarm, snapshot, signs), size - 2)]
     body = alarm.body
     if alarm.kind == "anomaly":
         rows.append(row((" A model's opinion: ", "label"), (_opinion(alarm, body), "plain")))
         parts = contributions(body)
         if parts:
-            rows += [
-                EMPTY,
-                row(
-                    (
-                        f"   {left('channel', 20)}{right('share', 7)}{right('now', 13)}{right('usual here', 20)}{right('sigma', 8)}",
-                        "dim",
-                    )
-                ),
-            ]
+            rows += [EMPTY, row((_PARTS_HEAD, "dim"))]
             rows += [_part(part, snapshot, signs) for part in parts[:5]]
     action = getattr(getattr(snapshot.channels.get(alarm.channel), "channel", None), "action", "")
-    rows += [
-        EMPTY,
-        row((" Do: ", "title"), (action or "no action is written for this channel in mission.toml", "plain")),
-    ]
+    rows.append(EMPTY)
+    for i, part in enumerate(folded(action or "no action is written for this channel in mission.toml", size - 7)):
+        rows.append(row((" Do:  " if i == 0 else "      ", "title"), (part, "plain")))
     if alarm.acked_ns is not None:
         rows.append(row((f" Acknowledged by {alarm.acked_by} at {date_clock_text(alarm.acked_ns)}", "label")))
     rows.append(EMPTY)
@@ -109,7 +102,7 @@ def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
     key = state_key(now)
     shown = unit(channel.unit, signs)
     rows: list[Row] = [
-        row((f" {channel.name}", "title"), (f"  {SIGNS[key].meaning}", SIGNS[key].style if key != "ok" else "label")),
+        row((f" {channel.name}", "title"), ("  " + SIGNS[key].meaning, "label" if key == "ok" else SIGNS[key].style)),
         row((" now      ", "label"), (f"{now.text} {'' if now.silent else shown}".rstrip(), "value"),
             (f"   received {age_text(now.age_s)} ago" if now.age_s is not None else "   never received", "label"),
             (f", {now.acquisition.value}", "dim")),

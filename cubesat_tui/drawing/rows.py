@@ -7,6 +7,7 @@ the changed ones possible. Text is data and stays text: nothing here is ever par
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import wrap
 
 from rich.cells import cell_len, set_cell_size
 
@@ -80,6 +81,11 @@ def spread(start: Row, end: Row, size: int, fill: Span = (" ", "plain")) -> Row:
 def restyle(cells: Row, style: str) -> Row:
     """The same text in one style."""
     return ((("".join(text for text, _ in cells)), style),) if cells else cells
+
+
+def folded(text: str, size: int) -> list[str]:
+    """`text` as lines of at most `size` cells, broken at blanks; a widget without a size yet gets narrow ones."""
+    return wrap(text, max(8, size))
 
 
 def chosen(cells: Row, size: int) -> Row:

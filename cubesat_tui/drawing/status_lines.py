@@ -110,7 +110,9 @@ def _model(snapshot: Snapshot, words: int) -> Row:
     elif model.learning is not None:
         have, need = model.learning
         percent = min(99, 100 * have // max(1, need))
-        spans.append((f"learning {count_text(have)} of {count_text(need)}" if words > 2 else f"learn {percent}%", "dim"))
+        spans.append(
+            (f"learning {count_text(have)} of {count_text(need)}" if words > 2 else f"learn {percent}%", "dim")
+        )
     else:
         spans.append(("none yet" if words > 2 else "none", "dim"))
     if snapshot.link.state == "DOWN":

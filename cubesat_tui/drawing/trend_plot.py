@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,11 @@ class TrendData:
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
     join_s: float
+
+    @property
+    def empty(self) -> bool:
+        """Whether no bin holds a value."""
+        return not bool(np.isfinite(self.low).any())
 
 
 def bins_for(width: int) -> int:
@@ -113,18 +118,17 @@ def trend_rows(
     return tuple(out)
 
 
-def _draw_curve(canvas: DotCanvas, data: TrendData, at: object) -> list[tuple[int, int]]:
+def _draw_curve(canvas: DotCanvas, data: TrendData, at: Callable[[float], int]) -> list[tuple[int, int]]:
     """Draw; returns the cells [first, last] of gaps between values."""
     count = data.low.shape[0]
     step_s = (data.t1_ns - data.t0_ns) / count / 1e9
     columns = canvas.dots.shape[1]
-    place = at if callable(at) else round
     known = np.flatnonzero(np.isfinite(data.low))
     gaps: list[tuple[int, int]] = []
     before: tuple[int, int, int] | None = None
     for b in known.tolist():
         x = b * columns // count
-        top, bottom = place(float(data.high[b])), place(float(data.low[b]))
+        top, bottom = at(float(data.high[b])), at(float(data.low[b]))
         if before is not None:
             b0, top0, bottom0 = before
             if (b - b0) * step_s <= data.join_s + step_s:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.drawing.channel_rows import label_of
 from cubesat_tui.drawing.numbers import clock_text, countdown
-from cubesat_tui.drawing.rows import Row, left, right, row
+from cubesat_tui.drawing.rows import Row, folded, left, right, row
 from cubesat_tui.drawing.signs import SIGNS, SignSet, level_key, unit
 from telemetry.alarms import AlarmState
 
@@ -85,7 +84,7 @@ def shown_units(text: str, signs: SignSet) -> str:
 
 
 def contributions(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The contributing channels of an anomaly (`trainer.verdict.Contribution` as mappings), most deviating first."""
+    """Contributing channels of an anomaly (`trainer.verdict.Contribution` as mappings), most deviating first."""
     found = body.get("parts")
     if not isinstance(found, Sequence):
         return []
@@ -101,7 +100,7 @@ def why_lines(alarm: Alarm, snapshot: Snapshot, size: int, height: int, signs: S
     for head, text, style in (("WHY  ", sentence(alarm, snapshot, signs), "plain"), ("Do:  ", action, "label")):
         if not text:
             continue
-        for i, part in enumerate(wrap(text, max(10, size - 7))):
+        for i, part in enumerate(folded(text, size - 7)):
             lines.append(
                 row(
                     (" " + (head if i == 0 else "     "), SIGNS[key].style if head == "WHY  " else "title"),

@@ -133,7 +133,7 @@ class LiveScreen(MissionScreen):
         return min(len(snapshot.alarms), 3 if room >= 22 else 2 if room >= 16 else 1)
 
     def _arrange(self, snapshot: Snapshot) -> bool:
-        """Share the rows of an 80-column screen out; small terminals lose the trend, then the why. True on change."""
+        """Share out the rows of an 80-column screen; small ones lose the trend, then the why. True on change."""
         rows = self.app.size.height - 3
         needs = 2 if not snapshot.alarms else 1 + self._pinned(snapshot)
         why = 2 if rows >= 12 and snapshot.alarms else 0

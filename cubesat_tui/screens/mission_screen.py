@@ -23,9 +23,9 @@ WIDE = (116, 34)
 class MissionScreen(Screen[None]):
     """Base of the five modes.
 
-    A subclass sets `MODE`, its `BINDINGS = bindings(MODE)`, yields its widgets from `compose_body` and takes news in
-    `show`, which the app calls only while the screen is active and not paused, and once on every return to it. What
-    is asked of others is posted as a message of `cubesat_tui.messages`.
+    A subclass sets `MODE`, its `BINDINGS = bindings(MODE)`, yields its widgets from `compose_body` and takes news
+    in `show`, which the app calls only while the screen is active and not paused, and once on every return to it.
+    What is asked of others is posted as a message of `cubesat_tui.messages`.
     """
 
     MODE: ClassVar[str] = ""

@@ -85,7 +85,7 @@ class WelcomeCard(ModalScreen[None]):
     DEFAULT_CSS = "WelcomeCard { align: center middle; background: $background 40%; }"
 
     @property
-    def _console(self) -> ConsoleApp:
+    def _owner(self) -> ConsoleApp:
         return cast("ConsoleApp", self.app)
 
     def compose(self) -> ComposeResult:
@@ -103,7 +103,7 @@ class WelcomeCard(ModalScreen[None]):
         if snapshot is not None:
             satellite, simulated = snapshot.satellite, snapshot.simulated
             scenario = str(snapshot.health.get("scenario") or snapshot.mission.source.scenario)
-        return welcome_rows(satellite, simulated, scenario, self._console.operator, self._console.signs)
+        return welcome_rows(satellite, simulated, scenario, self._owner.operator, self._owner.signs)
 
     def on_key(self, event: events.Key) -> None:
         # Not stopped: `5` closes the card and goes to Events in one press, as its lines promise.

@@ -42,6 +42,7 @@ class AlarmBox(Lines):
             why = why_lines(selected, snapshot, inner, 6, self.signs)
             shares = share_rows(selected, snapshot, inner, self.signs, 3)
             why = [EMPTY, row((f" {alarm_label(selected, snapshot)}", "title")), *why, *shares]
+            why = why[: max(0, room - 2 * min(2, len(alarms)))]
         fits = max(1, (room - len(why)) // 2)
         first = max(0, alarms.index(selected) - fits + 1) if selected in alarms else 0
         body = [

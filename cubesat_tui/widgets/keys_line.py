@@ -9,7 +9,7 @@ from cubesat_tui.widgets.lines import Lines
 
 
 class KeysLine(Lines):
-    """One row of ` a acknowledge  enter inspect  ? keys  q quit`; what does not fit is left out, `?` and `q` last."""
+    """One row of ` a acknowledge  enter inspect  ? keys  q quit`; what does not fit is left out, `q` last."""
 
     DEFAULT_CSS = "KeysLine { height: 1; dock: bottom; background: $panel; }"
 

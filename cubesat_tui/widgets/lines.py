@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from cubesat_tui.drawing.rows import EMPTY, ON_CURSOR, Row
 from cubesat_tui.drawing.signs import UNICODE, SignSet
-from cubesat_tui.themes import STYLES, component_css
+from cubesat_tui.themes import rich_styles
 
 if TYPE_CHECKING:
     from cubesat_tui.app import ConsoleApp
@@ -25,8 +24,7 @@ _TO_ASCII = str.maketrans({"…": ".", "·": "-", "×": "x", "│": "|", "↓": 
 class Lines(Widget):
     """Draws `rows`; `draw` is the one way to change them."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in STYLES}
-    DEFAULT_CSS = "Lines { height: auto; width: 1fr; }\n" + component_css("Lines")
+    DEFAULT_CSS = "Lines { height: auto; width: 1fr; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes, markup=False)
@@ -53,12 +51,6 @@ class Lines(Widget):
         if changed:
             self.refresh(*changed)
 
-    def _style(self, name: str) -> Style:
-        style = self.get_component_rich_style(f"lines--{name.removesuffix(ON_CURSOR)}", partial=True)
-        if name.endswith(ON_CURSOR):
-            style += self.get_component_rich_style("lines--cursor", partial=True)
-        return style
-
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         return len(self.rows)
 
@@ -67,8 +59,15 @@ class Lines(Widget):
         if y >= len(self.rows):
             return Strip.blank(self.size.width, base)
         ascii_only = self.signs.ascii
-        segments = [
-            Segment(text.translate(_TO_ASCII) if ascii_only else text, base + self._style(style))
-            for text, style in self.rows[y]
-        ]
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+        styles = rich_styles(self.app.current_theme)
+        cursor = styles["cursor"]
+        segments: list[Segment] = []
+        for text, name in self.rows[y]:
+            style = base + styles[name.removesuffix(ON_CURSOR)]
+            segments.append(
+                Segment(
+                    text.translate(_TO_ASCII) if ascii_only else text,
+                    style + cursor if name.endswith(ON_CURSOR) else style,
+                )
+            )
+        return Strip(segments).simplify().adjust_cell_length(self.size.width, base)

@@ -37,7 +37,7 @@ class Trend(Lines):
             if data is None
             else trend_rows(data, lines, room, tall, self.signs)
         )
-        if data is not None and not any(value == value for value in data.low.tolist()):
+        if data is not None and data.empty:
             body = (EMPTY, row(("   No value in this span: ] for a longer one, < for an earlier one.", "dim")))
         if boxed:
             self.draw(framed(head, body, size, height, self.signs, end))

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """A small mission, made up to the second: what the console tests look at. Nothing in it is random."""
 
 from __future__ import annotations

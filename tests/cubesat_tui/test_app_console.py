@@ -267,13 +267,12 @@ async def test_markup_in_data_stays_text_in_lists_cards_and_toasts(console, dire
         await settled(pilot, lambda: "[@click=app.quit]" in screen_text(app))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 2), (20, 5), (40, 12), (60, 20), (79, 23), (100, 30), (200, 60)])
+@pytest.mark.parametrize("size", [(1, 1), (20, 5), (60, 20), (200, 60)])
 async def test_no_terminal_is_too_small(console, size) -> None:
     app = console()
     async with app.run_test(size=size) as pilot:
-        for key in "12345":
-            await pilot.press(key)
-            await pilot.pause()
+        await settled(pilot)
+        await pilot.press("5")
         await settled(pilot)
         await pilot.press("1")
         await pilot.resize_terminal(140, 42)
@@ -299,8 +298,8 @@ FORBIDDEN = "sklearn scipy mlflow pandas firebase_admin pyarrow joblib textual_p
 
 def test_the_shell_never_imports_the_heavy_ones() -> None:
     code = (
-        "import sys; import cubesat_tui.app, cubesat_tui.screens.live, cubesat_tui.screens.events, cubesat_tui.screens.help,"
-        "cubesat_tui.screens.welcome, cubesat_tui.screens.quit, cubesat_tui.screens.why, cubesat_tui.snapshot_reader;"
+        "import sys; import cubesat_tui.app, cubesat_tui.snapshot_reader;"
+        "from cubesat_tui.screens import live, events, help, welcome, quit, why, clusters, ledger;"
         f"print([m for m in {FORBIDDEN.split()!r} if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
