@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from telemetry.store.directory import MissionDirectory, MissionLock
+from telemetry.store.errors import StoreError
+from telemetry.store.reader import StoreReader
 
 
 class Terminal:
@@ -87,12 +93,29 @@ class Terminal:
         self._tmux("kill-server", check=False)
 
 
+def end_stations(home: Path) -> None:
+    """End whatever station still holds a mission below `home`: a closed terminal hands its mission on."""
+    for lock in home.rglob("station.lock"):
+        directory = MissionDirectory(lock.parent)
+        deadline = time.monotonic() + 10
+        while MissionLock(lock).holder() and time.monotonic() < deadline:
+            with (
+                contextlib.suppress(OSError, StoreError, AttributeError),
+                StoreReader(directory.telemetry) as reader,
+            ):
+                os.kill(int(reader.health().body["pid"]), signal.SIGTERM)
+            time.sleep(0.2)
+        if MissionLock(lock).holder():
+            pytest.fail(f"a station outlived its test: {lock.parent}")
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """An empty home directory."""
+def home(tmp_path: Path) -> Iterator[Path]:
+    """An empty home directory; a station left in it is ended."""
     path = tmp_path / "home"
     path.mkdir()
-    return path
+    yield path
+    end_stations(path)
 
 
 @pytest.fixture
