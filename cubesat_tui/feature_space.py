@@ -119,8 +119,7 @@ def _resolution(values: Float64s) -> Float64s:
     """Smallest step between two values of each column: a quantised channel often stands still for minutes."""
     out = np.empty(values.shape[1])
     for i, column in enumerate(values.T):
-        steps = np.diff(np.unique(column[np.isfinite(column)]))
-        out[i] = steps[steps > 0].min(initial=np.inf)
+        out[i] = np.diff(np.unique(column[np.isfinite(column)])).min(initial=np.inf)
     return np.where(np.isfinite(out), out, 1.0)
 
 

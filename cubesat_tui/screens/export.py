@@ -57,8 +57,9 @@ class ExportDialog(ModalScreen[None]):
         background: $panel; border: round $line; border-title-color: $accent; border-title-style: bold; }
     ExportDialog RadioSet { layout: horizontal; height: auto; width: 1fr; background: $panel; border: none;
         padding: 0; }
-    ExportDialog RadioButton, ExportDialog Checkbox { width: auto; background: $panel; border: none; padding: 0;
-        margin: 0 2 0 0; }
+    ExportDialog #what { layout: vertical; }
+    ExportDialog RadioSet > RadioButton, ExportDialog Checkbox { width: auto; background: $panel; border: none;
+        padding: 0; margin: 0 2 0 0; }
     ExportDialog .line { height: auto; }
     ExportDialog .name { width: 8; }
     ExportDialog #buttons { height: 1; align-horizontal: right; }
@@ -82,11 +83,11 @@ class ExportDialog(ModalScreen[None]):
             with Horizontal(classes="line"):
                 yield _Name("What")
                 with RadioSet(id="what", compact=True):
-                    yield RadioButton(Content("this instant"), id="instant", disabled=offer.instant is None)
-                    yield RadioButton(
-                        Content(f"{offer.filter_rows} of the filter"), filtered, id="filter", disabled=not filtered
-                    )
+                    if filtered:
+                        yield RadioButton(Content(f"{offer.filter_rows} of the filter"), True, id="filter")
                     yield RadioButton(Content(f"whole ledger, {offer.all_rows}"), not filtered, id="all")
+                    if offer.instant is not None:
+                        yield RadioButton(Content("the instant of the selected frame, all packets"), id="instant")
             with Horizontal(classes="line"):
                 yield _Name("Filter")
                 yield Lines(id="filter-text")

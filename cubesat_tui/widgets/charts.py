@@ -55,7 +55,8 @@ def bars(x: Sequence[float], y: Sequence[float], dot: float) -> list[tuple[float
     """Upright lines (at, height), `dot` wide, that make each bar as wide as 0.7 of the usual distance."""
     distance = median(b - a for a, b in pairwise(x)) if len(x) > 1 else 0.0
     wide = max(1, int(0.7 * distance / dot)) if dot > 0 else 1
-    return [(at + j * dot, value) for at, value in zip(x, y, strict=True) for j in range(wide)]
+    # Half a dot apart, so that rounding to dots leaves no stripes inside a bar.
+    return [(at + j * dot / 2, value) for at, value in zip(x, y, strict=True) for j in range(2 * wide - 1)]
 
 
 class TrendChart(PlotextPlot):
@@ -112,7 +113,7 @@ class TrendChart(PlotextPlot):
         else:
             plot.plot(x, list(curve.y), marker=marker, color=trace)
         if curve.level is not None:
-            plot.plot([0.0, x_range[1] - start], [curve.level] * 2, marker=marker, color=level)
+            plot.plot([0.0, x_range[1] - start], [curve.level] * 2, marker="-" if self._ascii else "─", color=level)
         at, labels = time_ticks(x_range, max(1, (width - 8) // TICK_COLUMNS))
         plot.xticks([t - start for t in at], labels)
         ticks = y_ticks(low, high, max(2, height // 3))
