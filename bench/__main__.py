@@ -39,12 +39,15 @@ def source(name: str) -> str:
 
 
 def run_one(name: str, quick: bool) -> list[Figure]:
-    """Figures of one benchmark, measured in a process of its own; one failed figure when it could not be."""
+    """Figures of one benchmark, measured in a process of its own, with a missed one when it did not end well."""
     command = [sys.executable, "-m", "bench", "--one", name, *(["--quick"] if quick else [])]
     done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True)
+    figures = [Figure(**json.loads(line)) for line in done.stdout.splitlines()]
     if done.returncode != 0:
-        return [Figure(f"{name}: could not be measured, exit code", done.returncode, "", at_most=0)]
-    return [Figure(**fields) for fields in json.loads(done.stdout.splitlines()[-1])]
+        figures.append(
+            Figure(f"{name}: could not be measured to the end, exit code", done.returncode, "", at_most=0)
+        )
+    return figures
 
 
 def waived(figure: Figure, waivers: Iterable[dict[str, object]]) -> str | None:
@@ -72,8 +75,8 @@ def main() -> int:
     parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
-        figures = list(import_module(f"bench.{asked.one}").measure(asked.quick))
-        print(json.dumps([figure.as_dict() for figure in figures]))
+        for figure in import_module(f"bench.{asked.one}").measure(asked.quick):
+            print(json.dumps(figure.as_dict()), flush=True)
         return 0
     unknown = set(asked.names) - set(names())
     if unknown:
