@@ -112,6 +112,8 @@ class SnapshotReader:
         self._follow_contacts(reader, satellite, now)
         contact = _contact(self._passes, body, satellite, now)
         link = _link(health, wall, rate)
+        if link.state == "DOWN" and choked(self._directory):
+            link = LinkNow("DISK FULL", "frames refused until there is space", link.beat_age_s)
         self._seq += 1
         alarms = tuple(sorted((a for a in self._alarms.values() if a.satellite == satellite), key=urgency))
         channels = self._channels(satellite, frames, (wall, now), rate, contact.in_contact, alarms)

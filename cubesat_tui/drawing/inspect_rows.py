@@ -101,8 +101,9 @@ def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
     channel = now.channel
     key = state_key(now)
     shown = unit(channel.unit, signs)
+    style = "label" if key == "ok" else SIGNS[key].style
     rows: list[Row] = [
-        row((f" {channel.name}", "title"), ("  " + SIGNS[key].meaning, "label" if key == "ok" else SIGNS[key].style)),
+        row((f" {channel.name}", "title"), (f"  {SIGNS[key].meaning}", style)),
         row((" now      ", "label"), (f"{now.text} {'' if now.silent else shown}".rstrip(), "value"),
             (f"   received {age_text(now.age_s)} ago" if now.age_s is not None else "   never received", "label"),
             (f", {now.acquisition.value}", "dim")),

@@ -93,6 +93,21 @@ def chosen(cells: Row, size: int) -> Row:
     return tuple((text, style + ON_CURSOR) for text, style in pad(cells, size))
 
 
+def changed_cells(old: Row, new: Row, size: int) -> tuple[int, int]:
+    """First cell and the one after the last that may differ between two rows shown in `size` cells."""
+    same = 0
+    while same < min(len(old), len(new)) and old[same] == new[same]:
+        same += 1
+    start = width(new[:same])
+    total = width(new)
+    if width(old) != total:
+        return min(start, size), size
+    tail = 0
+    while tail < min(len(old), len(new)) - same and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    return min(start, size), min(size, total - width(new[len(new) - tail :]))
+
+
 def plain(cells: Row) -> str:
     """The text of a row without its trailing blanks: what is copied."""
     return "".join(text for text, _ in cells).rstrip()

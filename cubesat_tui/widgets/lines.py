@@ -10,7 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from cubesat_tui.drawing.rows import EMPTY, ON_CURSOR, Row
+from cubesat_tui.drawing.rows import EMPTY, ON_CURSOR, Row, changed_cells
 from cubesat_tui.drawing.signs import UNICODE, SignSet
 from cubesat_tui.themes import rich_styles
 
@@ -43,11 +43,13 @@ class Lines(Widget):
             self.refresh(layout=True)
             return
         last = min(self.size.height, max(len(before), len(after)))
-        changed = [
-            Region(0, y, self.size.width, 1)
-            for y in range(last)
-            if (before[y] if y < len(before) else EMPTY) != (after[y] if y < len(after) else EMPTY)
-        ]
+        changed: list[Region] = []
+        for y in range(last):
+            old = before[y] if y < len(before) else EMPTY
+            new = after[y] if y < len(after) else EMPTY
+            if old != new:
+                start, end = changed_cells(old, new, self.size.width)
+                changed.append(Region(start, y, max(1, end - start), 1))
         if changed:
             self.refresh(*changed)
 

@@ -6,7 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from cubesat_tui.drawing.rows import chosen, crop, framed, left, pad, plain, right, row, rule, spread, width
+from cubesat_tui.drawing.rows import (
+    changed_cells,
+    chosen,
+    crop,
+    framed,
+    left,
+    pad,
+    plain,
+    right,
+    row,
+    rule,
+    spread,
+    width,
+)
 
 TEXT = st.text(
     st.characters(min_codepoint=32, max_codepoint=0x3FFF, exclude_categories=("Cc", "Cf", "Cs", "Mn", "Me")),
@@ -50,3 +63,20 @@ def test_a_rule_runs_to_the_edge_with_its_place_at_the_end() -> None:
     assert line.startswith(" POWER OK ──")
     assert line.endswith(" 1 of 6 (tab) ─")
     assert len(line) == 40
+
+
+def _cells(cells, size: int) -> list[tuple[str, str]]:
+    found = [(char, style) for text, style in cells for char in text]
+    return (found + [(" ", "")] * size)[:size]
+
+
+ASCII_ROWS = st.lists(
+    st.tuples(st.text("ab ", min_size=1, max_size=4), st.sampled_from(["plain", "dim"])), max_size=6
+).map(tuple)
+
+
+@given(ASCII_ROWS, ASCII_ROWS, st.integers(1, 30))
+def test_every_cell_that_differs_is_painted_again(old, new, size: int) -> None:
+    start, end = changed_cells(old, new, size)
+    before, after = _cells(old, size), _cells(new, size)
+    assert all(before[x] == after[x] for x in range(size) if not start <= x < end)
