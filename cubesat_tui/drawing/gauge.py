@@ -17,7 +17,8 @@ def gauge_text(
         return " " * size
     line = ["."] * cells
     line[cells // 2] = "|"
-    at = round((value - low) / (high - low) * (cells - 1))
+    part = min(1.0, max(0.0, (value - low) / (high - low)))
+    at = round(part * (cells - 1))
     first, last = (1 if side < 0 else 0), (cells - 2 if side > 0 else cells - 1)
     at = min(last, max(first, at))
     line[at] = "#"
