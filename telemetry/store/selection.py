@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from telemetry.frame import Layout
+from telemetry.frame import Int64s, Layout
 from telemetry.store.catalog import Catalog
 from telemetry.store.connection import Row
 from telemetry.store.rows import SelectionChunk
@@ -35,11 +35,13 @@ def rows_from(catalog: Catalog, query: Query | None, limit: int | None, chunk: i
 
 def columns(catalog: Catalog, rows: Sequence[Row], channels: tuple[str, ...]) -> SelectionChunk:
     """Rows of `scan.COLUMNS` as arrays, with one column of values for each of `channels`."""
+    t_ns, ids, numbers, boot, seq, received_ns, quality, kinds, blobs, model, score, p, state = zip(
+        *rows, strict=True
+    )
     shape = len(rows), len(channels)
-    numbers = np.array([row[2] for row in rows], dtype=np.int64)
-    kinds = np.array([row[7] for row in rows], dtype=np.int64)
-    satellites, satellite = np.unique(numbers, return_inverse=True)
-    layouts, layout = np.unique(kinds, return_inverse=True)
+    number_of, kind_of = _integers(numbers), _integers(kinds)
+    satellites, satellite = np.unique(number_of, return_inverse=True)
+    layouts, layout = np.unique(kind_of, return_inverse=True)
     values = np.full(shape, np.nan)
     sent = np.zeros(shape, dtype=np.bool_)
     invalid = np.zeros(shape, dtype=np.bool_)
@@ -48,35 +50,43 @@ def columns(catalog: Catalog, rows: Sequence[Row], channels: tuple[str, ...]) ->
         origin = [j for j, name in enumerate(this.names) if name in channels]
         target = np.array([channels.index(this.names[j]) for j in origin], dtype=np.intp)
         for number in satellites.tolist():
-            chosen = np.flatnonzero((kinds == kind) & (numbers == number))
+            chosen = np.flatnonzero((kind_of == kind) & (number_of == number))
             if not len(chosen):
                 continue
-            matrix = np.frombuffer(b"".join([rows[i][8] for i in chosen.tolist()]), dtype="<f8")
+            matrix = np.frombuffer(b"".join([blobs[i] for i in chosen.tolist()]), dtype="<f8")
             matrix = matrix.reshape(len(chosen), len(this))
             bad = catalog.invalid(catalog.satellite_name(number), this, matrix)
-            place = (chosen[:, np.newaxis], target[np.newaxis, :])
-            values[place], sent[place], invalid[place] = matrix[:, origin], True, bad[:, origin]
+            # A slice where it can be one: an export of one packet spends its time here otherwise.
+            place = slice(None) if len(chosen) == len(rows) else chosen[:, np.newaxis]
+            values[place, target], sent[place, target] = matrix[:, origin], True
+            invalid[place, target] = bad[:, origin]
+    judged = np.array([one is not None for one in model], dtype=np.bool_)
     return SelectionChunk(
         satellites=tuple(catalog.satellite_name(number) for number in satellites.tolist()),
         layouts=tuple(catalog.layout(number) for number in layouts.tolist()),
         channels=channels,
         satellite=satellite.astype(np.int64),
         layout=layout.astype(np.int64),
-        id=np.array([row[1] for row in rows], dtype=np.int64),
-        boot=np.array([row[3] for row in rows], dtype=np.int64),
-        seq=np.array([row[4] for row in rows], dtype=np.int64),
-        t_ns=np.array([row[0] for row in rows], dtype=np.int64),
-        received_ns=np.array([row[5] for row in rows], dtype=np.int64),
-        quality=np.array([row[6] for row in rows], dtype=np.int64),
+        id=_integers(ids),
+        boot=_integers(boot),
+        seq=_integers(seq),
+        t_ns=_integers(t_ns),
+        received_ns=_integers(received_ns),
+        quality=_integers(quality),
         values=values,
         sent=sent,
         invalid=invalid,
-        scored=np.array([row[9] is not None for row in rows], dtype=np.bool_),
-        model=np.array([row[9] or 0 for row in rows], dtype=np.int64),
-        score=np.array([np.nan if row[10] is None else row[10] for row in rows], dtype=np.float64),
-        p=np.array([np.nan if row[11] is None else row[11] for row in rows], dtype=np.float64),
-        state=np.array([row[12] or 0 for row in rows], dtype=np.int64),
+        scored=judged,
+        model=_integers([one or 0 for one in model]),
+        # None becomes NaN.
+        score=np.array(score, dtype=np.float64),
+        p=np.array(p, dtype=np.float64),
+        state=_integers([one or 0 for one in state]),
     )
+
+
+def _integers(column: Sequence[int]) -> Int64s:
+    return np.array(column, dtype=np.int64)
 
 
 def _channels(layouts: Sequence[Layout]) -> tuple[str, ...]:
