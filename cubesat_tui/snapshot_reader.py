@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cubesat_tui.choked import choked
 from cubesat_tui.drawing.why import alarm_key
 from cubesat_tui.snapshot import ChannelNow, ContactNow, LinkNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import SparkHistory

@@ -85,3 +85,24 @@ async def test_stopping_on_a_full_disk_loses_nothing_that_was_confirmed(rig):
     assert len(source.confirmed) == 1
     assert rig.read(lambda r: r.cursor("stream")) == "before"
     assert apsw.Connection(str(rig.directory.telemetry)).pragma("quick_check") == "ok"
+
+
+async def test_a_station_that_cannot_even_write_its_heartbeat_is_shown_as_a_full_disk_not_as_dead(rig, monkeypatch):
+    import shutil
+
+    from cubesat_tui.snapshot_reader import SnapshotReader
+
+    await rig.start()
+    await rig.feed(rig.frames([8.0]))
+    reader = SnapshotReader(rig.directory, rig.clock)
+    rig.clock.advance(30)
+    assert reader.read().link.state == "DOWN"
+
+    full = shutil.disk_usage(rig.directory.path)._replace(free=4096)
+    monkeypatch.setattr("cubesat_tui.choked.shutil.disk_usage", lambda path: full)
+    assert reader.read().link.state == "DISK FULL"
+
+    await rig.stop()
+    rig.clock.advance(30)
+    assert reader.read().link.state == "DOWN", "nobody holds the mission: it is down, full or not"
+    reader.close()

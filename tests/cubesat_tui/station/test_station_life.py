@@ -284,3 +284,31 @@ async def test_an_invalid_value_is_kept_as_sent_and_checked_against_no_limit(rig
     assert rig.events("alarm.") == []
     page = rig.read(lambda r: r.page(None, limit=10))
     assert [row.values[0] for row in page.rows][::-1][0] == -9.0
+
+
+async def test_a_promoted_model_that_must_not_be_used_is_rejected_with_a_reason_and_recorded_once(rig):
+    await rig.start()
+    run = {"retrain": 1, "at_ns": 1, "satellite": "TESTBIRD", "decision": "promoted", "version": 1, "reason": "new"}
+    rig.ask("run_recorded", {**run, "model_sha256": "0" * 64, "artifact_dir": "/nowhere"}, actor="trainer")
+    rig.ask("run_recorded", {**run, "model_sha256": "0" * 64}, actor="trainer")
+    await rig.until(lambda: rig.waiting_requests() == 0)
+
+    (rejected,) = rig.events("model.")
+    (recorded,) = rig.read(lambda r: r.runs())
+
+    assert rejected.kind == "model.rejected"
+    assert (recorded.decision, recorded.retrain) == ("rejected", 1)
+    assert rig.station.models.health() is None
+    await rig.feed(rig.frames([8.0]))
+
+
+async def test_a_source_that_stays_away_leaves_what_was_refused_in_the_count(rig):
+    await rig.start()
+    rig.source.refused = {"not JSON": 4}
+    rig.source.put(OSError("gone"))
+    await rig.until(lambda: len(rig.sources) == 2, seconds=0.2)
+    rig.source.refused = {"not JSON": 1}
+    beat = rig.read(lambda r: r.health()).beat_ns
+    await rig.until(lambda: rig.read(lambda r: r.health()).beat_ns > beat, seconds=0.5)
+
+    assert rig.read(lambda r: r.health()).body["refused"] == {"not JSON": 5}
