@@ -214,7 +214,7 @@ class Trainer:
         elif since >= MOVED_ROWS:
             decision, reason = "promoted", f"{since} newly accepted rows since v{champion.version}"
         elif modes:
-            decision, reason = "promoted", "a mode v{} does not know".format(champion.version)
+            decision, reason = "promoted", f"a mode v{champion.version} does not know"
         else:
             decision, reason = "kept", f"passes; {since} of {MOVED_ROWS} new rows since v{champion.version}"
         manifest = fitted.scorer.manifest

@@ -7,11 +7,13 @@ so that what was normal at first is not forgotten while the window moves on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from telemetry.clock import iso
-from telemetry.dictionary import Mission
+from telemetry.dictionary import Bus, Mission
 from telemetry.frame import Float64s, Int64s, Layout
 from telemetry.query import parse
 from telemetry.store.reader import StoreReader
@@ -23,35 +25,61 @@ ANCHOR_NS = 5 * HOUR_NS
 ANCHOR_AGE_NS = 24 * HOUR_NS
 LATE_NS = HOUR_NS // 6
 
+Bools = npt.NDArray[np.bool_]
+
 Spans = tuple[tuple[int, int], ...]
 """Stretches of generation time, first and last ns inclusive."""
 
 
+class _Part(NamedTuple):
+    """Rows of one layout as columns."""
+
+    ids: Int64s
+    t_ns: Int64s
+    boot: Int64s
+    values: Float64s
+    state: Int64s
+    score: Float64s
+    model: Int64s
+
+    def take(self, rows: Bools) -> _Part:
+        return _Part(
+            self.ids[rows],
+            self.t_ns[rows],
+            self.boot[rows],
+            self.values[rows],
+            self.state[rows],
+            self.score[rows],
+            self.model[rows],
+        )
+
+
 @dataclass(slots=True)
 class _Columns:
-    layout: Layout
-    ids: list[Int64s] = field(default_factory=list[Int64s])
-    t_ns: list[Int64s] = field(default_factory=list[Int64s])
-    boot: list[Int64s] = field(default_factory=list[Int64s])
-    values: list[Float64s] = field(default_factory=list[Float64s])
-    state: list[Int64s] = field(default_factory=list[Int64s])
-    score: list[Float64s] = field(default_factory=list[Float64s])
-    model: list[Int64s] = field(default_factory=list[Int64s])
+    """Rows of one layout in the pieces they were read in."""
 
-    def joined(self) -> tuple[Int64s, Int64s, Int64s, Float64s, Int64s, Float64s, Int64s]:
-        lists = (self.ids, self.t_ns, self.boot, self.values, self.state, self.score, self.model)
-        for parts in lists:
-            if len(parts) > 1:
-                parts[:] = [np.concatenate(parts)]  # type: ignore[list-item]
-        return (
-            self.ids[0],
-            self.t_ns[0],
-            self.boot[0],
-            self.values[0],
-            self.state[0],
-            self.score[0],
-            self.model[0],
-        )
+    layout: Layout
+    parts: list[_Part] = field(default_factory=list[_Part])
+
+    def joined(self) -> _Part:
+        if len(self.parts) > 1:
+            parts = self.parts
+            self.parts = [
+                _Part(
+                    np.concatenate([part.ids for part in parts]),
+                    np.concatenate([part.t_ns for part in parts]),
+                    np.concatenate([part.boot for part in parts]),
+                    np.concatenate([part.values for part in parts]),
+                    np.concatenate([part.state for part in parts]),
+                    np.concatenate([part.score for part in parts]),
+                    np.concatenate([part.model for part in parts]),
+                )
+            ]
+        return self.parts[0]
+
+    def rows(self, bus: Bus) -> PacketRows:
+        part = self.joined()
+        return packet_rows(bus, self.layout, part.ids, part.t_ns, part.boot, part.values, part.state)
 
 
 class StoredRows:
@@ -96,13 +124,11 @@ class StoredRows:
     def _read(self, t0_ns: int, t1_ns: int) -> None:
         newest_id = self._newest_id
         for layout, part in _chunks(self._reader, self._mission, self.satellite, t0_ns, t1_ns):
-            new = part[0] > self._newest_id
+            new = part.ids > self._newest_id
             if not new.any():
                 continue
-            columns = self._columns.setdefault(layout.digest, _Columns(layout))
-            for into, values in zip(_lists(columns), part, strict=True):
-                into.append(values[new])
-            newest_id = max(newest_id, int(part[0].max()))
+            self._columns.setdefault(layout.digest, _Columns(layout)).parts.append(part.take(new))
+            newest_id = max(newest_id, int(part.ids.max()))
         self._newest_id = newest_id
 
     def window(self) -> Window | None:
@@ -113,14 +139,11 @@ class StoredRows:
         packets: list[PacketRows] = []
         bus = self._mission.bus_of(self.satellite)
         for columns in self._columns.values():
-            joined = columns.joined()
-            inside = _inside(joined[1], spans)
+            part = columns.joined()
+            inside = _inside(part.t_ns, spans)
             if not inside.all():
-                for into, values in zip(_lists(columns), joined, strict=True):
-                    into[:] = [values[inside]]
-                joined = columns.joined()
-            ids, t_ns, boot, values, state, _, _ = joined
-            packets.append(packet_rows(bus, columns.layout, ids, t_ns, boot, values, state))
+                columns.parts = [part.take(inside)]
+            packets.append(columns.rows(bus))
         return make_window(self.satellite, bus, packets, spans)
 
     def accepted_after(self, t_ns: int) -> int:
@@ -144,20 +167,8 @@ class StoredRows:
             best = mine if len(mine) > len(best) else best
         return best, flagged / rows if rows else 0.0
 
-    def _scored(self) -> list[_Scored]:
-        found: list[_Scored] = []
-        for columns in self._columns.values():
-            _, t_ns, _, _, state, score, model = columns.joined()
-            found.append(_Scored(t_ns, state, score, model))
-        return found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scored:
-    t_ns: Int64s
-    state: Int64s
-    score: Float64s
-    model: Int64s
+    def _scored(self) -> list[_Part]:
+        return [columns.joined() for columns in self._columns.values()]
 
 
 def read_window(reader: StoreReader, mission: Mission, satellite: str, spans: Spans, last_id: int) -> Window:
@@ -165,16 +176,10 @@ def read_window(reader: StoreReader, mission: Mission, satellite: str, spans: Sp
     groups: dict[str, _Columns] = {}
     for t0_ns, t1_ns in spans:
         for layout, part in _chunks(reader, mission, satellite, t0_ns, t1_ns):
-            old = part[0] <= last_id
             columns = groups.setdefault(layout.digest, _Columns(layout))
-            for into, values in zip(_lists(columns), part, strict=True):
-                into.append(values[old])
+            columns.parts.append(part.take(part.ids <= last_id))
     bus = mission.bus_of(satellite)
-    packets = [packet_rows(bus, columns.layout, *columns.joined()[:5]) for columns in groups.values()]
-    return make_window(satellite, bus, packets, spans)
-
-
-_Part = tuple[Int64s, Int64s, Int64s, Float64s, Int64s, Float64s, Int64s]
+    return make_window(satellite, bus, [columns.rows(bus) for columns in groups.values()], spans)
 
 
 def _chunks(
@@ -188,11 +193,11 @@ def _chunks(
             rows = np.flatnonzero(chunk.layout == index)
             if len(rows):
                 columns = [position[name] for name in layout.names]
-                part = (
+                part = _Part(
                     chunk.id[rows],
                     chunk.t_ns[rows],
                     chunk.boot[rows],
-                    chunk.values[np.ix_(rows, columns)],
+                    chunk.values[rows][:, columns],
                     chunk.state[rows],
                     chunk.score[rows],
                     chunk.model[rows],
@@ -201,11 +206,7 @@ def _chunks(
     return found
 
 
-def _lists(columns: _Columns) -> tuple[list[Int64s] | list[Float64s], ...]:
-    return columns.ids, columns.t_ns, columns.boot, columns.values, columns.state, columns.score, columns.model
-
-
-def _inside(t_ns: Int64s, spans: Spans) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _inside(t_ns: Int64s, spans: Spans) -> Bools:
     inside = np.zeros(len(t_ns), dtype=np.bool_)
     for t0_ns, t1_ns in spans:
         inside |= (t_ns >= t0_ns) & (t_ns <= t1_ns)

@@ -74,13 +74,14 @@ def learn_clock(track: ContextTrack) -> tuple[str, OrbitClock] | None:
             step = float(np.median(np.diff(since)))
             if step < 20 * BIN_S:
                 continue
-            turn = np.round(since / step)
+            turn: Float64s = np.round(since / step)
             if len(np.unique(turn)) < 3:
                 continue
-            period, offset = np.polyfit(turn, since, 1)
+            line: Float64s = np.polyfit(turn, since, 1)
+            period, offset = float(line[0]), float(line[1])
             error = float(np.max(np.abs(since - period * turn - offset))) / period
             if error < 0.02 and (best is None or error < best[0]):
-                best = (error, name, float(period), float(offset), int(starts[0]))
+                best = (error, name, period, offset, int(starts[0]))
     if best is None:
         return None
     _, name, period, offset, first = best
@@ -212,7 +213,8 @@ def _between_orbits(features: Float64s, place: Place, bin_count: int, step: Floa
         )
     if not ratios:
         return out, np.zeros(c, dtype=np.bool_)
-    return out, _median(np.stack(ratios), np.zeros(c)) > WANDERS
+    ratio: Float64s = _median(np.stack(ratios), np.zeros(c))
+    return out, ratio > WANDERS
 
 
 def resolution(values: Float64s) -> Float64s:

@@ -59,14 +59,14 @@ def packets(
     for name, difference in (change or {}).items():
         values[name] = values[name] + difference
     made: list[FrameBatch] = []
-    for layout in BUS.layouts.values():
+    for index, layout in enumerate(BUS.layouts.values()):
         made.append(
             FrameBatch(
                 layout,
                 (SATELLITE,),
                 np.zeros(n, dtype=np.int64),
                 np.full(n, START_S, dtype=np.int64),
-                t0 + np.arange(n, dtype=np.int64),
+                2 * (t0 + np.arange(n, dtype=np.int64)) + index,
                 t * 1_000_000_000,
                 t * 1_000_000_000,
                 np.full(n, int(quality), dtype=np.int64),

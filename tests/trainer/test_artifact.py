@@ -1,4 +1,4 @@
-"""A model that is not exactly what it says it is must be refused, with a reason, before anything is read from it."""
+"""A model that is not exactly what it says it is must be refused, with a reason, before it is used."""
 
 from __future__ import annotations
 

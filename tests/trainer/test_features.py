@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,9 +58,7 @@ def test_rows_one_by_one_are_bit_equal_to_all_at_once(sizes: list[int], seed: in
     whole, _ = RollingRing(4, 1.0).push(t_ns, values, separate)
     ring = RollingRing(4, 1.0)
     edges = np.concatenate(([0], np.cumsum(sizes)))
-    pieces = [
-        ring.push(t_ns[a:b], values[a:b], separate[a:b])[0] for a, b in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    pieces = [ring.push(t_ns[a:b], values[a:b], separate[a:b])[0] for a, b in pairwise(edges)]
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
 
 

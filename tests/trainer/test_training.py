@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +168,7 @@ def test_a_blind_challenger_is_rejected(directory: MissionDirectory, mission: Mi
     trainer.cycle()
     trainer.close()
     scorer = Scorer.load(directory.models / "v1")
-    blind = {
-        name: msgspec_replace(packet, threshold=packet.threshold + 1) for name, packet in scorer.packets.items()
-    }
+    blind = {name: replace(packet, threshold=packet.threshold + 1) for name, packet in scorer.packets.items()}
     reader = StoreReader(directory.telemetry)
     logged = scorer.manifest.window
     window = read_window(reader, mission, "TESTSAT", logged.spans, logged.last_id)
@@ -179,18 +178,12 @@ def test_a_blind_challenger_is_rejected(directory: MissionDirectory, mission: Mi
     assert reason_to_reject(scorer, scorer, window)[0] is None
 
 
-def msgspec_replace(packet: Any, **changes: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(packet, **changes)
-
-
 def _trainer(directory: MissionDirectory, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "trainer", "--mission", str(directory.path), *more],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         check=False,
@@ -198,6 +191,7 @@ def _trainer(directory: MissionDirectory, *more: str) -> subprocess.CompletedPro
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(600)
 def test_once_logs_a_run_that_mlflow_lists(directory: MissionDirectory, make_packets: Make) -> None:
     _store(directory, make_packets(0, SIX))
     first = _trainer(directory, "--once")
@@ -216,7 +210,7 @@ def test_once_logs_a_run_that_mlflow_lists(directory: MissionDirectory, make_pac
         [sys.executable, "-c", code, uri, "mission/TESTSAT"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=True,
     )
     runs = json.loads(listed.stdout.splitlines()[-1])
@@ -230,6 +224,7 @@ def test_once_logs_a_run_that_mlflow_lists(directory: MissionDirectory, make_pac
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(600)
 def test_an_entry_that_was_logged_before_a_crash_is_logged_once(directory: MissionDirectory) -> None:
     entry = AuditEntry(
         retrain_id="1-1-abc",
@@ -248,7 +243,7 @@ def test_an_entry_that_was_logged_before_a_crash_is_logged_once(directory: Missi
     assert audit.waiting() == []
     audit.spool(entry)
     assert MlflowAudit(directory).drain() == first
-    client = audit._opened()  # noqa: SLF001
+    client = audit._opened()
     names = [experiment.name for experiment in client.search_experiments()]
     assert not any("\x1b" in name for name in names)
 
@@ -269,6 +264,7 @@ def test_a_store_that_is_missing_is_one_line_and_no_traceback(directory: Mission
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(600)
 def test_the_child_ends_when_its_parent_is_gone(directory: MissionDirectory, make_packets: Make) -> None:
     _store(directory, make_packets(0, 10))
     child = subprocess.Popen(
