@@ -101,7 +101,7 @@ def event_detail(event: Event, size: int, signs: SignSet) -> list[Row]:
 
 def acts_rows(snapshot: Snapshot, size: int, signs: SignSet, most: int) -> list[Row]:
     """What operators did lately."""
-    acts = [e for e in snapshot.events if e.actor][:most]
+    acts = [e for e in snapshot.events if e.actor and not e.kind.startswith("station.")][:most]
     rows: list[Row] = [rule(row(("ACTS", "title")), size, signs)]
     for event in acts:
         what = shown_units(event.text, signs).removeprefix(f"{event.actor} ")

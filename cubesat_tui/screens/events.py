@@ -48,8 +48,8 @@ class EventsScreen(MissionScreen):
     EventsScreen #detail { height: 1fr; }
     EventsScreen #coming { display: none; }
     EventsScreen.wide #both { layout: horizontal; }
-    EventsScreen.wide #list { width: 1fr; height: 1fr; }
-    EventsScreen.wide #right { width: 54; height: 1fr; }
+    EventsScreen.wide #list { width: 2fr; min-width: 81; height: 1fr; }
+    EventsScreen.wide #right { width: 1fr; height: 1fr; }
     EventsScreen.wide #coming { display: block; height: 10; }
     """
 
