@@ -90,6 +90,13 @@ class Terminal:
         pytest.fail(f"not on screen within {seconds} s: {what or wanted}\n{screen}")
 
     def close(self) -> None:
+        """End the program by TERM, so that it hands its station on to nobody, then the terminal."""
+        deadline = time.monotonic() + 5
+        with contextlib.suppress(ProcessLookupError, RuntimeError, ValueError):
+            if not self.dead:
+                os.kill(self.pid, signal.SIGTERM)
+            while not self.dead and time.monotonic() < deadline:
+                time.sleep(0.05)
         self._tmux("kill-server", check=False)
 
 
