@@ -29,6 +29,15 @@ class LimitLine:
     style: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrendTitle:
+    """Left: channel and unit; right: span; `past` is set when the plot does not end now."""
+
+    left: str
+    right: str
+    past: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrendData:
     """Bins of equal width over [t0_ns, t1_ns): least and greatest value, NaN where a bin is empty.

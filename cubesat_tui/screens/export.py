@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import shlex
-import socket
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +168,7 @@ class ExportDialog(ModalScreen[None]):
 
     def action_copy_scp(self) -> None:
         if isinstance(self.outcome, Done):
-            where = f"{getpass.getuser()}@{socket.gethostname()}:{self.outcome.path}"
+            where = f"{getpass.getuser()}@{platform.node()}:{self.outcome.path}"
             self.post_message(messages.CopyRequested(f"scp {shlex.quote(where)} .", "scp line"))
 
     def _begin(self) -> None:

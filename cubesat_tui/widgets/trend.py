@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cubesat_tui.drawing.rows import EMPTY, Row, framed, row, rule
-from cubesat_tui.drawing.trend_plot import LimitLine, TrendData, bins_for, trend_rows
+from cubesat_tui.drawing.trend_plot import LimitLine, TrendData, TrendTitle, bins_for, trend_rows
 from cubesat_tui.widgets.lines import Lines
-
-
-@dataclass(frozen=True, slots=True)
-class TrendTitle:
-    """Left: channel and unit; right: span; `past` is set when the plot does not end now."""
-
-    left: str
-    right: str
-    past: str = ""
 
 
 class Trend(Lines):
