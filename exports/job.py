@@ -97,8 +97,8 @@ def _write(
     table = selection.table
     with AtomicFile(manifest_path(path)) as note, AtomicFile(path) as file:
         writer = _writer(request, file, table.schema)
-        progress = _Progress(selection.total_estimate, say)
         try:
+            progress = _Progress(selection.total_estimate, say)
             for batch in selection.batches():
                 writer.write(batch)
                 progress.reached(table.totals.rows)

@@ -92,6 +92,13 @@ def test_times_are_iso_with_z_to_the_nanosecond(ns: int, text: str) -> None:
     assert written(["t"], stamps) == f"t\r\n{text}\r\n"
 
 
+def test_infinities_and_slices_with_nulls_are_exact_too() -> None:
+    column = pa.array([9.0, None, math.inf, -math.inf, math.nan, -0.0, 1.5])
+    assert written(["n", "v"], pa.array(range(6)), column.slice(1)).split("\r\n")[1:-1] == [
+        "0,", "1,inf", "2,-inf", "3,", "4,-0", "5,1.5",
+    ]  # fmt: skip
+
+
 def test_an_empty_selection_is_a_header() -> None:
     assert written(["t", "v"], pa.array([], pa.int64()), pa.array([], pa.float64())) == "t,v\r\n"
 
