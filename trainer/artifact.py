@@ -226,8 +226,9 @@ def _packet(arrays: dict[str, npt.NDArray[np.generic]], i: int, manifest: Manife
             raise ScorerRefused(f"{info.packet}.{name} holds a value that is not finite")
         return out
 
-    group = arrays[f"packet{i}.group"]
-    if group.dtype != np.dtype("int64") or group.shape != (c,) or np.any((group < 0) | (group >= forests)):
+    named = arrays[f"packet{i}.group"]
+    group = named.astype(np.int64)
+    if named.dtype != np.dtype("int64") or group.shape != (c,) or np.any((group < 0) | (group >= forests)):
         raise ScorerRefused(f"{info.packet}.group names a forest that does not exist")
     model = PacketModel(
         info.channels,

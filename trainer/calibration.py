@@ -34,7 +34,7 @@ BLIND = 0.02
 """A threshold this close to the score of the far (in parts of the way from the middle) leaves nothing to see."""
 
 FURTHEST = 48
-EVERY = 8
+EVERY = 16
 
 
 def held_out(t_ns: Int64s, clock: OrbitClock | None, t0_ns: int, t1_ns: int) -> npt.NDArray[np.bool_]:
@@ -73,8 +73,8 @@ def calibrate(
 ) -> PacketModel:
     """The packet's model with thresholds and calibration scores from held-out rows, in order of time.
 
-    Only the `FURTHEST` windows of each channel are pushed and scored, and one row in `EVERY` for the distribution of
-    scores: the forest walk is what a fit spends its time on.
+    Only the `FURTHEST` windows of each channel are pushed and scored, and one row in `EVERY` for the distribution
+    of scores: the forest walk is what a fit spends its time on.
 
     Args:
         features: of the packet's judged channels, shape (n, c, 3).

@@ -1,4 +1,4 @@
-"""The trainer's command line, and its life as a child: what it says, when it ends, what it does when things fail."""
+"""The trainer's command line, and its life as a child: what it says, when it ends, what happens when all fails."""
 
 from __future__ import annotations
 

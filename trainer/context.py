@@ -8,6 +8,7 @@ whether the satellite is in contact.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +57,9 @@ class _Steps:
     kept: int = KEPT
 
     def observe(self, t_ns: Int64s, values: Float64s) -> None:
+        if len(t_ns) == 1:
+            self._observe_one(int(t_ns[0]), float(values[0]))
+            return
         usable = np.isfinite(values) & (t_ns > self.newest_ns)
         if not usable.any():
             return
@@ -67,9 +71,21 @@ class _Steps:
         del self.t_ns[: -self.kept], self.value[: -self.kept]
         self.newest_ns = int(t_ns[-1])
 
+    def _observe_one(self, t_ns: int, value: float) -> None:
+        """The same for one row; frames come one by one, and this is half the price."""
+        if not math.isfinite(value) or t_ns <= self.newest_ns:
+            return
+        if not self.value or value != self.value[-1]:
+            self.t_ns.append(t_ns)
+            self.value.append(value)
+            del self.t_ns[: -self.kept], self.value[: -self.kept]
+        self.newest_ns = t_ns
+
     def at(self, t_ns: Int64s) -> Float64s:
         if not self.t_ns:
             return np.full(len(t_ns), np.nan)
+        if len(t_ns) == 1 and self.t_ns[-1] <= t_ns[0] <= self.newest_ns + HOLD_NS:
+            return np.array([self.value[-1]])
         step = np.searchsorted(np.array(self.t_ns, dtype=np.int64), t_ns, side="right") - 1
         known = (step >= 0) & (t_ns <= self.newest_ns + HOLD_NS)
         return np.where(known, np.array(self.value)[np.maximum(step, 0)], np.nan)

@@ -40,7 +40,7 @@ def with_background(z: Float64s, rng: np.random.Generator) -> npt.NDArray[np.flo
 
 
 def fit_forest(rows: npt.NDArray[np.float32], seed: int, trees: int = TREES) -> IsolationForest:
-    """`contamination="auto"`: a number would score the whole training set once more, for a threshold we do not use."""
+    """`contamination="auto"`: a number would score all training rows once more, for a threshold nobody uses."""
     forest = IsolationForest(
         n_estimators=trees, max_samples=min(SAMPLES, len(rows)), contamination="auto", random_state=seed
     )

@@ -60,13 +60,13 @@ class ForestArrays:
         return np.exp2(-out)
 
     def _mean_length(self, x: npt.NDArray[np.float32], group: npt.NDArray[np.intp]) -> Float64s:
-        node = self.roots[group]
+        node: npt.NDArray[np.int32] = self.roots[group]
         flat = np.ascontiguousarray(x).ravel()
         base = (np.arange(len(x), dtype=np.intp) * x.shape[1])[:, None]
         for _ in range(self.depth):
-            value = flat.take(base + self.feature.take(node))
-            node = self.left.take(node) + (value > self.threshold.take(node))
-        return self.length.take(node).sum(axis=1) / self.roots.shape[1]
+            value: npt.NDArray[np.float32] = flat[base + self.feature[node]]
+            node = self.left[node] + (value > self.threshold[node])
+        return self.length[node].sum(axis=1) / self.roots.shape[1]
 
 
 def check(forest: ForestArrays, features: int) -> str | None:

@@ -18,7 +18,7 @@ STEP_SPREADS = 12.0
 MORE_ALARMS = 0.01
 LESS_RECALL = 0.02
 
-RECENT = 300
+RECENT = 150
 
 
 def reason_to_reject(
@@ -63,7 +63,7 @@ def _figures(scorer: Scorer, window: Window) -> tuple[float, float]:
             z[:, :, :2] += STEP_SPREADS * _noise(chosen[:, :, 0])[None, :, None] / spread[:, :, :2]
             hit = scorer.isolate(model, z) > model.threshold
             counted = model.threshold < NEVER
-            found += int(hit.any(axis=0)[counted].sum())
+            found += int((hit.sum(axis=0)[counted] > 0).sum())
             injected += int(counted.sum())
     return flagged / max(1, rows), found / max(1, injected)
 

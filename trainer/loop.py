@@ -41,7 +41,7 @@ LEAST_ROWS = 1000
 LEAST_ORBITS = 2.0
 """Orbits of rows before the first model of a satellite with one."""
 
-NEW_ROWS = 60
+NEW_ROWS = 120
 """Newly accepted rows of the busiest packet that make a challenger worth fitting."""
 
 MOVED_ROWS = 500
@@ -51,6 +51,13 @@ KEPT_MODELS = 20
 """Artifact directories that stay on disk."""
 
 Tell = Callable[[dict[str, Any]], None]
+
+
+class _History(msgspec.Struct):
+    """How far the station is with writing the history of a new mission."""
+
+    done: float = 0
+    of: float = 0
 
 
 @dataclass(slots=True)
@@ -155,10 +162,13 @@ class Trainer:
     def _history_runs(self) -> bool:
         """The station is still writing the history of a new mission."""
         health = self._reader.health()
-        history = None if health is None else health.body.get("history")
-        if not isinstance(history, dict):
+        if health is None:
             return False
-        return int(history.get("done", 0)) < int(history.get("of", 0))
+        try:
+            history = msgspec.convert(health.body.get("history"), _History | None)
+        except msgspec.ValidationError:
+            return False
+        return history is not None and history.done < history.of
 
     def _consider(self, learner: _Learner, force: bool, done: Cycle) -> None:
         champion = learner.champion

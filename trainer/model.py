@@ -1,4 +1,18 @@
-"""From a window of rows to a scorer: split, what is usual, forests, thresholds, projection."""
+"""From a window of rows to a scorer: split, what is usual, forests, thresholds, projection.
+
+A forest always judges one channel at a time (value, mean and deviation, normalised), so a step in one channel is
+never diluted by the others. Once normalised the channels look alike, and one forest for all of them, with a
+threshold for each, finds as much as one for each. Measured on six orbits of the simulated 3U, 39 judged channels;
+recall is the share of steps of 4, 8, 12, 20 and 40 standard deviations of a channel's noise that put a row above its threshold:
+
+| forests | CPU of a fit | bytes | recall |
+|---|---|---|---|
+| one a channel, 64 trees | 10.7 s | 1,980,839 | .40 .67 .78 .87 .96 |
+| one a subsystem, 64 trees | 3.5 s | 503,408 | .41 .64 .75 .84 .93 |
+| one for all, 100 trees | 2.3 s | 245,112 | .38 .67 .77 .85 .94 |
+
+No false episode in two clean hours and both opening faults confirmed two seconds after onset with each of them.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +43,10 @@ THINNED = 12_000
 """Rows of a packet that places and forests are learned from; longer windows are thinned evenly."""
 
 
-def by_subsystem(channel: Channel) -> str:
-    return channel.subsystem
+def together(channel: Channel) -> str:
+    """One forest for all channels."""
+    del channel
+    return "all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +83,7 @@ def fit(
     created_ns: int,
     false_alarms_per_day: float,
     seed: int = 0,
-    group_of: Callable[[Channel], str] = by_subsystem,
+    group_of: Callable[[Channel], str] = together,
     trees: int = TREES,
 ) -> Fitted:
     """Fit and calibrate a challenger.
@@ -300,7 +316,7 @@ def _packet_model(
 
 
 def _axes(values: Float64s) -> tuple[Float64s, Float64s, Float64s]:
-    """Centre, scale and the three principal directions of the values; signs fixed so that a refit does not mirror."""
+    """Centre, scale and the three principal directions of the values; signs fixed, so that no refit mirrors."""
     c = values.shape[1]
     centre = np.nan_to_num(np.nanmedian(values, axis=0))
     scale = np.nan_to_num(np.nanstd(values, axis=0))

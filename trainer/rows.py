@@ -1,7 +1,7 @@
 """The rows a model is trained on, read from the mission store and kept up to date.
 
-The window is the newest twelve hours and, while it is not older than a day, the beginning of the mission: the anchor,
-so that what was normal at first is not forgotten while the window moves on.
+The window is the newest twelve hours and, while it is not older than a day, the beginning of the mission: the
+anchor, so that what was normal at first is not forgotten while the window moves on.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class StoredRows:
         return self._newest_ns
 
     def refresh(self) -> None:
-        """Read what was stored since the last time. Rows older than ten minutes before the newest are not noticed."""
+        """Read what was stored since the last time. Rows more than ten minutes older than that are not noticed."""
         newest = [frame.t_ns for frame in self._reader.newest_any(self.satellite).values()]
         if not newest:
             return

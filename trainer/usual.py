@@ -67,10 +67,12 @@ def learn_clock(track: ContextTrack) -> tuple[str, OrbitClock] | None:
     for name in track.channels:
         t_ns, value = track.steps(name)
         for code in np.unique(value):
-            starts = t_ns[(value == code)][1:] if value[0] == code else t_ns[value == code]
+            starts: Int64s = t_ns[value == code]
+            if value[0] == code:
+                starts = starts[1:]
             if len(starts) < 3:
                 continue
-            since = (starts - starts[0]) / 1e9
+            since: Float64s = (starts - starts[0]) / 1e9
             step = float(np.median(np.diff(since)))
             if step < 20 * BIN_S:
                 continue
@@ -94,9 +96,13 @@ def learn_clock(track: ContextTrack) -> tuple[str, OrbitClock] | None:
 def learn_keys(codes: Float64s) -> Float64s:
     """The modes with enough rows, most frequent first, shape (k, m)."""
     known = codes[np.isfinite(codes).all(axis=1)]
-    keys, counts = np.unique(known, axis=0, return_counts=True)
+    code = np.zeros(len(known), dtype=np.int64)
+    for column in known.T:
+        values, which = np.unique(column, return_inverse=True)
+        code = code * len(values) + which
+    _, first, counts = np.unique(code, return_index=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    return keys[order][counts[order] >= LEAST_KEY_ROWS]
+    return known[first[order][counts[order] >= LEAST_KEY_ROWS]]
 
 
 def unjudged(channel: Channel, values: Float64s) -> str | None:
@@ -191,30 +197,35 @@ def learn_usual(features: Float64s, place: Place, bin_count: int, key_count: int
 def _between_orbits(features: Float64s, place: Place, bin_count: int, step: Float64s) -> tuple[Float64s, Bools]:
     """Range of the orbits' medians at each place, shape (bin_count + 1, c, 3), and which channels do not repeat."""
     c = features.shape[1]
-    out = np.zeros((bin_count + 1, c, FEATURES))
+    out: Float64s = np.zeros((bin_count + 1, c, FEATURES))
+    nobody: Bools = np.zeros(c, dtype=np.bool_)
     if bin_count == 0:
-        return out, np.zeros(c, dtype=np.bool_)
-    turn = place.turn - place.turn.min()
-    cell = place.bins * (int(turn.max()) + 1) + turn
+        return out, nobody
+    turn: Int64s = place.turn - place.turn.min()
+    turns = int(turn.max()) + 1
+    cell: Int64s = place.bins * turns + turn
     order = np.argsort(cell, kind="stable")
     cells, first = np.unique(cell[order], return_index=True)
     bounds = np.append(first, len(order))
     medians = _group_medians(features[order], bounds)
     within = _group_std(features[order][:, :, 0], bounds)
-    of_bin = cells // (int(turn.max()) + 1)
+    of_bin: Int64s = cells // turns
+    least: Float64s = step / 2
     ratios: list[Float64s] = []
     for b in np.unique(of_bin[of_bin > 0]):
         mine = medians[of_bin == b]
         if len(mine) < LEAST_TURNS:
             continue
         out[b] = np.nan_to_num(mine.max(axis=0) - mine.min(axis=0))
-        ratios.append(
-            mine[:, :, 0].std(axis=0, ddof=1) / np.maximum(np.median(within[of_bin == b], axis=0), step / 2)
-        )
+        differs: Float64s = mine[:, :, 0].std(axis=0, ddof=1)
+        noise: Float64s = np.maximum(np.median(within[of_bin == b], axis=0), least)
+        ratios.append(differs / noise)
     if not ratios:
-        return out, np.zeros(c, dtype=np.bool_)
-    ratio: Float64s = _median(np.stack(ratios), np.zeros(c))
-    return out, ratio > WANDERS
+        return out, nobody
+    ratio: Float64s = np.stack(ratios)
+    otherwise: Float64s = np.zeros(c, dtype=np.float64)
+    wanders: Bools = np.asarray(_median(ratio, otherwise) > WANDERS, dtype=np.bool_)
+    return out, wanders
 
 
 def resolution(values: Float64s) -> Float64s:

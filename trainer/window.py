@@ -186,7 +186,7 @@ def from_batches(satellite: str, bus: Bus, batches: Iterable[FrameBatch]) -> Win
 
 
 def outside_soft_limits(channel: Channel, values: Float64s) -> Bools:
-    """True where a value violates WARNING or worse in every limit set of the channel: it is abnormal by definition."""
+    """True where a value violates WARNING or worse in every limit set of the channel: abnormal by definition."""
     if not channel.limits:
         return np.zeros(len(values), dtype=np.bool_)
     outside = np.ones(len(values), dtype=np.bool_)

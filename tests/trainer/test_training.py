@@ -95,7 +95,7 @@ def test_first_model_then_kept_then_promoted(
     assert [run.decision for run in trainer.cycle().runs] == ["promoted"]
     assert [run.decision for run in trainer.cycle().runs] == ["kept"]
     _store(directory, make_packets(SIX, 30))
-    assert trainer.cycle().runs[0].reason == "30 newly accepted rows, a fit wants 60"
+    assert trainer.cycle().runs[0].reason == "30 newly accepted rows, a fit wants 120"
     _store(directory, make_packets(SIX + 30, 100))
     fitted = trainer.cycle().runs[0]
     assert (fitted.decision, fitted.version) == ("kept", None)
