@@ -8,12 +8,14 @@ acts on.
 from __future__ import annotations
 
 import asyncio
-import enum
+import logging
 import os
+import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.text import Text
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
@@ -21,6 +23,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from cubesat_tui import messages
+from cubesat_tui.departure import Departure
 from cubesat_tui.drawing.signs import ASCII, UNICODE
 from cubesat_tui.keymap import bindings
 from cubesat_tui.modes import MODES, warm
@@ -30,25 +33,17 @@ from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.store_view import StoreView
 from cubesat_tui.themes import THEMES
+from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import Snapshot
     from telemetry.clock import Clock
     from telemetry.store.directory import MissionDirectory
 
+log = logging.getLogger(__name__)
+
 TICK_S = 0.25
 """At most four snapshots a second."""
-
-
-class Departure(enum.Enum):
-    """How the operator left; `App.run` returns it, None when the app was ended from outside."""
-
-    LEAVE = "leave"
-    """The station is not ours: nothing happens to it."""
-    STOP = "stop"
-    """Stop the station of this process."""
-    KEEP_RUNNING = "keep running"
-    """Hand the mission to a detached station."""
 
 
 class ConsoleApp(App[Departure]):
@@ -125,8 +120,17 @@ class ConsoleApp(App[Departure]):
     @work(exclusive=True, group="snapshots")
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()
+        failures = 0
         while True:
-            news = await loop.run_in_executor(self._reading, self._poll)
+            try:
+                news = await loop.run_in_executor(self._reading, self._poll)
+            except Exception as error:  # whatever reading died of, the console lives on and says so
+                failures += 1
+                log.exception("the mission store could not be read")
+                self.say(f"The mission store could not be read: {plain_text(str(error))}", "error")
+                await asyncio.sleep(min(2.0**failures, 30.0))
+                continue
+            failures = 0
             if news is not None:
                 self.snapshot = news
             await asyncio.sleep(TICK_S)
@@ -157,6 +161,14 @@ class ConsoleApp(App[Departure]):
     def run(self, *, mouse: bool | None = None, **options: Any) -> Departure | None:
         """`App.run`; the mouse is off over SSH unless asked for: it belongs to the terminal there."""
         return super().run(mouse="SSH_CONNECTION" not in os.environ if mouse is None else mouse, **options)
+
+    def _fatal_error(self) -> None:
+        """Leave with one line instead of Textual's traceback, which goes to the log."""
+        error = sys.exc_info()[1]
+        log.error("the console failed", exc_info=error)
+        text = f"cubesat-tui: the console failed: {type(error).__name__}: {plain_text(str(error))}"
+        self._exit_renderables.append(Text(f"{text}; details in {self.directory.log}"))
+        self._close_messages_no_wait()
 
     def say(self, text: str, severity: Any = "information") -> None:
         """A toast of plain text."""

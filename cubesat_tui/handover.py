@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 WAIT_FOR_LOCK_S = 30.0
 LOST_TERMINAL = "console lost its terminal"
 KEPT_RUNNING = "operator quit, the station keeps running"
+CONSOLE_FAILED = "console failed, the station keeps running"
+_KINDS = {
+    LOST_TERMINAL: "console.lost_terminal",
+    KEPT_RUNNING: "console.kept_running",
+    CONSOLE_FAILED: "console.failed",
+}
 
 
 def hand_over(
@@ -59,7 +65,7 @@ def note_handover(directory: MissionDirectory, *, operator: str, reason: str, cl
     from telemetry.limits import Level
     from telemetry.store.inbox import Inbox
 
-    kind = "console.lost_terminal" if reason == LOST_TERMINAL else "console.kept_running"
+    kind = _KINDS[reason]
     inbox = Inbox(directory.inbox)
     try:
         inbox.submit(

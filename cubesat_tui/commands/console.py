@@ -40,9 +40,9 @@ def need_terminal() -> None:
     """Refuse to draw where nobody looks.
 
     Raises:
-        Refusal: stdin or stdout is not a terminal.
+        Refusal: stdin, stdout or stderr (Textual draws on it) is not a terminal.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         refuse(
             "this is not a terminal; without one: cubesat-tui run (a station without a console),"
             " cubesat-tui status --json (how a mission stands)"
@@ -131,20 +131,28 @@ def show(
     notice: str = "",
 ) -> None:
     """Run the app until the operator leaves, then do with the station of this process what was asked."""
-    from cubesat_tui.app import ConsoleApp, Departure
-    from cubesat_tui.handover import KEPT_RUNNING, hand_over
+    from cubesat_tui.app import ConsoleApp
+    from cubesat_tui.departure import Departure
+    from cubesat_tui.handover import CONSOLE_FAILED, KEPT_RUNNING, hand_over
 
     app = ConsoleApp(
-        directory, clock=clock, operator=operator, read_only=read_only, station=thread, first_start=first_start
+        directory,
+        clock=clock,
+        operator=operator,
+        read_only=read_only,
+        station=thread,
+        first_start=first_start,
+        notice=notice,
     )
     leave_on_signals(app, directory, clock, operator, thread if can_hand_over else None, thread)
-    del notice
     departure = app.run()
+    crashed = bool(app.return_code)
     if thread is None:
-        return
+        sys.exit(1 if crashed else 0)
     successor = None
-    if departure is Departure.KEEP_RUNNING and thread.alive and can_hand_over:
-        successor = hand_over(directory, operator=operator, reason=KEPT_RUNNING, clock=clock)
+    if (departure is Departure.KEEP_RUNNING or crashed) and thread.alive and can_hand_over:
+        reason = CONSOLE_FAILED if crashed else KEPT_RUNNING
+        successor = hand_over(directory, operator=operator, reason=reason, clock=clock)
     failed = thread.failure
     stopped = thread.stop()
     if failed is not None:
@@ -155,6 +163,8 @@ def show(
         # The thread is a daemon and everything confirmed is durable: leaving now loses nothing.
         click.echo("cubesat-tui: the station did not stop in time; what was confirmed is stored", err=True)
         os._exit(1)
+    if crashed:
+        sys.exit(1)
 
 
 def leave_on_signals(

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from cubesat_tui.app import Departure
+from cubesat_tui.departure import Departure
 from cubesat_tui.widgets.card import Card
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from textual.pilot import Pilot
 
 from cubesat_tui import feature_space
-from cubesat_tui.app import ConsoleApp, Departure
+from cubesat_tui.app import ConsoleApp
+from cubesat_tui.departure import Departure
 from telemetry.clock import ManualClock
 from telemetry.frame import FrameBatch
 from telemetry.store.directory import MissionDirectory

@@ -9,7 +9,8 @@ import fabricated
 import pytest
 from fabricated import screen_text, settled
 
-from cubesat_tui.app import ConsoleApp, Departure
+from cubesat_tui.app import ConsoleApp
+from cubesat_tui.departure import Departure
 from cubesat_tui.keymap import KEYS, bindings
 from cubesat_tui.messages import Notice
 from cubesat_tui.modes import MODES
