@@ -92,13 +92,24 @@ class Walk:
         tables, satellite, time = _FLAGGED if self._flagged_only else _ALL
         way = "DESC" if self.descending else "ASC"
         where, bindings = self._condition
+        places: list[int | float | str] = [span.after.t_ns, span.before.t_ns]
+        # Each row pays for each condition, so those that the range of times implies already are left out.
+        if span.after.id >= 0:
+            where += f" AND ({time}, frame.id) > (?, ?)"
+            bindings = (*bindings, *span.after)
+        if span.before.id < NEWEST.id:
+            where += f" AND ({time}, frame.id) < (?, ?)"
+            bindings = (*bindings, *span.before)
+        if span.max_id < NEWEST.id:
+            where += " AND frame.id <= ?"
+            bindings = (*bindings, span.max_id)
         sql = (
-            f"SELECT {self._columns} FROM {tables} WHERE {satellite} = ? AND {time} BETWEEN ? AND ?"
-            f" AND ({time}, frame.id) > (?, ?) AND ({time}, frame.id) < (?, ?) AND frame.id <= ?{where}"
+            f"SELECT {self._columns} FROM {tables} WHERE {satellite} = ? AND {time} BETWEEN ? AND ?{where}"
             f" ORDER BY {time} {way}, frame.id {way}"
         )
-        places = (span.after.t_ns, span.before.t_ns, *span.after, *span.before, span.max_id, *bindings)
-        with self.catalog.connection.walks(sql, ((number, *places) for number in self._satellites)) as walks:
+        with self.catalog.connection.walks(
+            sql, ((number, *places, *bindings) for number in self._satellites)
+        ) as walks:
             if len(walks) == 1:
                 yield walks[0]
             else:
@@ -130,6 +141,8 @@ class Walk:
         if self.query is None:
             return "", ()
         where, bindings = self.query.sql()
+        if len(self._layouts) == len(self.catalog.layouts()):
+            return f" AND ({where})", bindings
         return f" AND ({where}) AND frame.layout IN ({','.join(map(str, self._layouts)) or -1})", bindings
 
     @cached_property
@@ -176,7 +189,8 @@ class Walk:
                 for track in tracks:
                     fine.extend(self._may(track, FINE, t0, t1))
                     fine.extend(_open(track.open_t0, track.open_t1, t0, t1))
-            stretches = _joined(fine)
+            # Between two blocks lies one period of the packet; a step over it costs nothing, a new stretch does.
+            stretches = _joined(fine, max((track.fine_span for track in tracks), default=0) // 2)
             yield from reversed(stretches) if self.descending else stretches
 
     def _may(self, track: TrackRow, level: int, low: int, high: int) -> list[tuple[int, int]]:
@@ -298,11 +312,11 @@ def _disjoint(ranges: Sequence[tuple[int, int]], least: int) -> list[tuple[int, 
     return pieces
 
 
-def _joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Rising disjoint ranges that cover the same times as `ranges`."""
+def _joined(ranges: Sequence[tuple[int, int]], slack: int) -> list[tuple[int, int]]:
+    """Rising disjoint ranges that cover `ranges`; those closer than `slack` become one."""
     joined: list[tuple[int, int]] = []
     for t0, t1 in sorted(ranges):
-        if joined and t0 <= joined[-1][1] + 1:
+        if joined and t0 - joined[-1][1] <= max(1, slack):
             joined[-1] = (joined[-1][0], max(joined[-1][1], t1))
         else:
             joined.append((t0, t1))

@@ -29,7 +29,7 @@ CREATE TABLE frame(
     t_ns INTEGER NOT NULL, received_ns INTEGER NOT NULL, quality INTEGER NOT NULL, layout INTEGER NOT NULL,
     v BLOB NOT NULL, UNIQUE(satellite, boot, seq)
 ) STRICT;
-CREATE INDEX frame_time ON frame(satellite, t_ns, layout);
+CREATE INDEX frame_time ON frame(satellite, t_ns, id, layout);
 CREATE TABLE score(
     frame INTEGER PRIMARY KEY, model INTEGER NOT NULL, score REAL NOT NULL, p REAL NOT NULL, state INTEGER NOT NULL,
     axes BLOB, satellite INTEGER NOT NULL, t_ns INTEGER NOT NULL

@@ -56,10 +56,12 @@ def columns(catalog: Catalog, rows: Sequence[Row], channels: tuple[str, ...]) ->
             matrix = np.frombuffer(b"".join([blobs[i] for i in chosen.tolist()]), dtype="<f8")
             matrix = matrix.reshape(len(chosen), len(this))
             bad = catalog.invalid(catalog.satellite_name(number), this, matrix)
-            # A slice where it can be one: an export of one packet spends its time here otherwise.
-            place = slice(None) if len(chosen) == len(rows) else chosen[:, np.newaxis]
-            values[place, target], sent[place, target] = matrix[:, origin], True
-            invalid[place, target] = bad[:, origin]
+            if len(chosen) == len(rows) and this.names == channels:
+                # One packet with all the channels there are: nothing to place, which is where the time would go.
+                values, sent, invalid = matrix, np.ones(shape, dtype=np.bool_), bad
+                continue
+            place = (chosen[:, np.newaxis], target[np.newaxis, :])
+            values[place], sent[place], invalid[place] = matrix[:, origin], True, bad[:, origin]
     judged = np.array([one is not None for one in model], dtype=np.bool_)
     return SelectionChunk(
         satellites=tuple(catalog.satellite_name(number) for number in satellites.tolist()),
