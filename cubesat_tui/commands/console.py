@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -175,7 +176,7 @@ def leave_on_signals(
     heritage: StationThread | None,
     thread: StationThread | None,
 ) -> None:
-    """TERM stops everything; HUP ends the console and hands the station (`heritage`) to a detached process.
+    """TERM stops everything; a lost terminal ends the console and hands the station (`heritage`) on.
 
     The work is done on a thread of its own: a console whose terminal has gone may never get to it.
     """
@@ -205,8 +206,16 @@ def leave_on_signals(
             work = hung_up if number == signal.SIGHUP else terminated
             threading.Thread(target=work, name="departure", daemon=True).start()
 
+    def watch_terminal() -> None:
+        # Under `make run` or `sudo` the hang-up goes to them alone, and they wait for us: look for ourselves.
+        ears = select.poll()
+        ears.register(sys.stdin.fileno(), 0)
+        if ears.poll():
+            begin(signal.SIGHUP, None)
+
     signal.signal(signal.SIGHUP, begin)
     signal.signal(signal.SIGTERM, begin)
+    threading.Thread(target=watch_terminal, name="terminal", daemon=True).start()
 
 
 def _end(thread: StationThread | None) -> NoReturn:

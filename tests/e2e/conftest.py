@@ -89,6 +89,10 @@ class Terminal:
             time.sleep(0.1)
         pytest.fail(f"not on screen within {seconds} s: {what or wanted}\n{screen}")
 
+    def hang_up(self) -> None:
+        """The line drops: the terminal is gone, with whatever that does to the program."""
+        self._tmux("kill-server", check=False)
+
     def close(self) -> None:
         """End the program by TERM, so that it hands its station on to nobody, then the terminal."""
         deadline = time.monotonic() + 5

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,13 +157,18 @@ def test_two_consoles_live_through_the_death_of_each_other_and_of_the_station(te
     assert_no_frame_missing(demo)
 
 
-def test_a_lost_terminal_ends_the_console_and_the_mission_goes_on(terminal, demo, cli):
-    console = terminal("--scenario", "quiet")
-    console.wait_for(LIVE, 40)
-    pid = console.pid
-    assert station_pid(demo) == pid
+LEADER = "import signal, subprocess, sys; signal.signal(1, lambda *_: None); subprocess.run(sys.argv[1:])"
+"""Takes the hang-up for itself and waits for its child, as make and sudo do."""
 
-    console.close()
+
+@pytest.mark.parametrize("leader", [[], [sys.executable, "-c", LEADER]], ids=["alone", "below another"])
+def test_a_lost_terminal_ends_the_console_and_the_mission_goes_on(window, terminal, demo, cli, program, leader):
+    console = window([*leader, *program, "--scenario", "quiet"])
+    console.wait_for(LIVE, 40)
+    pid = station_pid(demo)
+    assert (console.pid == pid) == (not leader)
+
+    console.hang_up()
 
     assert wait_until(lambda: ended(pid), 5, "the console ends") < 2.5
     wait_until(lambda: station_pid(demo) != pid, 20, "a detached station takes over")
@@ -171,9 +177,10 @@ def test_a_lost_terminal_ends_the_console_and_the_mission_goes_on(terminal, demo
     wait_until(lambda: asked(demo, lambda r: r.frames_accepted()) > frames + 5, 20, "frames come")
     attached = terminal()
     attached.wait_for(LIVE, 30)
+    seen_by = attached.pid
     assert station_pid(demo) == successor, "the second console attached and started nothing"
-    attached.close()
-    time.sleep(0.5)
+    attached.hang_up()
+    wait_until(lambda: ended(seen_by), 5, "the attached console ends")
     assert not ended(successor), "an attached console takes no station with it"
 
     os.kill(successor, signal.SIGTERM)
