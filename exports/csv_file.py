@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 
 from exports.arrow import floats, strings
 from exports.cells import guarded, quoted
+from exports.decimals import Indices, joined, short_decimals
+from telemetry.frame import Float64s
 
 # A kernel that is given a Python value makes a scalar of it by way of pandas, which is not to be loaded.
 _COMMA, _END, _ZULU, _NOTHING = (strings([text])[0] for text in (",", "\r\n", "Z", ""))
@@ -48,7 +50,19 @@ class CsvFile:
         """Append the rows of `batch`."""
         if batch.num_rows == 0:
             return
-        cells = [self._text(column) for column in batch.columns]
+        cells: list[pa.Array] = []
+        run: list[tuple[Indices, Indices]] = []
+        for column in batch.columns:
+            short = short_decimals(_with_nan(column)) if pa.types.is_floating(column.type) else None
+            if short is not None:
+                run.append(short)
+                continue
+            if run:
+                cells.append(joined(run))
+                run = []
+            cells.append(self._text(column))
+        if run:
+            cells.append(joined(run))
         # The line end goes to the last cell and not to the line: that copies a few bytes instead of all.
         cells[-1] = pc.binary_join_element_wise(
             cells[-1], _END, _NOTHING, null_handling="replace", null_replacement=""
@@ -71,7 +85,8 @@ class CsvFile:
         if pa.types.is_string(kind):
             return self._cells(column.dictionary_encode())
         if pa.types.is_floating(kind):
-            return _float_text(column)
+            # NaN and null are both empty; every other float is the shortest text that reads back as the same bits.
+            column = pc.if_else(pc.is_nan(column), _MISSING, column)
         return column.cast(pa.string())
 
     def _cells(self, column: pa.DictionaryArray) -> pa.Array:
@@ -90,12 +105,15 @@ def iso_times(column: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(pc.utf8_replace_slice(text, 10, 11, "T"), _ZULU, _NOTHING)
 
 
-def _float_text(column: pa.Array) -> pa.Array:
-    """Shortest text that reads back as the same bits; NaN and null are null."""
-    values = np.frombuffer(memoryview(column.buffers()[1]), np.float64, count=len(column), offset=8 * column.offset)
-    if np.isnan(values).any():
-        column = pc.if_else(pc.is_nan(column), _MISSING, column)
-    return column.cast(pa.string())
+def _with_nan(column: pa.Array) -> Float64s:
+    """The values of a float column, NaN where it is null."""
+    validity, data = column.buffers()
+    values = np.frombuffer(memoryview(data), np.float64, count=len(column), offset=8 * column.offset)
+    if column.null_count:
+        bits = np.frombuffer(memoryview(validity), np.uint8)
+        valid = np.unpackbits(bits, count=column.offset + len(column), bitorder="little")[column.offset :]
+        values = np.where(valid.astype(np.bool_), values, np.nan)
+    return values
 
 
 def _bytes_of(lines: pa.Array) -> memoryview:

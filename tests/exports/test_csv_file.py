@@ -8,6 +8,7 @@ import math
 import struct
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from exports.cells import FORMULA_STARTS, guarded
 from exports.csv_file import CsvFile
+from exports.decimals import LIMIT, short_decimals
 
 
 def written(names: Sequence[str], *columns: pa.Array, raw: bool = False) -> str:
@@ -97,6 +99,25 @@ def test_infinities_and_slices_with_nulls_are_exact_too() -> None:
     assert written(["n", "v"], pa.array(range(6)), column.slice(1)).split("\r\n")[1:-1] == [
         "0,", "1,inf", "2,-inf", "3,", "4,-0", "5,1.5",
     ]  # fmt: skip
+
+
+@given(st.lists(st.integers(-40_000_000, 40_000_000).map(lambda n: n / 1000), min_size=1, max_size=50))
+def test_short_decimals_are_written_as_the_general_algorithm_writes_them(values: list[float]) -> None:
+    column = pa.array([*values, -0.0, 0.0], pa.float64())
+    wanted = column.cast(pa.string()).to_pylist()
+    rows = rows_of(written(["v", "w"], column, column))[1:]
+    assert rows == [[text, text] for text in wanted]
+    assert (short_decimals(np.array(values)) is None) == (max(map(abs, values)) >= LIMIT)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, 0.1 + 0.2, 1e-4, 32_768.0, 1e300, 5e-324])
+def test_what_is_no_short_decimal_is_left_to_the_general_algorithm(value: float) -> None:
+    assert short_decimals(np.array([1.5, value])) is None
+
+
+def test_empty_cells_stand_between_short_decimals() -> None:
+    column, other = pa.array([1.5, None, math.nan]), pa.array([None, 2.125, -0.001])
+    assert written(["v", "w"], column, other) == "v,w\r\n1.5,\r\n,2.125\r\n,-0.001\r\n"
 
 
 def test_an_empty_selection_is_a_header() -> None:
