@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-import select
 import shutil
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cubesat_tui.terminal.sign_width import SIGNS, measured_width, utf8_output
 from telemetry.clock import NS_PER_S, iso
 from telemetry.dictionary import MissionError
 
@@ -25,8 +24,6 @@ PACKAGES = ("textual", "numpy", "apsw", "msgspec", "sgp4", "scikit-learn", "mlfl
 SAFE_SQLITE = (3, 51, 3)
 """First release without the WAL-reset bug that can lose commits when two processes share a file."""
 LOW_DISK = 200 << 20
-SIGNS = "◈◆▲△■⣿"
-MEASURE_TIMEOUT_S = 0.5
 OLDEST_NS = 1_735_689_600 * NS_PER_S
 """2025-01-01: a clock before this was never set."""
 
@@ -105,12 +102,11 @@ def colours(environment: Mapping[str, str]) -> Check:
 
 def glyphs(environment: Mapping[str, str]) -> Check:
     """Are the signs of the screens one cell wide here? Measured where there is a terminal to ask."""
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    if encoding != "utf8":
+    if not utf8_output():
         return Check(
             "glyphs",
             "warn",
-            f"output is {encoding or 'unknown'}, not UTF-8",
+            f"output is {sys.stdout.encoding or 'unknown'}, not UTF-8",
             "set LANG=C.UTF-8; ASCII signs until then",
         )
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or environment.get("TERM", "") in {"", "dumb"}:
@@ -126,38 +122,6 @@ def glyphs(environment: Mapping[str, str]) -> Check:
             "set ambiguous-width characters to narrow, or choose the ASCII signs",
         )
     return Check("glyphs", "ok", f"UTF-8, signs one cell wide: {SIGNS}")
-
-
-def measured_width(text: str) -> int | None:
-    """Cells that `text` takes, asked of the terminal by cursor position reports; None when it does not answer."""
-    import termios
-    import tty
-
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        tty.setcbreak(descriptor)
-        sys.stdout.write(f"\r{text}\x1b[6n")
-        sys.stdout.flush()
-        report = _read_report(descriptor)
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-        sys.stdout.write("\r\x1b[K")
-        sys.stdout.flush()
-    _, _, column = report.rpartition(";")
-    return int(column) - 1 if column.isdigit() else None
-
-
-def _read_report(descriptor: int) -> str:
-    """The reply `ESC [ row ; column R` without its ends; empty on silence."""
-    until = time.monotonic() + MEASURE_TIMEOUT_S
-    reply = b""
-    while not reply.endswith(b"R"):
-        left = until - time.monotonic()
-        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-            return ""
-        reply += os.read(descriptor, 32)
-    return reply.rpartition(b"[")[2][:-1].decode("ascii", "replace")
 
 
 def wall_clock(clock: Clock) -> Check:

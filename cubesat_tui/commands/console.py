@@ -135,6 +135,7 @@ def show(
     from cubesat_tui.app import ConsoleApp
     from cubesat_tui.departure import Departure
     from cubesat_tui.handover import CONSOLE_FAILED, KEPT_RUNNING, hand_over
+    from cubesat_tui.terminal.sign_width import needs_ascii
 
     app = ConsoleApp(
         directory,
@@ -143,6 +144,7 @@ def show(
         read_only=read_only,
         station=thread,
         first_start=first_start,
+        ascii_signs=needs_ascii(os.environ),
         notice=notice,
     )
     leave_on_signals(app, directory, clock, operator, thread if can_hand_over else None, thread)

@@ -1,0 +1,58 @@
+"""Whether the terminal draws the signs of the screens one cell wide; where it does not, ASCII signs are used."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Mapping
+
+SIGNS = "◈◆▲△■⣿"
+MEASURE_TIMEOUT_S = 0.5
+
+
+def utf8_output() -> bool:
+    """Whether what is written to stdout goes out as UTF-8."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def needs_ascii(environment: Mapping[str, str]) -> bool:
+    """True where the signs cannot be written, or are not one cell wide each. Silence of the terminal is trusted."""
+    if not utf8_output():
+        return True
+    if environment.get("TERM", "") in {"", "dumb"}:
+        return False
+    return measured_width(SIGNS) not in {None, len(SIGNS)}
+
+
+def measured_width(text: str) -> int | None:
+    """Cells that `text` takes, asked of the terminal by cursor position reports; None when it does not answer."""
+    import termios
+    import tty
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        sys.stdout.write(f"\r{text}\x1b[6n")
+        sys.stdout.flush()
+        report = _read_report(descriptor)
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        sys.stdout.write("\r\x1b[K")
+        sys.stdout.flush()
+    _, _, column = report.rpartition(";")
+    return int(column) - 1 if column.isdigit() else None
+
+
+def _read_report(descriptor: int) -> str:
+    """The reply `ESC [ row ; column R` without its ends; empty on silence."""
+    until = time.monotonic() + MEASURE_TIMEOUT_S
+    reply = b""
+    while not reply.endswith(b"R"):
+        left = until - time.monotonic()
+        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+            return ""
+        reply += os.read(descriptor, 32)
+    return reply.rpartition(b"[")[2][:-1].decode("ascii", "replace")
