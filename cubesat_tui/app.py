@@ -56,6 +56,9 @@ class ConsoleApp(App[Departure]):
     COMMANDS: ClassVar[set[Any]] = {ConsoleCommands}
     CSS = """
     Toast { background: $panel; }
+    ConsoleApp.-ascii .chart-box, ConsoleApp.-ascii ExportDialog #box, ConsoleApp.-ascii ClustersScreen.wide #scatter-side,
+    ConsoleApp.-ascii ClustersScreen.wide #cluster-detail, ConsoleApp.-ascii ClustersScreen.wide #cluster-modes {
+        border: ascii $line; }
     """
 
     snapshot: reactive[Snapshot | None] = reactive(None, init=False, repaint=False)
@@ -86,6 +89,7 @@ class ConsoleApp(App[Departure]):
         self.first_start = first_start
         self._notice_at_start = notice
         self.signs = ASCII if ascii_signs else UNICODE
+        self.set_class(ascii_signs, "-ascii")
         self.view = StoreView(directory)
         self.paused_at: tuple[int, int] | None = None
         self._still: Snapshot | None = None

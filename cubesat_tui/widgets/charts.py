@@ -20,6 +20,8 @@ from textual_plotext.plot import Plot
 from cubesat_tui.drawing.numbers import nice_step
 from cubesat_tui.drawing.run_history import Curve, time_ticks
 
+_TO_ASCII = str.maketrans("│┤├─┬┴┼┌┐└┘", "|||-+++++++")
+
 TICK_COLUMNS = 10
 """Columns of the chart that a time label gets."""
 
@@ -127,7 +129,8 @@ class TrendChart(PlotextPlot):
         name = self._get_plotext_theme_name(self.app.theme)
         self._register_theme(self.app.theme)
         plot.theme(name)
-        text = Text.from_ansi(plot.build())
+        drawn = plot.build()
+        text = Text.from_ansi(drawn.translate(_TO_ASCII) if self._ascii else drawn)
         text.no_wrap = True
         return text
 
