@@ -56,8 +56,9 @@ class ConsoleApp(App[Departure]):
     COMMANDS: ClassVar[set[Any]] = {ConsoleCommands}
     CSS = """
     Toast { background: $panel; }
-    ConsoleApp.-ascii .chart-box, ConsoleApp.-ascii ExportDialog #box, ConsoleApp.-ascii ClustersScreen.wide #scatter-side,
-    ConsoleApp.-ascii ClustersScreen.wide #cluster-detail, ConsoleApp.-ascii ClustersScreen.wide #cluster-modes {
+    ConsoleApp.-ascii .chart-box, ConsoleApp.-ascii ExportDialog #box,
+    ConsoleApp.-ascii ClustersScreen.wide #scatter-side, ConsoleApp.-ascii ClustersScreen.wide #cluster-detail,
+    ConsoleApp.-ascii ClustersScreen.wide #cluster-modes {
         border: ascii $line; }
     """
 
