@@ -7,6 +7,7 @@ cancelled (TERM or INT), 2 for a wrong request. Whatever happens, a file of befo
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
@@ -35,6 +36,8 @@ def main() -> int:
     """Run one export; returns the exit code."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _cancel)
+    # Rows make no cycles, and the collector would walk all that are held again and again: 5 % of the time.
+    gc.disable()
     try:
         return _export()
     except Cancelled:
