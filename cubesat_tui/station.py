@@ -40,6 +40,7 @@ from telemetry.store.errors import StoreFull
 from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import ScoredBatch
+from telemetry.store.validity import invalid_rule
 from telemetry.store.writer import StoreWriter
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class Station:
 
     def _open(self, open_files: contextlib.ExitStack) -> None:
         mission, clock = self.mission, self.clock
-        self.writer = StoreWriter(self.directory.telemetry, clock)
+        self.writer = StoreWriter(self.directory.telemetry, clock, invalid_rule(mission))
         open_files.callback(self.writer.close)
         inbox = Inbox(self.directory.inbox)
         open_files.callback(inbox.close)

@@ -146,10 +146,11 @@ def _apply_without_station(directory: MissionDirectory, mission: Mission, lock: 
     from telemetry.clock import SystemClock
     from telemetry.store.inbox import Inbox
     from telemetry.store.reader import StoreReader
+    from telemetry.store.validity import invalid_rule
     from telemetry.store.writer import StoreWriter
 
     clock = SystemClock()
-    writer = StoreWriter(directory.telemetry, clock)
+    writer = StoreWriter(directory.telemetry, clock, invalid_rule(mission))
     inbox = Inbox(directory.inbox)
     try:
         desk = AlarmDesk()
