@@ -104,25 +104,31 @@ class PtyProgram:
             return False
         self._read += len(data)
         self.output.append((self.elapsed, data))
-        self._answer(data)
-        self._stream.feed(NOISE.sub(b"", data))
+        shown = 0
+        for found in QUERY.finditer(data):
+            # Up to the question first: the answer to "where is the cursor" depends on what stands before it.
+            self._stream.feed(NOISE.sub(b"", data[shown : found.start()]))
+            shown = found.end()
+            self._answer(found)
+        self._stream.feed(NOISE.sub(b"", data[shown:]))
         return True
 
-    def _answer(self, data: bytes) -> None:
-        for found in QUERY.finditer(data):
-            query = found.group(0)
-            if found.group(1):
-                mode = int(found.group(1))
-                reply = b"\x1b[?%d;%d$y" % (mode, 2 if mode == 2026 else 0)
-            elif found.group(2):
-                reply = b"\x1b[1;1R" if found.group(2) == b"6" else b"\x1b[0n"
-            elif query.endswith(b"c"):
-                reply = b"\x1b[?62;22c"
-            elif query.endswith(b"u"):
-                reply = b"\x1b[?0u"
-            else:
-                reply = query[:4] + b";rgb:0000/0000/0000\x1b\\"
-            os.write(self._fd, reply)
+    def _answer(self, found: re.Match[bytes]) -> None:
+        query = found.group(0)
+        if found.group(1):
+            mode = int(found.group(1))
+            reply = b"\x1b[?%d;%d$y" % (mode, 2 if mode == 2026 else 0)
+        elif found.group(2) == b"6":
+            reply = b"\x1b[%d;%dR" % (self.screen.cursor.y + 1, self.screen.cursor.x + 1)
+        elif found.group(2):
+            reply = b"\x1b[0n"
+        elif query.endswith(b"c"):
+            reply = b"\x1b[?62;22c"
+        elif query.endswith(b"u"):
+            reply = b"\x1b[?0u"
+        else:
+            reply = query[:4] + b";rgb:0000/0000/0000\x1b\\"
+        os.write(self._fd, reply)
 
     def wait_for(self, pattern: str, seconds: float = 60) -> None:
         """Read until the regular expression is on screen.

@@ -40,7 +40,7 @@ NAMED = {
 def record(home: Path) -> list[tuple[float, bytes]]:
     """Everything the console wrote, with its times."""
     program = [str(Path(sys.executable).parent / "cubesat-tui")]
-    environment = {"HOME": str(home), "XDG_DATA_HOME": str(home / ".local/share"), "CUBESAT_OPERATOR": "ann", "COLORTERM": ""}
+    environment = {"HOME": str(home), "XDG_DATA_HOME": str(home / ".local/share"), "CUBESAT_OPERATOR": "ann"}
     with PtyProgram(program, columns=COLUMNS, rows=ROWS, environment=environment, cwd=home) as console:
         console.wait_for("any key to start", 60)
         console.pump(5)
