@@ -11,7 +11,7 @@ import numpy as np
 from sim.channels import CHANNELS, PACKET_PATTERNS, Range, SimChannel
 from sim.orbit import Orbit, sidereal_angle
 from sim.passes import Contact, contacts
-from sim.sun import sun
+from sim.sun import sun, sunlit_fraction
 from sim.tle import GRBALPHA, Tle, moved
 
 SATELLITE = "KESTREL-1"
@@ -44,6 +44,12 @@ STATIONS = (
     Station("St John's", 47.6, -52.7, 40.0),
     Station("Azores", 37.7, -25.7, 60.0),
 )
+
+DAYLIGHT_S = 880.0
+"""A demo starts with a quarter of an hour of sunlight: the faults of its first minutes need it."""
+
+CANDIDATES = 4
+"""Stations tried, the one with the fittest local time first: in winter a northern pass may end in the shadow."""
 
 MORNING_H = 10.5
 """Local solar time of the first pass: the plane is then close to GRBAlpha's own, so power and temperatures are
@@ -112,12 +118,26 @@ def first_pass(created_ns: int, seed: int) -> tuple[Station, Tle, Contact]:
         solar = 12.0 + (angle + station.lon - right_ascension) / 15.0
         return abs((solar - MORNING_H + 12.0) % 24.0 - 12.0)
 
-    station = min(STATIONS, key=hours_off)
     draw = np.random.Generator(np.random.Philox(key=[seed, 0x9A55]))
     begins_ns = created_ns + round((80.0 + 20.0 * draw.random()) * 1e9)
     sideways = 3.4 - 0.9 * draw.random()
-    tle, contact = _overhead(station, created_ns, begins_ns, sideways)
+    arranged: list[tuple[float, Station, Tle, Contact]] = []
+    for station in sorted(STATIONS, key=hours_off)[:CANDIDATES]:
+        tle, contact = _overhead(station, created_ns, begins_ns, sideways)
+        arranged.append((_sunlit_share(tle, created_ns), station, tle, contact))
+        if arranged[-1][0] == 1.0:
+            break
+    _, station, tle, contact = max(arranged, key=lambda one: one[0])
     return station, tle, contact
+
+
+def _sunlit_share(tle: Tle, created_ns: int) -> float:
+    """How much of the first `DAYLIGHT_S` the satellite spends in full sunlight, 0..1."""
+    t_s = created_ns / 1e9 + np.arange(0.0, DAYLIGHT_S, 10.0)
+    position, _ = Orbit(tle).state(t_s)
+    direction, distance_au = sun(t_s)
+    lit = np.count_nonzero(sunlit_fraction(position, direction, distance_au) == 1.0)
+    return lit / len(t_s)
 
 
 def _overhead(station: Station, epoch_ns: int, begins_ns: int, sideways_deg: float) -> tuple[Tle, Contact]:
