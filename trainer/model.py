@@ -3,7 +3,8 @@
 A forest always judges one channel at a time (value, mean and deviation, normalised), so a step in one channel is
 never diluted by the others. Once normalised the channels look alike, and one forest for all of them, with a
 threshold for each, finds as much as one for each. Measured on six orbits of the simulated 3U, 39 judged channels;
-recall is the share of steps of 4, 8, 12, 20 and 40 standard deviations of a channel's noise that put a row above its threshold:
+recall is the share of steps of 4, 8, 12, 20 and 40 standard deviations of a channel's noise that put a row above
+its threshold:
 
 | forests | CPU of a fit | bytes | recall |
 |---|---|---|---|

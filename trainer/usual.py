@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 BIN_S = 16.0
 """Length of a place in the orbit, seconds."""
 
+NEIGHBOURS = 4
+"""Places on either side whose largest deviations a place shares: events of an orbit come a minute or two early or late."""
+
+JUMP = 15.0
+"""The largest deviation of a window seen anywhere in the orbit, divided by this, is at least normal everywhere: what
+switches (charge control, a heater) does so at another place each time."""
+
+SWING = 40.0
+"""No value is judged finer than its swing over the window divided by this: six orbits do not show all the ways a
+charging battery or a warming panel can take."""
+
 LEAST_ROWS = 12
 """A place or mode with fewer rows is not known; a place then counts as the whole orbit."""
 
@@ -141,12 +152,13 @@ def learn_usual(features: Float64s, place: Place, bin_count: int, key_count: int
         place: where each row stands.
         step: smallest step of each channel, shape (c,): no spread is less than half of it.
 
-    A place's spread reaches over its two neighbours, since an eclipse does not begin at the same second each orbit,
+    A place's spread reaches over its neighbours, since an eclipse does not begin, nor the battery get full, at the
+    same second each orbit,
     and over the differences between orbits, since the next orbit may differ as much. A channel that differs more
     between orbits than within one nearly everywhere (a field component: the Earth turns below the orbit) does not
     repeat: it is compared with the whole window.
     """
-    c = features.shape[1]
+    c = int(features.shape[1])
     bins, key = place.bins, place.key
     key_offset = np.zeros((key_count + 1, c, FEATURES))
     centre = np.zeros((bin_count + 1, c, FEATURES))
@@ -177,13 +189,16 @@ def learn_usual(features: Float64s, place: Place, bin_count: int, key_count: int
         common = np.median(reach[filled], axis=0) / ENVELOPE
     else:
         common = np.quantile(sorted_residual, 0.999, axis=0) / ENVELOPE
-    if bin_count > 2:
+    if bin_count > 2 * NEIGHBOURS:
         inner = reach[1:]
-        reach[1:] = np.maximum(inner, np.maximum(np.roll(inner, 1, axis=0), np.roll(inner, -1, axis=0)))
+        shifted = [np.roll(inner, by, axis=0) for by in range(-NEIGHBOURS, NEIGHBOURS + 1)]
+        reach[1:] = np.maximum.reduce(shifted)
     floor = np.maximum(np.maximum(typical / 2, common / 1.5), step[:, None] / 2)
+    half_range = np.maximum(np.nanmax(features, axis=0) - whole, whole - np.nanmin(features, axis=0))
+    floor[:, :2] = np.maximum(floor[:, :2], half_range[:, :2] / SWING)
+    floor[:, 2] = np.maximum(floor[:, 2], reach[:, :, 2].max(axis=0) / JUMP)
     between, wanders = _between_orbits(features - key_offset[key], place, bin_count, step)
     spread = np.maximum(np.maximum(reach / ENVELOPE, between), floor)
-    half_range = np.maximum(np.nanmax(features, axis=0) - whole, whole - np.nanmin(features, axis=0))
     unknown = counts < LEAST_ROWS
     centre[unknown], spread[unknown] = whole, np.maximum(half_range / ENVELOPE, floor)
     key_spread = np.zeros((key_count + 1, c, FEATURES))
@@ -196,7 +211,7 @@ def learn_usual(features: Float64s, place: Place, bin_count: int, key_count: int
 
 def _between_orbits(features: Float64s, place: Place, bin_count: int, step: Float64s) -> tuple[Float64s, Bools]:
     """Range of the orbits' medians at each place, shape (bin_count + 1, c, 3), and which channels do not repeat."""
-    c = features.shape[1]
+    c = int(features.shape[1])
     out: Float64s = np.zeros((bin_count + 1, c, FEATURES))
     nobody: Bools = np.zeros(c, dtype=np.bool_)
     if bin_count == 0:
@@ -234,6 +249,8 @@ def resolution(values: Float64s) -> Float64s:
     for i in range(values.shape[1]):
         known = np.unique(values[:, i][np.isfinite(values[:, i])])
         step = np.diff(known)
+        # Quantised values differ in their last bit too; that is no step.
+        step = step[step > 1e-6 * (known[-1] - known[0])] if len(known) else step
         if len(step):
             out[i] = max(float(np.quantile(step, 0.1)), 1e-9)
     return out

@@ -95,12 +95,12 @@ def test_first_model_then_kept_then_promoted(
     assert [run.decision for run in trainer.cycle().runs] == ["promoted"]
     assert [run.decision for run in trainer.cycle().runs] == ["kept"]
     _store(directory, make_packets(SIX, 30))
-    assert trainer.cycle().runs[0].reason == "30 newly accepted rows, a fit wants 120"
-    _store(directory, make_packets(SIX + 30, 100))
+    assert trainer.cycle().runs[0].reason == "30 newly accepted rows, a fit wants 240"
+    _store(directory, make_packets(SIX + 30, 220))
     fitted = trainer.cycle().runs[0]
     assert (fitted.decision, fitted.version) == ("kept", None)
     assert fitted.fit_s is not None
-    _store(directory, make_packets(SIX + 130, 500))
+    _store(directory, make_packets(SIX + 250, 500))
     promoted = trainer.cycle().runs[0]
     assert (promoted.decision, promoted.version, promoted.parent) == ("promoted", 2, 1)
     trainer.close()
