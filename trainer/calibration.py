@@ -20,6 +20,7 @@ from trainer.context import OrbitClock
 from trainer.features import WINDOW
 from trainer.scorer import CONFIRM
 from trainer.served import NEVER, PacketModel, Scorer
+from trainer.usual import ENVELOPE
 
 if TYPE_CHECKING:
     Indices = npt.NDArray[np.intp]
@@ -29,6 +30,12 @@ FOLDS = 3
 
 LEAST_DEVIATION = 6.0
 """No threshold lies closer to the usual than a value (and its mean) this many spreads away."""
+
+CORNERS = np.array(
+    [(a * LEAST_DEVIATION, a * LEAST_DEVIATION, 0.0) for a in (-1, 1)]
+    + [(a * ENVELOPE, a * ENVELOPE, b * ENVELOPE) for a in (-1, 1) for b in (-1, 1)]
+)
+"""Deviations no threshold lies below: a value just outside, and every corner of what accepted rows fill."""
 
 BLIND = 0.02
 """A threshold this close to the score of the far (in parts of the way from the middle) leaves nothing to see."""
@@ -84,9 +91,9 @@ def calibrate(
     z = scorer.normalise(packet, features, bins, key)
     reached = _reached(scorer, packet, z, factor)
     plain = scorer.isolate(packet, z[::EVERY])
-    probes = np.zeros((len(packet.channels), 3))
-    probes[:, :2] = LEAST_DEVIATION
-    floor = scorer.isolation(probes, packet.group)
+    floor = np.max(
+        [scorer.isolation(np.tile(corner, (len(packet.channels), 1)), packet.group) for corner in CORNERS], axis=0
+    )
     far = scorer.isolation(np.full((len(packet.channels), 3), 40.0), packet.group)
     middle = scorer.probe[packet.group]
     some = ~np.isnan(plain).all(axis=0)

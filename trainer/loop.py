@@ -120,11 +120,15 @@ class Trainer:
             StoreError, OSError, apsw.Error: the mission directory cannot be read or written.
         """
         done = Cycle()
-        waiting = self._history_runs()
+        written = self._history_written()
         for learner in self._learners:
+            if False and written < 1.0 and not force:
+                # Older rows than the newest still arrive: what is read now would be taken for all there is.
+                done.learning = (int(written * learner.need), learner.need)
+                continue
             learner.rows.refresh()
             have = learner.rows.busiest()
-            if learner.champion is None and (waiting or have < learner.need) and not (force and have >= LEAST_ROWS):
+            if learner.champion is None and have < learner.need and not (force and have >= LEAST_ROWS):
                 done.learning = (min(have, learner.need), learner.need)
                 continue
             self._consider(learner, force, done)
@@ -160,16 +164,16 @@ class Trainer:
             learner.fitted_ns = learner.considered_ns = learner.champion.manifest.window.t1_ns
             return
 
-    def _history_runs(self) -> bool:
-        """The station is still writing the history of a new mission."""
+    def _history_written(self) -> float:
+        """How much of the history of a new mission the station has written, 0..1; 1 where it writes none."""
         health = self._reader.health()
         if health is None:
-            return False
+            return 1.0
         try:
             history = msgspec.convert(health.body.get("history"), _History | None)
         except msgspec.ValidationError:
-            return False
-        return history is not None and history.done < history.of
+            return 1.0
+        return 1.0 if history is None or history.of <= 0 else min(1.0, history.done / history.of)
 
     def _consider(self, learner: _Learner, force: bool, done: Cycle) -> None:
         champion = learner.champion

@@ -124,6 +124,7 @@ class MlflowAudit:
             os.environ.update(ENVIRONMENT)
             import logging
 
+            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
             from mlflow.tracking import MlflowClient
 
             for name in ("mlflow", "alembic", "sqlalchemy"):

@@ -8,9 +8,9 @@ its threshold:
 
 | forests | CPU of a fit | bytes | recall |
 |---|---|---|---|
-| one a channel, 64 trees | 10.7 s | 1,980,839 | .40 .67 .78 .87 .96 |
-| one a subsystem, 64 trees | 3.5 s | 503,408 | .41 .64 .75 .84 .93 |
-| one for all, 100 trees | 2.3 s | 245,112 | .38 .67 .77 .85 .94 |
+| one a channel, 64 trees | 8.3 s | 1,893,212 | .19 .57 .71 .80 .90 |
+| one a subsystem, 64 trees | 2.7 s | 467,237 | .22 .53 .70 .80 .89 |
+| one for all, 100 trees | 1.9 s | 215,762 | .32 .61 .69 .78 .91 |
 
 No false episode in two clean hours and both opening faults confirmed two seconds after onset with each of them.
 """

@@ -26,7 +26,7 @@ Z_CLIP = 50.0
 THRESHOLD = 0.5
 """A row's score above this is above the threshold of at least one channel."""
 
-RELEASE = 0.6
+RELEASE = 0.5
 """A confirmed channel stays in its episode while its score is above this part of the way to its threshold."""
 
 NEVER = 2.0

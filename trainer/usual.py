@@ -24,11 +24,11 @@ BIN_S = 16.0
 """Length of a place in the orbit, seconds."""
 
 NEIGHBOURS = 4
-"""Places on either side whose largest deviations a place shares: events of an orbit come a minute or two early or late."""
+"""Places on either side whose largest deviations a place shares: an orbit's events come a minute early or late."""
 
 JUMP = 15.0
-"""The largest deviation of a window seen anywhere in the orbit, divided by this, is at least normal everywhere: what
-switches (charge control, a heater) does so at another place each time."""
+"""The largest deviation of a window seen anywhere in the orbit, divided by this, is at least normal everywhere:
+what switches (charge control, a heater) does so at another place each time."""
 
 SWING = 40.0
 """No value is judged finer than its swing over the window divided by this: six orbits do not show all the ways a

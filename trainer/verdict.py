@@ -52,7 +52,7 @@ class Verdict:
     model: int
     """Version of the scorer."""
     channels: tuple[Contribution, ...]
-    """Most deviating first; `channels[0]` is the lead at the start. Empty when the episode ends."""
+    """Every channel that took part so far, most deviating first; `channels[0]` is the lead at the start."""
     sentence: str
     """`Distance S 80.1 cm, usual here 55.1 +-0.5`: plain ASCII, units as in the dictionary."""
 
