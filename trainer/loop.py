@@ -122,7 +122,7 @@ class Trainer:
         done = Cycle()
         written = self._history_written()
         for learner in self._learners:
-            if False and written < 1.0 and not force:
+            if learner.champion is None and written < 1.0 and not force:
                 # Older rows than the newest still arrive: what is read now would be taken for all there is.
                 done.learning = (int(written * learner.need), learner.need)
                 continue

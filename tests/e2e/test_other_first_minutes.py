@@ -129,6 +129,26 @@ async def test_other_seeds_break_another_face_at_another_moment_and_it_is_found(
     assert len({onset for _, onset in found}) > 1
 
 
+async def test_a_trainer_that_is_early_waits_for_the_whole_history(tmp_path: Path) -> None:
+    one = Flight(tmp_path / "early", "quiet", 1)
+    running = asyncio.create_task(one.station.run())
+    await one.until(lambda: (one.station.history_progress or (0, 0))[0] > 0, "a part of the history", step=0.005)
+    trainer = Trainer(one.directory, one.mission, one.clock, lambda _: None)
+    try:
+        await one.until(lambda: one.journal("link.live"), "a heartbeat of it")
+        early = trainer.cycle()
+        assert (early.runs, early.learning is not None) == ([], True)
+        await one.until(lambda: one.station.history_progress is None, "history is written", step=0.005)
+        await one.until(lambda: not trainer.cycle().learning, "a fit", step=1.0)
+        await one.until(lambda: one.station.models.newest_run, "the run recorded")
+        assert one.station.models.newest_run is not None
+        assert (one.station.models.newest_run.rows or 0) > 70_000
+    finally:
+        trainer.close()
+        one.station.stop()
+        await asyncio.wait_for(running, 20)
+
+
 @pytest.mark.timeout(240)
 async def test_without_a_fault_nothing_is_found_in_three_minutes(tmp_path: Path) -> None:
     async with flight(tmp_path / "quiet", "quiet", 1) as one:
