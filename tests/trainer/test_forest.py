@@ -9,7 +9,7 @@ from trainer.fitting import arrays_of
 def test_equal_to_scikit_learn_on_a_thousand_rows() -> None:
     rng = np.random.default_rng(3)
     forests = [
-        IsolationForest(n_estimators=50, max_samples=256, random_state=i).fit(
+        IsolationForest(n_estimators=50, max_samples="auto", random_state=i).fit(
             rng.normal(0, 1 + i, (2000, 3)).astype(np.float32)
         )
         for i in range(3)
