@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import getpass
-import shlex
 import platform
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
