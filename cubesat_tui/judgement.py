@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Bools = npt.NDArray[np.bool_]
 NOWHERE = (-1, -1)
+CONFIRMED = 2
+"""State of a row that belongs to a confirmed anomaly."""
 PARTS = 5
 """Contributing channels that are kept with an anomaly."""
 
@@ -151,8 +153,11 @@ class Judgement:
         for verdict in scored.verdicts:
             report = self._report(verdict)
             events.extend(self._desk.anomaly(verdict.satellite, report, verdict.t_ns))
-        if scored.columns is not None and not scored.verdicts:
-            events.extend(self._calm(batch if whole else batch.take(rows), scored.columns))
+        if scored.columns is not None:
+            judged = batch if whole else batch.take(rows)
+            if not scored.verdicts:
+                events.extend(self._calm(judged, scored.columns))
+            events.extend(self._flagged(judged, scored.columns))
         if scored.columns is None or whole:
             return scored.columns, events
         return _scattered(scored.columns, rows), events
@@ -176,6 +181,20 @@ class Judgement:
                 "parts": [dataclasses.asdict(part) for part in verdict.channels[:PARTS]],
             },
         )
+
+    def _flagged(self, batch: FrameBatch, columns: ScoreColumns) -> list[Event]:
+        """Count the live rows that belong to a confirmed anomaly."""
+        events: list[Event] = []
+        live = (batch.quality & int(Quality.STORED)) == 0
+        confirmed = live & (columns.state == CONFIRMED)
+        if not confirmed.any():
+            return events
+        for index, satellite in enumerate(batch.satellites):
+            mine = np.flatnonzero(confirmed & (batch.satellite == index))
+            if len(mine):
+                score = float(columns.score[mine].max())
+                events.extend(self._desk.flagged(satellite, len(mine), score, int(batch.t_ns[mine[-1]])))
+        return events
 
     def _calm(self, batch: FrameBatch, columns: ScoreColumns) -> list[Event]:
         """Tell the desk of judged rows, so that an episode from before a restart can end."""

@@ -79,6 +79,8 @@ class AlarmDesk:
     def __init__(self, alarms: Mapping[Key, Alarm] | None = None) -> None:
         self._alarms: dict[Key, Alarm] = dict(alarms or {})
         self._inherited: dict[tuple[str, str], int] = {}
+        self._flagged: dict[Key, int] = {}
+        """Flagged rows of an open anomaly that its alarm does not count yet."""
         self._inherit(set())
 
     @property
@@ -171,6 +173,21 @@ class AlarmDesk:
             return []
         return [self._do(t_ns, (satellite, alarm.subject), UPDATED, body, severity=int(Level.WARNING))]
 
+    def flagged(self, satellite: str, rows: int, score: float, t_ns: int) -> list[Event]:
+        """`rows` more rows belong to the open anomaly, the worst of them with `score`; told now and then."""
+        alarm = self._episode(satellite)
+        if alarm is None or rows <= 0:
+            return []
+        self._flagged[alarm.key] = self._flagged.get(alarm.key, 0) + rows
+        if t_ns - alarm.updated_ns < UPDATE_EVERY_NS:
+            return []
+        worst = score if alarm.worst is None else max(score, alarm.worst)
+        body: dict[str, Any] = {"current": score, "worst": worst, "count": self._counted(alarm)}
+        return [self._do(t_ns, alarm.key, UPDATED, body, severity=int(Level.WARNING))]
+
+    def _counted(self, alarm: Alarm) -> int:
+        return alarm.count + self._flagged.pop(alarm.key, 0)
+
     def nominal(self, satellite: str, packet: str, rows: int, t_ns: int) -> list[Event]:
         """`rows` more rows in a row of a packet carry no flag (0: one did).
 
@@ -260,7 +277,8 @@ class AlarmDesk:
         if packets:
             body: dict[str, Any] = {"packets": packets}
             return [self._do(t_ns, alarm.key, UPDATED, body, severity=int(Level.WARNING))]
-        return self._return(alarm, t_ns, {"text": text or f"over: {alarm.text}", "packets": []})
+        body = {"text": text or f"over: {alarm.text}", "packets": [], "count": self._counted(alarm)}
+        return self._return(alarm, t_ns, body)
 
     def _inherit(self, known: set[Key]) -> None:
         for key, alarm in self._alarms.items():
@@ -303,7 +321,7 @@ def _anomaly_body(
         "current": score,
         "worst": score if old is None or old.worst is None else max(score, old.worst),
         "trigger": score if old is None or old.trigger is None else old.trigger,
-        "count": (0 if old is None else old.count) + 1,
+        "count": 0 if old is None else old.count,
         "channels": list(channels),
         "packets": packets,
     }

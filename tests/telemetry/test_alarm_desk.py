@@ -328,3 +328,17 @@ def test_a_history_folded_in_later_does_not_end_a_running_episode() -> None:
     desk.anomaly("K", report("started", "a.b"), 1)
     desk.restore([Event(0, "K", "alarm.raised", 2, "eps.bat_v")])
     assert desk.nominal("K", "pld", 50, 2) == []
+
+
+def test_an_anomaly_counts_its_flagged_rows_and_its_worst_score() -> None:
+    desk = AlarmDesk()
+    journal = desk.anomaly("K", report("started", "pld.dist_s"), 0)
+    for second in range(1, 26):
+        journal += desk.flagged("K", 1, 0.9 if second == 5 else 0.6, second * S)
+    [alarm] = fold_all(journal).values()
+    assert alarm.count == 20, "told every ten seconds"
+    assert len(journal) == 3
+    journal += desk.anomaly("K", report("ended", "pld.dist_s"), 26 * S)
+    [alarm] = fold_all(journal).values()
+    assert (alarm.count, alarm.state.word) == (25, "RETURNED")
+    assert desk.flagged("K", 1, 0.9, 27 * S) == [], "nothing is counted once it is over"
