@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.figure import Figure, cpu_of, peak_rss_mb, tree
+from bench.figure import Figure, cpu_of, peak_rss_mb
 from bench.pty_program import PtyProgram
 
 PROGRAM = [str(Path(sys.executable).parent / "cubesat-tui")]
@@ -29,7 +29,6 @@ STEADY_S = 30.0
 SETTLE_S = 8.0
 ENOUGH_S = 10.0
 """Of fitting, and of not fitting, before their lags are compared."""
-LONGEST_S = 300.0
 
 
 def measure(quick: bool = False) -> Iterator[Figure]:
@@ -142,26 +141,31 @@ class station:  # noqa: N801 - used as a statement
 
 
 def lag(home: Path, seconds: float) -> Iterator[Figure]:
-    """Lag of the event loop in the default process layout, while the trainer child works and while not."""
+    """Lag of the console's event loop while a trainer fits beside it, and while none does.
+
+    The mission's own trainer fits every few minutes; here one fits a copy of the mission over and over.
+    """
     told = home / "lag"
     command = [sys.executable, "-m", "bench.lag_probe", str(told)]
     root = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    copy = home / "copy"
+    shutil.copytree(mission(home), copy)
+    fit = [sys.executable, "-P", "-m", "trainer", "--mission", str(copy), "--once"]
     busy: list[tuple[float, float]] = []
     with PtyProgram(command, **WIDE, environment={**settings(home), **root}, cwd=home) as console:
         console.wait_for(VALUES, 60)
         console.pump(SETTLE_S)
         begun = time.monotonic()
-        before: dict[int, float] = {}
-        while time.monotonic() - begun < LONGEST_S:
+        console.pump(seconds / 2)
+        fitting_since = time.monotonic()
+        while time.monotonic() - fitting_since < max(ENOUGH_S, seconds / 2):
             at = time.monotonic()
-            worked = sum(end - start for start, end in busy)
-            if at - begun >= seconds and min(worked, at - begun - worked) >= ENOUGH_S:
-                break
-            console.pump(0.25)
-            now = trainers(console.process.pid)
-            if any(cpu - before.get(pid, cpu) > 0.05 for pid, cpu in now.items()):
-                busy.append((at, time.monotonic()))
-            before = now
+            with subprocess.Popen(fit, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as trainer:
+                while trainer.poll() is None:
+                    console.pump(0.25)
+            if trainer.returncode:
+                raise RuntimeError(f"{' '.join(fit[3:])}: exit code {trainer.returncode}")
+            busy.append((at, time.monotonic()))
     samples = [tuple(map(float, line.split())) for line in told.read_text().splitlines() if line.count(" ") == 1]
     samples = [(at, one) for at, one in samples if at >= begun]
     fitting = [one for at, one in samples if any(start <= at <= end for start, end in busy)]
@@ -177,18 +181,6 @@ def lag(home: Path, seconds: float) -> Iterator[Figure]:
         at_most=2,
         beside=f"{1000 * while_fitting:.1f} ms over {1000 * without:.1f} ms",
     )
-
-
-def trainers(pid: int) -> dict[int, float]:
-    """CPU seconds of the trainer among a process's children."""
-    found: dict[int, float] = {}
-    for one in tree(pid):
-        try:
-            if b"trainer" in Path(f"/proc/{one}/cmdline").read_bytes():
-                found[one] = cpu_of(one)
-        except OSError:
-            continue
-    return found
 
 
 def p99(samples: list[float]) -> float:
