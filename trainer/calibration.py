@@ -43,6 +43,12 @@ BLIND = 0.02
 FURTHEST = 48
 EVERY = 16
 
+STRETCH = 60
+"""Rows whose largest deviation is one peak: longer than an excursion, much shorter than an orbit."""
+
+PEAKS = 16
+"""Largest peaks the tail is drawn through."""
+
 
 def held_out(t_ns: Int64s, clock: OrbitClock | None, t0_ns: int, t1_ns: int) -> npt.NDArray[np.bool_]:
     """Rows kept from fitting: every third orbit, or every third of nine blocks without a clock."""
@@ -128,15 +134,20 @@ def _reached(scorer: Scorer, packet: PacketModel, z: Float64s, factor: float) ->
 def expected_false_alarms(
     scorer: Scorer, name: str, features: Float64s, bins: Indices, key: Indices, factor: float
 ) -> float:
-    """Confirmed false alarms a day to expect of the packet: an estimate, from an exponential tail of the held-out
-    deviations beyond their `FURTHEST` largest windows, at the deviation the threshold was set to."""
+    """Confirmed false alarms a day to expect of the packet, at the deviation its threshold was set to.
+
+    An estimate, and a careful one: an exponential tail (peaks over a threshold, Coles 2001, 4.2) through the
+    largest held-out deviations of stretches of `STRETCH` rows; the rows of one excursion are one false alarm.
+    """
     packet = scorer.packets[name]
     z = scorer.normalise(packet, features, bins, key)
-    if len(z) < 2 * FURTHEST:
+    stretches = len(z) // STRETCH
+    if stretches < 2 * PEAKS:
         return 0.0
-    reached = confirmable(np.abs(z).max(axis=2))
-    top = np.sort(reached, axis=0)[-FURTHEST:]
-    level = np.maximum(top[-1] * factor, LEAST_DEVIATION)
-    scale = np.maximum(top.mean(axis=0) - top[0], 1e-3)
+    reached = confirmable(np.abs(z).max(axis=2))[: stretches * STRETCH - WINDOW + 1]
+    edges = np.arange(0, len(reached), STRETCH)
+    peaks = np.sort(np.maximum.reduceat(reached, edges, axis=0), axis=0)[-PEAKS:]
+    level = np.maximum(peaks[-1] * factor, LEAST_DEVIATION)
+    scale = np.maximum(peaks.mean(axis=0) - peaks[0], 1e-3)
     days = len(z) * packet.period_s / 86_400
-    return float(np.sum(FURTHEST / days * np.exp(-(level - top[0]) / scale)))
+    return float(np.sum(PEAKS / days * np.exp(-(level - peaks[0]) / scale)))

@@ -178,7 +178,7 @@ class Trainer:
     def _consider(self, learner: _Learner, force: bool, done: Cycle) -> None:
         champion = learner.champion
         new = learner.rows.accepted_after(learner.fitted_ns)
-        scores, rate = learner.rows.judged_after(learner.considered_ns, 0 if champion is None else champion.version)
+        _, rate = learner.rows.judged_after(learner.considered_ns, 0 if champion is None else champion.version)
         learner.considered_ns = learner.rows.newest_ns or learner.considered_ns
         self._retrain += 1
         now = self._clock.now_ns()
@@ -189,7 +189,7 @@ class Trainer:
             decision="kept",
             parent=None if champion is None else champion.version,
             anomaly_rate=rate,
-            drift=None if champion is None else _drift(champion, scores),
+            drift=None if champion is None else self._drift(learner, champion),
         )
         if champion is not None and new < NEW_ROWS and not force:
             reason = f"{new} newly accepted rows, a fit wants {NEW_ROWS}"
@@ -199,6 +199,14 @@ class Trainer:
         if window is None:
             return
         self._fit(learner, window, base, new, done)
+
+    def _drift(self, learner: _Learner, champion: Scorer) -> float | None:
+        """Drift of what the champion judged since its window; None before that is an orbit long.
+
+        A shorter stretch lies somewhere on the orbit and differs from the whole of it with nothing having moved.
+        """
+        scores, _ = learner.rows.judged_after(champion.manifest.window.t1_ns, champion.version)
+        return None if len(scores) * LEAST_ORBITS < learner.need else _drift(champion, scores)
 
     def _fit(self, learner: _Learner, window: Window, base: RunRow, new: int, done: Cycle) -> None:
         from trainer.model import NotEnough, fit
