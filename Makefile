@@ -27,7 +27,7 @@ endif
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test check lint types imports pytest bench campaign lock lock-check demo-cast clean
+.PHONY: run test check lint types imports pytest bench campaign lock lock-check demo-cast screenshots clean
 
 run: $(INSTALLED)
 	@$(BIN)/cubesat-tui
@@ -60,6 +60,10 @@ campaign: $(INSTALLED)
 # A real run of the console in a terminal, recorded: docs/demo.cast and docs/demo.gif.
 demo-cast: $(INSTALLED)
 	$(BIN)/python docs/demo_cast.py
+
+# Every screen of a real run, at both sizes: docs/screenshots/.
+screenshots: $(INSTALLED)
+	$(BIN)/python docs/screenshots.py
 
 lock: $(BIN)/uv
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \

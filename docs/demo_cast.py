@@ -113,10 +113,10 @@ class Pen:
         self.height = ascent + descent
 
     def draw(self, screen: pyte.Screen) -> Image.Image:
-        image = Image.new("RGB", (COLUMNS * self.width, ROWS * self.height), "#000000")
+        image = Image.new("RGB", (screen.columns * self.width, screen.lines * self.height), "#000000")
         pen = ImageDraw.Draw(image)
-        for y in range(ROWS):
-            for x in range(COLUMNS):
+        for y in range(screen.lines):
+            for x in range(screen.columns):
                 self._cell(pen, x * self.width, y * self.height, screen.buffer[y][x])
         return image
 
