@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -41,15 +41,27 @@ class Applied:
         return {CURSOR: json.dumps(self.ids)}
 
 
+class Models(Protocol):
+    """Keeps the runs of the trainer."""
+
+    def record(self, body: Mapping[str, Any]) -> list[Event]:
+        """A finished fit."""
+        ...
+
+    def logged(self, body: Mapping[str, Any]) -> None:
+        """A fit that MLflow has now."""
+        ...
+
+
 class Acts:
-    """Applies requests. `record_run` takes a finished fit, `stop` ends the station."""
+    """Applies requests. `models` takes what the trainer did, `stop` ends the station."""
 
     def __init__(
         self,
         inbox: Inbox,
         desk: AlarmDesk,
         now_ns: Callable[[], int],
-        record_run: Callable[[Mapping[str, Any]], list[Event]],
+        models: Models,
         stop: Callable[[], None],
         applied_before: str | None = None,
     ) -> None:
@@ -57,7 +69,7 @@ class Acts:
         self._inbox = inbox
         self._desk = desk
         self._now_ns = now_ns
-        self._record_run = record_run
+        self._models = models
         self._stop = stop
         done: list[str] = json.loads(applied_before) if applied_before else []
         self._inbox.delete(done)
@@ -90,7 +102,10 @@ class Acts:
                 case "event":
                     return [self._note(request)]
                 case "run_recorded":
-                    return self._record_run(request.body)
+                    return self._models.record(request.body)
+                case "run_logged":
+                    self._models.logged(request.body)
+                    return []
                 case "stop":
                     self._stop()
                     return []

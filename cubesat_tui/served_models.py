@@ -29,6 +29,12 @@ PROMOTED = "promoted"
 TEXT_FIELDS = ("decision", "mlflow_run", "window_hash", "model_sha256", "reason", "satellite")
 
 
+class _Logged(msgspec.Struct):
+    retrain: int
+    at_ns: int
+    mlflow_run: str
+
+
 class ServedModels:
     """Owns the live scoring of a station. The scorer of a satellite is the one its newest promotion names."""
 
@@ -86,6 +92,15 @@ class ServedModels:
             self._serve(scorer, run)
             reach("scorer_swap")
         return []
+
+    def logged(self, body: Mapping[str, Any]) -> None:
+        """Note under which name MLflow keeps a run; one that is not recorded here changes nothing.
+
+        Raises:
+            msgspec.ValidationError: `body` does not say which.
+        """
+        entry = msgspec.convert(body, _Logged)
+        self._writer.name_mlflow_run(entry.retrain, entry.at_ns, plain_text(entry.mlflow_run, 80))
 
     def health(self) -> dict[str, Any] | None:
         """For the heartbeat: the newest served model, or None while learning."""

@@ -167,9 +167,7 @@ class Station:
         self.ingest.accepted = accepted
         self.ingest.refused.update(before.body.get("refused", {}) if before is not None else {})
         self.ingest.note(told)
-        self.acts = Acts(
-            inbox, self.desk, clock.now_ns, self.models.record, self.stop, self.writer.cursor(INBOX_CURSOR)
-        )
+        self.acts = Acts(inbox, self.desk, clock.now_ns, self.models, self.stop, self.writer.cursor(INBOX_CURSOR))
         if self._with_history and mission.simulated and not Backfill.is_done(self.writer.cursor(HISTORY_CURSOR)):
             # Told from the first heartbeat on: the trainer waits for it.
             self.history_progress = (0, 100)

@@ -119,14 +119,13 @@ def _once(directory: MissionDirectory, mission: Mission, say: _Say) -> int:
             done = trainer.cycle(force=True)
             for entry in done.entries:
                 audit.spool(entry)
+            if not done.runs:
+                have, need = done.learning or (0, 0)
+                say({"state": "error", "error": f"learning {have} of {need}: not enough rows for a model"})
+                return 1
+            trainer.logged(audit.drain())
         finally:
             trainer.close()
-        if not done.runs:
-            have, need = done.learning or (0, 0)
-            say({"state": "error", "error": f"learning {have} of {need}: not enough rows for a model"})
-            return 1
-        for retrain_id, run_id in audit.drain().items():
-            say({"state": "logged", "retrain_id": retrain_id, "mlflow_run": run_id})
     except (OSError, StoreError, apsw.Error, AuditFailed) as error:
         say({"state": "error", "error": plain_text(str(error))})
         return 1
@@ -165,8 +164,7 @@ def _forever(directory: MissionDirectory, mission: Mission, period: float, say: 
                 say({"state": "waiting", "next_ns": next_ns, "learning": None, "error": ""})
             back_off = 0.0
             if trainer.learned and audit.waiting():
-                for retrain_id, run_id in audit.drain().items():
-                    say({"state": "logged", "retrain_id": retrain_id, "mlflow_run": run_id})
+                trainer.logged(audit.drain())
         except AuditFailed as error:
             say({"state": "error", "error": plain_text(str(error))})
             wait = period

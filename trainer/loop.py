@@ -7,7 +7,7 @@ The run goes to the station through the inbox first, so that a new model scores 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ACTOR = "trainer"
 RUN_RECORDED = "run_recorded"
+RUN_LOGGED = "run_logged"
 
 LEAST_ROWS = 1000
 """Rows of the busiest packet before the first model of a satellite without an orbit."""
@@ -112,6 +113,14 @@ class Trainer:
         """Close store and inbox."""
         self._reader.close()
         self._inbox.close()
+
+    def logged(self, runs: Mapping[str, str]) -> None:
+        """Tell the station and whoever listens what MLflow calls these runs: retrain id -> MLflow run id."""
+        for retrain_id, mlflow_run in runs.items():
+            at_ns, retrain, _ = retrain_id.split("-", 2)
+            body = {"retrain": int(retrain), "at_ns": int(at_ns), "mlflow_run": mlflow_run}
+            self._inbox.submit(RUN_LOGGED, body, ACTOR, self._clock.now_ns())
+            self._tell({"state": "logged", "retrain_id": retrain_id, "mlflow_run": mlflow_run})
 
     def cycle(self, force: bool = False) -> Cycle:
         """Consider every satellite once; `force` fits whatever is there (`--once`).

@@ -160,7 +160,7 @@ def _apply_without_station(directory: MissionDirectory, mission: Mission, lock: 
         finally:
             reader.close()
         models = ServedModels(mission, directory, writer, clock)
-        acts = Acts(inbox, desk, clock.now_ns, models.record, lambda: None, writer.cursor(CURSOR))
+        acts = Acts(inbox, desk, clock.now_ns, models, lambda: None, writer.cursor(CURSOR))
         applied = acts.poll()
         writer.append([], applied.events, applied.cursors())
         acts.forget(applied)

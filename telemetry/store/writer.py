@@ -171,6 +171,13 @@ class StoreWriter:
                 self._write_events(events, AppendResult())
         return new
 
+    def name_mlflow_run(self, retrain: int, at_ns: int, mlflow_run: str) -> None:
+        """Write into a recorded run the name it has in MLflow, where it is logged later than it is recorded."""
+        with self._transaction():
+            self._connection.run(
+                "UPDATE run SET mlflow_run = ? WHERE retrain = ? AND at_ns = ?", (mlflow_run, retrain, at_ns)
+            )
+
     def beat(self, health: HealthRow) -> None:
         """Replace the heartbeat row of `health.station`."""
         body = msgspec.json.encode(health.body).decode()

@@ -312,3 +312,15 @@ async def test_a_source_that_stays_away_leaves_what_was_refused_in_the_count(rig
     await rig.until(lambda: rig.read(lambda r: r.health()).beat_ns > beat, seconds=0.5)
 
     assert rig.read(lambda r: r.health()).body["refused"] == {"not JSON": 5}
+
+
+async def test_a_run_gets_the_name_that_mlflow_gave_it_later(rig):
+    await rig.start()
+    at_ns = rig.clock.now_ns()
+    rig.ask("run_recorded", {"retrain": 7, "at_ns": at_ns, "satellite": KEY[0], "decision": "kept"}, "trainer")
+    rig.ask("run_logged", {"retrain": 7, "at_ns": at_ns, "mlflow_run": "5b1dd1af"}, "trainer")
+    rig.ask("run_logged", {"retrain": "x"}, "trainer")
+    await rig.until(lambda: not rig.waiting_requests())
+    [row] = rig.read(lambda reader: reader.runs(None, 10))
+    assert (row.retrain, row.mlflow_run) == (7, "5b1dd1af")
+    assert [event.subject for event in rig.events("act.refused")] == ["run_logged"]
