@@ -147,7 +147,8 @@ class LedgerScreen(MissionScreen):
         self._say_wrong(())
 
     def action_find(self) -> None:
-        self.query_one("#filter", Input).focus()
+        # At once: the next keys of a fast typist, or of a line that delivers in bursts, belong to the filter.
+        self.screen.set_focus(self.query_one("#filter", Input))
 
     def action_back(self) -> None:
         """First leave the line as it was, then the filter, then the place."""

@@ -34,7 +34,8 @@ class FindLine(Input):
         """Show the line and type into it."""
         self.value = ""
         self.add_class("open")
-        self.focus()
+        # At once: the next keys of a fast typist belong to this line.
+        self.screen.set_focus(self)
 
     def action_close(self) -> None:
         self.remove_class("open")

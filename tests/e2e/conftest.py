@@ -71,6 +71,10 @@ class Terminal:
     def screen(self) -> str:
         return self._tmux("capture-pane", "-p", "-t", "t")
 
+    def styled(self) -> str:
+        """The screen with its colours, where only they tell what has the keyboard."""
+        return self._tmux("capture-pane", "-e", "-p", "-t", "t")
+
     def keys(self, *keys: str) -> None:
         self._tmux("send-keys", "-t", "t", *keys)
 
