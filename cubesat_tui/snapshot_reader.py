@@ -207,7 +207,7 @@ class SnapshotReader:
             for name, (value, frame) in newest.items()
             if name in bus.by_name and not is_invalid(bus.by_name[name], value)
         }
-        sparks = self._sparks.step(satellite, tuple(bus.by_name), now, valid)
+        sparks = self._sparks.step(satellite, bus.channels, now, valid)
         out: dict[str, ChannelNow] = {}
         for name, channel in bus.by_name.items():
             value, frame = newest.get(name, (None, None))

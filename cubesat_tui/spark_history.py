@@ -1,19 +1,25 @@
-"""Ten minutes of every channel in eight bins, kept up to date a few channels at a time."""
+"""Ten minutes of every channel in eight bins, read from the store now and then and carried on in between."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from telemetry.freshness import invalid_mask
+
 if TYPE_CHECKING:
+    from telemetry.dictionary import Channel
     from telemetry.store.reader import StoreReader
 
 BINS = 8
 BIN_NS = 75_000_000_000
 """Eight bins of 75 s are the ten minutes the screens name; edges are multiples of it, so columns stand still."""
-A_STEP = 6
-"""Channels re-read from the store a step: late frames and a history being written appear within seconds."""
+READ_AGAIN_NS = 4_000_000_000
+"""The store is read again after so long: late frames and a history being written appear within seconds."""
+MOST_ROWS = 20_000
 
 
 class SparkHistory:
@@ -21,35 +27,40 @@ class SparkHistory:
 
     def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
-        self._bins: dict[tuple[str, str], dict[int, float]] = {}
-        self._turn = 0
+        self._satellite = ""
+        self._read_ns: int | None = None
+        self._bins: dict[str, dict[int, float]] = {}
 
     def step(
-        self, satellite: str, channels: tuple[str, ...], now_ns: int, newest: Mapping[str, tuple[float, int]]
+        self, satellite: str, channels: Sequence[Channel], now_ns: int, newest: Mapping[str, tuple[float, int]]
     ) -> dict[str, tuple[float, ...]]:
         """Bins of all `channels` up to `now_ns`, oldest first, NaN where empty. `newest`: valid value, its time."""
         last = now_ns // BIN_NS
         first = last - BINS + 1
-        fresh = [name for name in channels if (satellite, name) not in self._bins]
-        due = [channels[(self._turn + i) % len(channels)] for i in range(min(A_STEP, len(channels)))]
-        self._turn += A_STEP
-        for name in dict.fromkeys((*fresh, *due)):
-            self._bins[satellite, name] = self._read(satellite, name, first, last)
+        read_ns = self._read_ns
+        if satellite != self._satellite or read_ns is None or abs(now_ns - read_ns) >= READ_AGAIN_NS:
+            self._bins = self._read(satellite, channels, first, last)
+            self._satellite, self._read_ns = satellite, now_ns
         out: dict[str, tuple[float, ...]] = {}
-        for name in channels:
-            bins = self._bins[satellite, name]
-            if name in newest:
-                value, t_ns = newest[name]
+        for channel in channels:
+            bins = self._bins.setdefault(channel.name, {})
+            if channel.name in newest:
+                value, t_ns = newest[channel.name]
                 bins[t_ns // BIN_NS] = value
-            out[name] = tuple(bins.get(b, math.nan) for b in range(first, last + 1))
+            out[channel.name] = tuple(bins.get(b, math.nan) for b in range(first, last + 1))
         return out
 
-    def _read(self, satellite: str, name: str, first: int, last: int) -> dict[int, float]:
-        series = self._reader.series(satellite, name, first * BIN_NS, (last + 1) * BIN_NS, BINS)
-        return {
-            t // BIN_NS: value
-            for t, value, count in zip(
-                series.t_ns.tolist(), series.last.tolist(), series.count.tolist(), strict=True
-            )
-            if count
-        }
+    def _read(
+        self, satellite: str, channels: Sequence[Channel], first: int, last: int
+    ) -> dict[str, dict[int, float]]:
+        """Bin -> last valid value in it, by channel; one pass over the rows for all of them."""
+        names = [channel.name for channel in channels]
+        t_ns, values, _ = self._reader.window(satellite, names, first * BIN_NS, (last + 1) * BIN_NS, MOST_ROWS)
+        known = ~invalid_mask(channels, values)
+        places = t_ns // BIN_NS
+        found: dict[str, dict[int, float]] = {}
+        for column, name in enumerate(names):
+            rows = np.flatnonzero(known[:, column])
+            # Rows are in order of time: of equal places the last one stays.
+            found[name] = dict(zip(places[rows].tolist(), values[rows, column].tolist(), strict=True))
+        return found
