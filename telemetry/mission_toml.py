@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from telemetry.dictionary import (
     SourceConfig,
     TrainerConfig,
 )
+from telemetry.fleet import LARGEST, checksum, fleet_names, phased
 from telemetry.plain_text import plain_text
 from telemetry.query_parser import parse_expression
 from telemetry.query_syntax import ChannelTest, QueryError, Vocabulary, leaves
@@ -50,8 +51,7 @@ def _is_tle(lines: tuple[str, str]) -> bool:
     return all(
         re.fullmatch(r"[\x20-\x7e]{69}", line) is not None
         and line.startswith(f"{number} ")
-        and sum(int(c) if c.isdigit() else c == "-" for c in line[:68]) % 10
-        == int(line[68] if line[68].isdigit() else -1)
+        and line[68] == str(checksum(line))
         for number, line in enumerate(lines, start=1)
     )
 
@@ -66,11 +66,14 @@ def _is_epoch(text: str) -> bool:
     return True
 
 
+NAME_LENGTH = 40
+
 SATELLITE = {
-    "name": words(40, needed=True),
+    "name": words(NAME_LENGTH, needed=True),
     "bus": Rule(str, "the name of a bus in this file", needed=True),
     "tle": Rule(tuple[str, str], "two lines of 69 characters, numbered 1 and 2, with right check digits", _is_tle),
     "norad": Rule(int, "a catalogue number from 1 to 999999999", lambda n: 1 <= n <= 999_999_999),
+    "count": Rule(int, f"a whole number from 1 to {LARGEST}", lambda n: 1 <= n <= LARGEST),
 }
 GROUND_STATION = {
     "name": words(40, needed=True),
@@ -149,13 +152,13 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
     broken = set(cast("dict[str, Any]", raw_buses)) - set(buses)
 
     source = _source(report, table.get("source", {}), buses, bool(broken))
-    satellites = _satellites(report, table.get("satellite"), set(buses) | broken, needs_tle=source.kind == "sim")
+    satellites = _satellites(report, table.get("satellite"), set(buses) | broken, source.kind)
     ground: list[GroundStation] = []
     for path, raw in report.tables(table.get("ground_station"), "ground_station"):
         fields = report.table(raw, path, GROUND_STATION)
         if {"name", "lat", "lon"} <= fields.keys():
             ground.append(GroundStation(**fields))
-    _unique(report, "ground_station", [one.name for one in ground])
+    _unique(report, ((f"ground_station[{i}]", one.name) for i, one in enumerate(ground)))
 
     link = report.table(table.get("link", {}), "link", {"target": words(400)})
     detector = report.table(
@@ -183,8 +186,8 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
     )
 
 
-def _satellites(report: Report, raw: object, buses: set[str], *, needs_tle: bool) -> tuple[Satellite, ...]:
-    found: list[Satellite] = []
+def _satellites(report: Report, raw: object, buses: set[str], source_kind: str) -> tuple[Satellite, ...]:
+    found: dict[str, list[Satellite]] = {}
     tables = report.tables(raw, "satellite")
     if not tables:
         report.error("satellite", MISSING, "at least one table [[satellite]]")
@@ -192,19 +195,40 @@ def _satellites(report: Report, raw: object, buses: set[str], *, needs_tle: bool
         fields = report.table(one, path, SATELLITE)
         if "bus" in fields and fields["bus"] not in buses:
             report.error(f"{path}.bus", fields["bus"], ", ".join(sorted(buses)) or "a bus defined in this file")
-        if needs_tle and as_table(one) and "tle" not in as_table(one):
+        if source_kind == "sim" and as_table(one) and "tle" not in as_table(one):
             report.error(f"{path}.tle", MISSING, f'{SATELLITE["tle"].allowed} (source.kind = "sim" needs an orbit)')
+        if source_kind != "sim" and "count" in fields:
+            report.error(f"{path}.count", fields["count"], f'no count with source.kind = "{source_kind}"')
         if {"name", "bus"} <= fields.keys():
-            found.append(Satellite(**fields))
-    _unique(report, "satellite", [one.name for one in found])
-    return tuple(found)
+            found[path] = _fleet(report, path, fields)
+    _unique(report, ((path, one.name) for path, satellites in found.items() for one in satellites))
+    return tuple(one for satellites in found.values() for one in satellites)
 
 
-def _unique(report: Report, path: str, names: Sequence[str]) -> None:
+def _fleet(report: Report, path: str, fields: dict[str, Any]) -> list[Satellite]:
+    """The satellites of one table: itself, or as many as its `count`."""
+    count = fields.pop("count", None)
+    if count is None:
+        return [Satellite(**fields)]
+    if "norad" in fields:
+        report.error(f"{path}.norad", fields["norad"], "no catalogue number beside a count")
+    names = fleet_names(fields["name"], count)
+    if len(names[-1]) > NAME_LENGTH:
+        report.error(
+            f"{path}.name", names[-1], f"at most {NAME_LENGTH} characters with the number of the satellite"
+        )
+    orbits = phased(fields["tle"], count) if "tle" in fields else (None,) * count
+    return [Satellite(name, fields["bus"], tle) for name, tle in zip(names, orbits, strict=True)]
+
+
+def _unique(report: Report, named: Iterable[tuple[str, str]]) -> None:
+    """Each (path of a table, name in it) must be new; a table is told of once."""
     seen: set[str] = set()
-    for i, name in enumerate(names):
-        if name.lower() in seen:
-            report.error(f"{path}[{i}].name", name, "a name not used before (case does not count)")
+    told: set[str] = set()
+    for path, name in named:
+        if name.lower() in seen and path not in told:
+            report.error(f"{path}.name", name, "a name not used before (case does not count)")
+            told.add(path)
         seen.add(name.lower())
 
 
@@ -238,7 +262,7 @@ def _bus(report: Report, name: str, raw: object) -> Bus:
     channels = [read_channel(report, one_path, one) for one_path, one in tables]
     given = [as_table(one).get("name") for _, one in tables]
     names = [one if isinstance(one, str) else f"#{i}" for i, one in enumerate(given)]
-    _unique(report, f"{path}.channel", names)
+    _unique(report, ((f"{path}.channel[{i}]", one) for i, one in enumerate(names)))
 
     context = cast("tuple[str, ...]", fields.get("context", ()))
     for i, channel in enumerate(context):
