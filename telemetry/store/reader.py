@@ -16,7 +16,7 @@ import numpy as np
 
 from telemetry.alarms import Event
 from telemetry.frame import Float64s, Frame, FrameBatch, Int64s, Layout
-from telemetry.store import ledger, schema, selection, series
+from telemetry.store import fleet, ledger, schema, selection, series
 from telemetry.store.catalog import Catalog
 from telemetry.store.connection import open_reader
 from telemetry.store.errors import StoreError, StoreRefused
@@ -87,6 +87,14 @@ class StoreReader:
     def newest_any(self, satellite: str) -> dict[str, Frame]:
         """Packet -> its newest frame by generation time, STORED ones included."""
         return self._newest(satellite, stored=True)
+
+    def heard(self) -> dict[str, fleet.Heard]:
+        """Satellite -> when it was heard live last, for all satellites at once."""
+        return fleet.heard(self._connection)
+
+    def promotions(self, after_id: int = 0) -> list[fleet.Promotion]:
+        """Promoted runs of all satellites recorded after the run `after_id`, oldest first."""
+        return fleet.promotions(self._connection, after_id)
 
     def _newest(self, satellite: str, stored: bool) -> dict[str, Frame]:
         frames: dict[str, Frame] = {}
@@ -173,14 +181,23 @@ class StoreReader:
         return [_event(row) for row in rows]
 
     def journal_page(
-        self, before_id: int | None = None, min_severity: int = -1, limit: int = 50, kind: str = ""
+        self,
+        before_id: int | None = None,
+        min_severity: int = -1,
+        limit: int = 50,
+        kind: str = "",
+        satellite: str | None = None,
     ) -> list[Event]:
-        """Events newest first, of at least a severity and, where `kind` is given, of kinds that begin with it."""
+        """Events newest first, of at least a severity and, where `kind` is given, of kinds that begin with it.
+
+        With a `satellite` its own and those of no satellite at all.
+        """
         before = before_id if before_id is not None else 2**62
         rows = self._connection.rows(
             f"SELECT {_EVENT} FROM journal WHERE id < ? AND severity >= ?"
-            " AND kind >= ? AND kind < ? || char(1114111) ORDER BY id DESC LIMIT ?",
-            (before, min_severity, kind, kind, limit),
+            " AND kind >= ? AND kind < ? || char(1114111) AND (? IS NULL OR satellite IN (?, ''))"
+            " ORDER BY id DESC LIMIT ?",
+            (before, min_severity, kind, kind, satellite, satellite, limit),
         )
         return [_event(row) for row in rows]
 
