@@ -6,6 +6,7 @@ ahead.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,39 @@ ZERO_C: Final = 273.15
 FACES: Final = ("px", "mx", "py", "my", "pz", "mz")
 Six = tuple[float, float, float, float, float, float]
 Three = tuple[float, float, float]
+Curve = tuple[float, tuple[tuple[float, float], ...]]
+
+
+def curve(*points: tuple[float, float], factor: float = 1.0) -> Curve:
+    """Straight lines through (x, y) as a sum that needs no branch: value at x = 0 and (knee, change of slope).
+
+    The first point lies at x = 0; the function is y0 + sum(change * max(0, x - knee)), times `factor`.
+    """
+    bends: list[tuple[float, float]] = []
+    before = 0.0
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
+        slope = (y1 - y0) / (x1 - x0)
+        bends.append((x0, factor * (slope - before)))
+        before = slope
+    return factor * points[0][1], tuple(bends)
+
+
+LITHIUM_ION: Final = curve(
+    (0.0, 3.00),
+    (0.05, 3.30),
+    (0.1, 3.45),
+    (0.2, 3.55),
+    (0.3, 3.60),
+    (0.4, 3.64),
+    (0.5, 3.69),
+    (0.6, 3.78),
+    (0.7, 3.88),
+    (0.8, 3.98),
+    (0.9, 4.08),
+    (1.0, 4.18),
+    factor=2.0,
+)
+"""Two lithium-ion cells in series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +121,14 @@ class Craft:
     """Of the whole pack at 25 degC and above, ohm."""
     charge_limit_a: float
     charge_limit_v: float
+    taper_a: float
+    """Charging current below which the battery counts as full, A."""
+    open_circuit: Curve
+    """Pack voltage over state of charge, see `curve`."""
+    dark_v: float
+    """What the voltage sensor of a dark tracker shows."""
+    unloaded_v: float
+    """How far a string's voltage rises from maximum power when nothing is drawn."""
 
     computer_w: float
     power_board_w: float
@@ -156,6 +198,10 @@ THREE_U: Final = Craft(
     resistance=0.13,
     charge_limit_a=1.3,
     charge_limit_v=8.30,
+    taper_a=0.1,
+    open_circuit=LITHIUM_ION,
+    dark_v=0.1,
+    unloaded_v=0.0,
     computer_w=0.6,
     power_board_w=0.2,
     receiver_w=0.35,
@@ -216,6 +262,10 @@ ONE_U: Final = Craft(
     resistance=0.16,
     charge_limit_a=0.95,
     charge_limit_v=8.30,
+    taper_a=0.05,
+    open_circuit=LITHIUM_ION,
+    dark_v=0.1,
+    unloaded_v=0.0,
     computer_w=0.30,
     power_board_w=0.15,
     receiver_w=0.25,
