@@ -1,8 +1,8 @@
 """What a satellite carries from one second to the next, what drives it, what faults turn, what comes out.
 
-Every field is a float (one satellite) or an array (N,) (a fleet), as in `sim.elementwise`. `sim.plant.step` takes the
-state at second t and the forcing of t and leaves the state at t + 1. In the truth it returns, attitude, rates and field
-are those at t; temperatures, voltages and currents those at the end of the second that begins at t.
+Every field is a float (one satellite) or an array (N,) (a fleet), as in `sim.elementwise`. `sim.plant.step` takes
+the state at second t and the forcing of t and leaves the state at t + 1. In the truth it returns, attitude, rates
+and field are those at t; temperatures, voltages and currents those at the end of the second that begins at t.
 """
 
 from __future__ import annotations
