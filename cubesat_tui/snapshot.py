@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cubesat_tui.fleet import FleetNow
     from telemetry.alarms import Alarm, Event
     from telemetry.dictionary import Channel, LimitSet, Mission
     from telemetry.freshness import Acquisition
@@ -63,9 +64,11 @@ class ModelNow:
     """The model that scores now, and the trainer. `next_s`: wall seconds to the next retrain.
 
     `learning`: (have, need) frames while there is no model yet. `error`: why no training happens, in words.
+    `sha256` is that of the model's files.
     """
 
     version: int | None = None
+    sha256: str | None = None
     retrain: int | None = None
     next_s: float | None = None
     learning: tuple[int, int] | None = None
@@ -111,6 +114,8 @@ class Snapshot:
     newest_t_ns: int | None = None
     health: Mapping[str, Any] = field(default_factory=dict)
     anomaly: Mapping[str, Any] | None = None
+    fleet: FleetNow | None = None
+    """All satellites, while the Fleet screen is shown."""
 
     @property
     def value_of(self) -> dict[str, float]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.choked import choked
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from cubesat_tui.fleet import FleetNow
+    from cubesat_tui.fleet_reader import Champions, FleetReader
     from telemetry.clock import Clock
     from telemetry.frame import Float64s, Frame, Layout
     from telemetry.store.directory import MissionDirectory
@@ -36,6 +39,8 @@ SILENT_S = 2.0
 IDLE_S = 0.5
 """Without news, ages are redrawn this often."""
 CONTACTS_S = 5.0
+FLEET_S = 1.0
+"""All satellites are looked at this often, and at once when the journal grew."""
 EVENTS = 200
 _DAY_NS = 86_400_000_000_000
 
@@ -68,9 +73,25 @@ class SnapshotReader:
         self._journal_id = 0
         self._alarms: dict[Key, Alarm] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS)
+        self._champions: Champions | None = None
+        self._fleet: FleetReader | None = None
+        self._fleet_now: tuple[FleetNow, float, int] | None = None
 
-    def poll(self) -> Snapshot | None:
+    def focus(self, satellite: str) -> None:
+        """From the next snapshot on look at `satellite`, which the mission has."""
+        if self._reader is None or satellite == self._wanted:
+            self._wanted = satellite
+            return
+        self._wanted = satellite
+        self._version, self._contacts_at = -1, -math.inf
+        page = self._reader.journal_page(self._journal_id + 1, limit=EVENTS, satellite=satellite)
+        self._events = deque(reversed(page), EVENTS)
+        self._seen = ()
+
+    def poll(self, fleet: bool = False) -> Snapshot | None:
         """A new snapshot, or None while there is no store yet or nothing on screen would change.
+
+        `fleet`: all satellites are on screen.
 
         Raises:
             MissionError: mission.toml cannot be used.
@@ -79,9 +100,13 @@ class SnapshotReader:
         if reader is None:
             return None
         version, now = reader.data_version(), self._clock.monotonic()
+        if not fleet:
+            self._fleet_now = None
+        elif self._fleet_now is None:
+            self._version, self._seen = -1, ()
         if version == self._version and now - self._read_at < IDLE_S:
             return None
-        snapshot = self.read()
+        snapshot = self.read(fleet)
         self._version = version
         # A commit that changed nothing on screen (a finished fit, a cursor) only makes ages grow.
         seen = (snapshot.newest_t_ns, snapshot.link.state, self._journal_id, snapshot.model.version)
@@ -90,8 +115,8 @@ class SnapshotReader:
         self._seen, self._read_at = seen, now
         return snapshot
 
-    def read(self) -> Snapshot:
-        """The newest snapshot.
+    def read(self, fleet: bool = False) -> Snapshot:
+        """The newest snapshot, with all satellites if `fleet`.
 
         Raises:
             StoreError: there is no store.
@@ -115,6 +140,9 @@ class SnapshotReader:
         link = _link(health, wall, rate)
         if link.state == "DOWN" and choked(self._directory):
             link = LinkNow("DISK FULL", "frames refused until there is space", link.beat_age_s)
+        model = _model(health, wall)
+        if len(mission.satellites) > 1:
+            model = self._model_of(reader, satellite, model)
         self._seq += 1
         alarms = tuple(sorted((a for a in self._alarms.values() if a.satellite == satellite), key=urgency))
         channels = self._channels(satellite, frames, (wall, now), rate, contact.in_contact, alarms)
@@ -129,9 +157,9 @@ class SnapshotReader:
             link=link,
             contact=contact,
             data_age_s=min((_age(wall, frame.received_ns) for frame in frames.values()), default=None),
-            model=_model(health, wall),
+            model=model,
             alarms=alarms,
-            counts=_counts(alarms),
+            counts=counts_of(alarms),
             channels=channels,
             events=tuple(reversed(self._events)),
             passes=self._passes,
@@ -139,6 +167,7 @@ class SnapshotReader:
             newest_t_ns=newest_t,
             health=body,
             anomaly=anomalies[0].body if anomalies else None,
+            fleet=self._read_fleet(reader, health, wall, now, link) if fleet else None,
         )
 
     def close(self) -> None:
@@ -164,12 +193,54 @@ class SnapshotReader:
         while True:
             events = reader.journal(self._journal_id)
             for event in events:
-                self._events.append(event)
+                if self._concerns(event):
+                    self._events.append(event)
                 if event.kind in ALARM_KINDS:
                     self._alarms = fold(self._alarms, event)
             if not events:
                 return
             self._journal_id = events[-1].id
+
+    def _concerns(self, event: Event) -> bool:
+        """Whether the screens of the satellite looked at tell of `event`."""
+        if self._mission is None or len(self._mission.satellites) == 1:
+            return True
+        return event.satellite in ("", self._wanted or self._mission.satellites[0].name)
+
+    def _champions_of(self, mission: Mission) -> Champions:
+        if self._champions is None:
+            from cubesat_tui.fleet_reader import Champions
+
+            self._champions = Champions(mission)
+        return self._champions
+
+    def _model_of(self, reader: StoreReader, satellite: str, newest: ModelNow) -> ModelNow:
+        """The heartbeat names the model promoted last; here the one that scores `satellite`."""
+        if self._mission is None:
+            return newest
+        served = self._champions_of(self._mission).follow(reader).get(satellite)
+        if served is None:
+            return replace(newest, version=None, sha256=None)
+        return replace(newest, version=served.version, sha256=served.sha256, learning=None)
+
+    def _read_fleet(
+        self, reader: StoreReader, health: HealthRow | None, wall_ns: int, now_ns: int, link: LinkNow
+    ) -> FleetNow | None:
+        monotonic = self._clock.monotonic()
+        known = self._fleet_now
+        if known is not None and known[2] == self._journal_id and 0 <= monotonic - known[1] < FLEET_S:
+            return known[0]
+        if self._mission is None:
+            return None
+        if self._fleet is None:
+            from cubesat_tui.fleet_reader import FleetReader
+
+            self._fleet = FleetReader(self._mission, self._champions_of(self._mission))
+        down = link.beat_age_s is None or link.beat_age_s > SILENT_S
+        times = (wall_ns, now_ns, monotonic)
+        found = self._fleet.read(reader, self._alarms, health, times, station_down=down)
+        self._fleet_now = (found, monotonic, self._journal_id)
+        return found
 
     def _follow_contacts(self, reader: StoreReader, satellite: str, now_ns: int) -> None:
         if self._clock.monotonic() - self._contacts_at < CONTACTS_S:
@@ -270,13 +341,19 @@ def _short(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
-def _contact(passes: tuple[Pass, ...], body: Mapping[str, Any], satellite: str, now_ns: int) -> ContactNow:
+def contact_of(passes: Sequence[Pass], now_ns: int) -> ContactNow:
+    """The pass that runs now, or the next one; `passes` in order of acquisition."""
     for one in passes:
         if one.acquisition_ns <= now_ns < one.loss_ns:
             return ContactNow(True, one.station, until_ns=one.loss_ns)
     coming = next((one for one in passes if one.acquisition_ns > now_ns), None)
-    if coming is not None:
-        return ContactNow(False, coming.station, next_ns=coming.acquisition_ns)
+    return ContactNow() if coming is None else ContactNow(False, coming.station, next_ns=coming.acquisition_ns)
+
+
+def _contact(passes: tuple[Pass, ...], body: Mapping[str, Any], satellite: str, now_ns: int) -> ContactNow:
+    known = contact_of(passes, now_ns)
+    if known != ContactNow():
+        return known
     told = (body.get("contact") or {}).get(satellite) or {}
     station = str(told.get("station", ""))
     until, following = told.get("until_ns"), told.get("next_ns")
@@ -294,6 +371,7 @@ def _model(health: HealthRow | None, wall_ns: int) -> ModelNow:
     due = health.next_retrain_ns if health.next_retrain_ns is not None else trainer.get("next_ns")
     return ModelNow(
         version=model.get("version"),
+        sha256=str(model["sha256"]) if model.get("sha256") else None,
         retrain=trainer.get("retrain"),
         next_s=None if due is None else max(0.0, (int(due) - wall_ns) / 1e9),
         learning=(int(learning["have"]), int(learning["need"])) if {"have", "need"} <= learning.keys() else None,
@@ -301,7 +379,8 @@ def _model(health: HealthRow | None, wall_ns: int) -> ModelNow:
     )
 
 
-def _counts(alarms: tuple[Alarm, ...]) -> dict[str, tuple[int, int]]:
+def counts_of(alarms: Iterable[Alarm]) -> dict[str, tuple[int, int]]:
+    """Sign key -> (new, active) of those alarms that are not shelved."""
     counts: dict[str, tuple[int, int]] = {}
     for alarm in alarms:
         if alarm.state is AlarmState.SHELVED:
