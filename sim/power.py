@@ -1,8 +1,8 @@
 """Solar arrays, battery, regulators: who gives and who takes in one second, and the current that closes the bus.
 
 Every function is element-wise (`sim.elementwise`) and, but for `charge`, free of side effects, so that the same
-lines serve one satellite second by second, a fleet at once and many recorded seconds at once. Faces are in the order
-+X -X +Y -Y +Z -Z, power is in watts, temperatures are in kelvin.
+lines serve one satellite second by second, a fleet at once and many recorded seconds at once. Faces are in the
+order +X -X +Y -Y +Z -Z, power is in watts, temperatures are in kelvin.
 """
 
 from __future__ import annotations
