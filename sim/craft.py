@@ -49,6 +49,9 @@ LITHIUM_ION: Final = curve(
 )
 """Two lithium-ion cells in series."""
 
+NICKEL: Final = curve((0.0, 3.20), (0.05, 3.50), (0.2, 3.66), (0.5, 3.76), (0.85, 3.85), (0.93, 3.89), (1.0, 4.17))
+"""Three nickel-metal hydride cells in series; the upper end follows BIRDS-3 flight data (docs/simulator.md)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Craft:
@@ -62,6 +65,8 @@ class Craft:
     """Magnetic moment nobody commanded, A m2."""
     dipole_max: float
     """Largest moment of each magnetorquer, A m2."""
+    rod_w: float
+    """W per (A m2)^2 of a magnetorquer."""
     detumble_gain: float
     """B-dot gain, A m2 s / T."""
     kept_rate: float
@@ -83,6 +88,8 @@ class Craft:
     kp: float
     kd: float
     """Pointing gains, 1/s2 and 1/s."""
+    slew: float
+    """Rate at which it turns back from a large pointing error, rad/s."""
     attitude_sigma: float
     rate_sigma: float
     """White errors of the attitude determination (rad) and of the gyros (rad/s), per second."""
@@ -160,6 +167,7 @@ THREE_U: Final = Craft(
     inertia=(0.036, 0.036, 0.008),
     residual=(0.004, -0.003, 0.006),
     dipole_max=0.2,
+    rod_w=5.0,
     detumble_gain=5e4,
     kept_rate=0.0,
     wheels=True,
@@ -173,6 +181,7 @@ THREE_U: Final = Craft(
     desaturation=2e-3,
     kp=0.05,
     kd=0.33,
+    slew=0.4 * _DEG,
     attitude_sigma=0.35 * _DEG,
     rate_sigma=0.002 * _DEG,
     bias_sigma=3.0 * _DEG / 3600.0,
@@ -224,6 +233,7 @@ ONE_U: Final = Craft(
     inertia=(0.0022, 0.0022, 0.0022),
     residual=(0.0, 0.0, 0.0),
     dipole_max=0.05,
+    rod_w=30.0,
     detumble_gain=3e3,
     kept_rate=0.3 * _DEG,
     wheels=False,
@@ -237,6 +247,7 @@ ONE_U: Final = Craft(
     desaturation=0.0,
     kp=0.0,
     kd=0.0,
+    slew=0.0,
     attitude_sigma=0.5 * _DEG,
     rate_sigma=0.01 * _DEG,
     bias_sigma=6.0 * _DEG / 3600.0,
@@ -244,32 +255,32 @@ ONE_U: Final = Craft(
     spinning=1.5 * _DEG,
     calm=0.6 * _DEG,
     area=(0.010, 0.010, 0.010, 0.010, 0.010, 0.010),
-    cells=(2.0, 2.0, 2.0, 2.0, 2.0, 2.0),
-    panel_heat=(30.0, 30.0, 30.0, 30.0, 30.0, 30.0),
-    panel_leak=(0.06, 0.06, 0.06, 0.06, 0.06, 0.06),
+    cells=(2.0, 2.0, 2.0, 2.0, 1.0, 2.0),
+    panel_heat=(45.0, 45.0, 45.0, 45.0, 45.0, 45.0),
+    panel_leak=(0.08, 0.08, 0.08, 0.08, 0.08, 0.08),
     inside_heat=600.0,
-    battery_heat=170.0,
+    battery_heat=190.0,
     amplifier_heat=12.0,
-    to_battery=0.05,
+    to_battery=0.04,
     to_amplifier=0.20,
-    absorptivity=0.88,
+    absorptivity=0.76,
     emissivity=0.80,
-    heater_on=ZERO_C + 2.0,
-    heater_off=ZERO_C + 5.0,
+    heater_on=ZERO_C + 1.0,
+    heater_off=ZERO_C + 4.0,
     series=2,
-    pack_series=2,
-    capacity_ah=1.9,
-    resistance=0.16,
-    charge_limit_a=0.95,
-    charge_limit_v=8.30,
+    pack_series=3,
+    capacity_ah=2.7,
+    resistance=0.20,
+    charge_limit_a=0.60,
+    charge_limit_v=4.20,
     taper_a=0.05,
-    open_circuit=LITHIUM_ION,
-    dark_v=0.1,
-    unloaded_v=0.0,
-    computer_w=0.30,
-    power_board_w=0.15,
+    open_circuit=NICKEL,
+    dark_v=1.3,
+    unloaded_v=0.25,
+    computer_w=0.35,
+    power_board_w=0.10,
     receiver_w=0.25,
-    attitude_w=0.15,
+    attitude_w=0.20,
     transmitter_w=1.6,
     radiated_w=0.5,
     amplifier_share=0.60,
@@ -279,8 +290,8 @@ ONE_U: Final = Craft(
     safe_until=0.65,
     payload_above=0.60,
     payload_until=0.55,
-    safe_below_v=7.2,
-    safe_until_v=7.4,
+    safe_below_v=3.60,
+    safe_until_v=3.75,
 )
 
 CRAFTS: Final = {craft.name: craft for craft in (THREE_U, ONE_U)}
