@@ -10,12 +10,11 @@ from typing import Final
 
 from sim.craft import Craft
 from sim.elementwise import Num, Ops
+from sim.irradiance import EARTH_INFRARED
 from sim.power import BOOST, Bus, Loads, Six
 from sim.state import Knobs, State
 
 SIGMA: Final = 5.670374419e-8
-EARTH_INFRARED: Final = 237.0
-"""W/m2 the Earth gives off on average."""
 
 
 def absorbed(craft: Craft, irradiance: Six[Num], view: Six[Num]) -> Six[Num]:
