@@ -30,6 +30,9 @@ class Ops(Protocol[Num]):
     def cos(self, x: Num, /) -> Num: ...
     def arccos(self, x: Num, /) -> Num: ...
     def floor(self, x: Num, /) -> Num: ...
+    def any(self, condition: Any, /) -> bool:
+        """Whether the condition holds anywhere, to leave out what nobody needs; select with `where` still."""
+        ...
 
 
 class FloatOps:
@@ -41,6 +44,8 @@ class FloatOps:
     sin = staticmethod(math.sin)
     cos = staticmethod(math.cos)
     arccos = staticmethod(math.acos)
+
+    any = staticmethod(bool)
 
     @staticmethod
     def floor(x: float) -> float:
@@ -72,6 +77,7 @@ class ArrayOps:
     cos = staticmethod(np.cos)
     arccos = staticmethod(np.arccos)
     floor = staticmethod(np.floor)
+    any = staticmethod(np.any)
 
 
 FLOATS: Final[Any] = FloatOps()
