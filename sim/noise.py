@@ -7,9 +7,11 @@ Philox keyed by seed and name, the counter advanced to the sample's index, Box-M
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.orbit import Floats
 
@@ -18,6 +20,9 @@ BLOCK: int = 1024
 not depend on where a chunk begins."""
 
 _SCALE = 2.0**-53
+_SHIFT = np.uint64(11)
+
+Samples = npt.NDArray[np.float32]
 
 
 def normal(seed: int, name: str, block: int) -> Floats:
@@ -49,3 +54,53 @@ def swing_kernel(time_constant_s: float, length: int) -> Floats:
     """Weights of two equal lags in a row: smooth enough to be differentiated."""
     k = np.arange(length, dtype=np.float64)
     return (k + 1.0) * np.exp(-k / time_constant_s)
+
+
+BLOCK_S: int = 64
+"""Seconds that are made at once, aligned to UTC."""
+
+PLANT, INSTRUMENTS, PATH, DICE = 0, 1, 2, 3
+"""What the samples are for; each purpose is a stream of its own."""
+
+
+def normals(seed: int, purpose: int, block: int, satellites: Sequence[int], streams: int) -> Samples:
+    """Standard normal samples of a block of BLOCK_S seconds, shape (satellites, BLOCK_S, streams).
+
+    Philox is keyed by seed and purpose; its counter holds block and satellite (the number of the satellite in its
+    mission), so any satellite of any block is reached without those before it. Neighbours are drawn in one call.
+    Box-Muller in single precision is eight times as fast and reaches 5.7 sigma.
+    """
+    size = BLOCK_S * streams
+    half = size // 2
+    words = _words(seed, purpose, block, satellites, half).view(np.uint32)
+    words >>= np.uint32(8)
+    radius = words[:, :half].astype(np.float32)
+    radius += np.float32(1.0)
+    radius *= np.float32(2.0**-24)
+    np.log(radius, out=radius)
+    radius *= np.float32(-2.0)
+    np.sqrt(radius, out=radius)
+    angle = words[:, half:].astype(np.float32)
+    angle *= np.float32(2.0 * np.pi * 2.0**-24)
+    samples = np.empty((len(satellites), size), dtype=np.float32)
+    np.multiply(radius, np.cos(angle), out=samples[:, :half])
+    np.multiply(radius, np.sin(angle), out=samples[:, half:])
+    return samples.reshape(len(satellites), BLOCK_S, streams)
+
+
+def uniforms(seed: int, purpose: int, block: int, satellites: Sequence[int]) -> Floats:
+    """Samples of [0, 1), shape (satellites, BLOCK_S); keyed like `normals`."""
+    return (_words(seed, purpose, block, satellites, BLOCK_S) >> _SHIFT).astype(np.float64) * _SCALE
+
+
+def _words(seed: int, purpose: int, block: int, satellites: Sequence[int], size: int) -> npt.NDArray[np.uint64]:
+    """`size` raw words (a multiple of four, as Philox makes them) for each satellite, shape (satellites, size)."""
+    found: list[npt.NDArray[np.uint64]] = []
+    begin = 0
+    for i in range(1, len(satellites) + 1):
+        if i == len(satellites) or satellites[i] != satellites[i - 1] + 1:
+            counter = [satellites[begin] * (size // 4), block % 2**64, 0, 0]
+            philox = np.random.Philox(key=[seed % 2**64, purpose], counter=counter)
+            found.append(philox.random_raw((i - begin) * size).reshape(i - begin, size))
+            begin = i
+    return found[0] if len(found) == 1 else np.concatenate(found)
