@@ -1,4 +1,4 @@
-"""The console: five modes over one mission store. It reads snapshots and writes requests; it never computes.
+"""The console: its modes over one mission store. It reads snapshots and writes requests; it never computes.
 
 The station runs elsewhere, even when it is a thread of this process: what the operator asks for goes through
 the inbox; what becomes of the station on leaving is the app's return value (`Departure`), which the command line
@@ -112,6 +112,16 @@ class ConsoleApp(App[Departure]):
         """The active mode's screen, also while a dialog lies over it."""
         return next((s for s in reversed(self.screen_stack) if isinstance(s, MissionScreen)), None)
 
+    @property
+    def has_fleet(self) -> bool:
+        """Whether the mission has several satellites."""
+        return self.snapshot is not None and len(self.snapshot.mission.satellites) > 1
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "mode" and parameters == ("fleet",):
+            return self.has_fleet
+        return super().check_action(action, parameters)
+
     def on_mount(self) -> None:
         self._follow()
         self.call_after_refresh(self.run_worker, warm, group="warm", thread=True)
@@ -145,7 +155,12 @@ class ConsoleApp(App[Departure]):
             from cubesat_tui.snapshot_reader import SnapshotReader
 
             self._snapshots = SnapshotReader(self.directory, self.clock)
-        return self._snapshots.poll()
+        return self._snapshots.poll(fleet=True) if self.current_mode == "fleet" else self._snapshots.poll()
+
+    def _turn_to(self, satellite: str) -> Snapshot | None:
+        if self._snapshots is not None:
+            self._snapshots.focus(satellite)
+        return self._poll()
 
     def watch_snapshot(self, snapshot: Snapshot | None) -> None:
         screen = self.mission_screen
@@ -205,6 +220,25 @@ class ConsoleApp(App[Departure]):
         if isinstance(self.screen, LiveScreen):
             self.screen.go_to(message.t_ns, message.channel)
 
+    @on(messages.FocusRequested)
+    def _focus_asked(self, message: messages.FocusRequested) -> None:
+        self._look_at(message.satellite)
+
+    @work(exclusive=True, group="focus")
+    async def _look_at(self, satellite: str) -> None:
+        # A pause would go on showing the satellite that was left.
+        self.paused_at = self._still = None
+        news = await asyncio.get_running_loop().run_in_executor(self._reading, self._turn_to, satellite)
+        if news is not None:
+            self.snapshot = news
+        await self.switch_mode("live")
+
+    @work(exclusive=True, group="fleet")
+    async def _look_at_all(self) -> None:
+        news = await asyncio.get_running_loop().run_in_executor(self._reading, self._poll)
+        if news is not None:
+            self.snapshot = news
+
     @on(messages.LedgerRequested)
     async def _ledger(self, message: messages.LedgerRequested) -> None:
         await self.switch_mode("ledger")
@@ -222,6 +256,8 @@ class ConsoleApp(App[Departure]):
 
     async def action_mode(self, mode: str) -> None:
         await self.switch_mode(mode)
+        if mode == "fleet":
+            self._look_at_all()
 
     def action_pause(self) -> None:
         if self.paused_at is None and self.snapshot is not None:
@@ -246,7 +282,7 @@ class ConsoleApp(App[Departure]):
     def action_keys(self) -> None:
         from cubesat_tui.screens.help import KeysCard
 
-        self.push_screen(KeysCard(self.mission_screen.MODE if self.mission_screen else "live"))
+        self.push_screen(KeysCard(self.mission_screen.MODE if self.mission_screen else "live", self.has_fleet))
 
     def action_repaint(self) -> None:
         self.refresh(repaint=True, layout=True)

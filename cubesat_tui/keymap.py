@@ -36,6 +36,7 @@ KEYS: tuple[Key, ...] = (
     Key("mode.models", "app", "3", "mode('models')", "3", "", "Models: every training run and its decision"),
     Key("mode.ledger", "app", "4", "mode('ledger')", "4", "", "Ledger: every frame ever stored"),
     Key("mode.events", "app", "5", "mode('events')", "5", "", "Events: what needs you, why, what to do"),
+    Key("mode.fleet", "app", "6", "mode('fleet')", "6", "", "Fleet: every satellite, worst first"),
     Key("anomaly.next", "app", "n", "next_anomaly(1)", "n", "", "go to the next open anomaly"),
     Key("anomaly.previous", "app", "N", "next_anomaly(-1)", "N", "", "go to the previous open anomaly"),
     Key("pause", "app", "space", "pause", "space", "pause", "the screen stands still; the station does not"),
@@ -56,7 +57,7 @@ KEYS: tuple[Key, ...] = (
     Key("live.pan_back", "live", "less_than_sign", "pan(-1)", "<", "", "trend: earlier"),
     Key("live.pan_on", "live", "greater_than_sign", "pan(1)", ">", "", "trend: later, until now"),
     Key("live.copy", "live", "y", "copy", "y", "", "copy the row as text"),
-    Key("live.back", "live", "escape", "back", "esc", "", "back to now, back to the first alarm"),
+    Key("live.back", "live", "escape", "back", "esc", "", "back to now, to the first alarm, to the fleet"),
     Key("events.ack", "events", "a", "acknowledge", "a", "ack", "acknowledge the selected alarm"),
     Key("events.ack_shown", "events", "A", "acknowledge_shown", "A", "ack shown", "acknowledge every alarm shown"),
     Key("events.move", "events", "down,j", "move(1)", "↓ j", "", "next row"),
@@ -132,6 +133,17 @@ KEYS: tuple[Key, ...] = (
     Key("ledger.jump", "ledger", "g", "jump", "g", "", "go to that moment on Live"),
     Key("ledger.copy", "ledger", "y", "copy", "y", "", "copy the row as text"),
     Key("ledger.back", "ledger", "escape", "back", "esc", "", "leave the line, then the filter, then the place"),
+    Key("fleet.focus", "fleet", "enter", "look", "enter", "focus", "all other screens show this satellite"),
+    Key("fleet.ack", "fleet", "a", "acknowledge", "a", "ack its worst", "acknowledge its worst new alarm"),
+    Key("fleet.sort", "fleet", "S", "sort", "S", "sort", "next order: worst, name, oldest data, next pass"),
+    Key("fleet.find", "fleet", "slash", "find", "/", "filter", "part of a name, or words: warn, new, lost, ok"),
+    Key("fleet.move", "fleet", "down,j", "move(1)", "↓ j", "", "next satellite"),
+    Key("fleet.move_back", "fleet", "up,k", "move(-1)", "↑ k", "", "previous satellite"),
+    Key("fleet.page", "fleet", "pagedown", "page(1)", "pgdn", "", "a page on"),
+    Key("fleet.page_back", "fleet", "pageup", "page(-1)", "pgup", "", "a page back"),
+    Key("fleet.first", "fleet", "home", "first", "home", "", "the first row"),
+    Key("fleet.copy", "fleet", "y", "copy", "y", "", "copy what is known about the satellite as text"),
+    Key("fleet.back", "fleet", "escape", "back", "esc", "", "leave the line, then the filter, then the place"),
 )
 
 
@@ -148,6 +160,11 @@ def keys_line(scope: str) -> tuple[tuple[str, str], ...]:
     """(key, word) pairs of the bottom line: those of the screen first, then those of the app."""
     own = [(k.shown, k.short) for k in KEYS if k.scope == scope and k.short]
     return (*own, *((k.shown, k.short) for k in KEYS if k.scope == "app" and k.short))
+
+
+def of_fleet_only(key: Key) -> bool:
+    """Whether a key does something only where the mission has several satellites."""
+    return key.id == "mode.fleet"
 
 
 def exists(key_id: str) -> bool:

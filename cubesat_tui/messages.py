@@ -23,6 +23,14 @@ class JumpTo(Message):
         self.channel = channel
 
 
+class FocusRequested(Message):
+    """Let all screens of one satellite show `satellite`."""
+
+    def __init__(self, satellite: str) -> None:
+        super().__init__()
+        self.satellite = satellite
+
+
 class LedgerRequested(Message):
     """Open the ledger with this filter text (query language)."""
 

@@ -1,4 +1,4 @@
-"""The five modes: each screen is imported when it is first shown."""
+"""The modes: each screen is imported when it is first shown."""
 
 from __future__ import annotations
 
@@ -28,4 +28,5 @@ MODES: dict[str, str | Callable[[], Screen[Any]]] = {
     "models": _lazily("models", "ModelsScreen"),
     "ledger": _lazily("ledger", "LedgerScreen"),
     "events": _lazily("events", "EventsScreen"),
+    "fleet": _lazily("fleet", "FleetScreen"),
 }

@@ -1,4 +1,4 @@
-"""The command palette: every key of this screen by its sentence, and every channel by its label."""
+"""The command palette: every key of this screen by its sentence, every channel by its label, every satellite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
 
 from cubesat_tui import messages
-from cubesat_tui.keymap import KEYS
+from cubesat_tui.keymap import KEYS, of_fleet_only
 from cubesat_tui.screens.mission_screen import MissionScreen
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ConsoleCommands(Provider):
-    """Acts that exist here, then `Plot <channel>`."""
+    """Acts that exist here, then `Plot <channel>` and `Focus <satellite>`."""
 
     async def discover(self) -> AsyncIterator[DiscoveryHit]:
         for text, run in self._acts():
@@ -26,7 +26,7 @@ class ConsoleCommands(Provider):
 
     async def search(self, query: str) -> AsyncIterator[Hit]:
         matcher = self.matcher(query)
-        for text, run in (*self._acts(), *self._plots()):
+        for text, run in (*self._acts(), *self._plots(), *self._focuses()):
             score = matcher.match(text)
             if score > 0:
                 yield Hit(score, Content(text), run, text=text)
@@ -42,11 +42,21 @@ class ConsoleCommands(Provider):
             (f"{key.text} ({key.shown})", partial(self._run, key.action, key.scope))
             for key in KEYS
             if key.scope in ("app", mode) and key.id != "quit.interrupt"
+            if self._console.has_fleet or not of_fleet_only(key)
         ]
 
     async def _run(self, action: str, scope: str) -> None:
         node = self._console if scope == "app" else self._console.screen
         await self._console.run_action(action, node)
+
+    def _focuses(self) -> list[tuple[str, Callable[[], Any]]]:
+        snapshot = self._console.snapshot
+        if snapshot is None or not self._console.has_fleet:
+            return []
+        return [
+            (f"Focus {name}", partial(self._console.post_message, messages.FocusRequested(name)))
+            for name in snapshot.mission.by_name
+        ]
 
     def _plots(self) -> list[tuple[str, Callable[[], Any]]]:
         snapshot = self._console.snapshot

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 class Snapshots(Protocol):
     """Where snapshots come from; called on one reader thread."""
 
-    def poll(self) -> Snapshot | None:
-        """The newest snapshot, or None when nothing on screen would change."""
+    def poll(self, fleet: bool = False) -> Snapshot | None:
+        """The newest snapshot, or None when nothing on screen would change; `fleet`: with all satellites."""
+        ...
+
+    def focus(self, satellite: str) -> None:
+        """Look at another satellite from the next snapshot on."""
         ...
 
     def close(self) -> None: ...

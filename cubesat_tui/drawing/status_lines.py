@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cubesat_tui.drawing.numbers import (
@@ -25,6 +26,8 @@ TABS = (
     ("4", "ledger", "Ledger", "Ledger"),
     ("5", "events", "Events", "Events"),
 )
+FLEET_TAB = ("6", "fleet", "Fleet", "Fleet")
+"""Stands on the line of a mission with several satellites."""
 _GOOD_LINKS = {"LIVE", "REPLAY"}
 
 
@@ -32,7 +35,7 @@ def status_rows(
     snapshot: Snapshot, mode: str, size: int, signs: SignSet, paused: tuple[int, int] | None = None
 ) -> tuple[Row, Row]:
     """Both lines, `size` cells each. `paused`: (mission time ns, frames) when the screen was stopped."""
-    first = _truths(snapshot, size)
+    first = _fleet_truths(snapshot, size) if mode == FLEET_TAB[1] else _truths(snapshot, size)
     if paused is not None:
         return first, _pause_line(snapshot, paused, size)
     return first, _tabs_line(snapshot, mode, size, signs)
@@ -68,6 +71,38 @@ def _truths(snapshot: Snapshot, size: int) -> Row:
         ]
         if words:
             fields.append(_model(snapshot, words))
+        made = (*name, *(span for field in fields for span in (bar, *field)))
+        if width(made) <= size:
+            break
+    return pad(made, size)
+
+
+def _fleet_truths(snapshot: Snapshot, size: int) -> Row:
+    """`FLEET 100 SIM|LINK LIVE relay|PASS 3 in contact|DATA oldest 41m|MODELS 98 of 100`."""
+    fleet = snapshot.fleet
+    count = len(snapshot.mission.satellites)
+    name: Row = ((f" FLEET {count}", "identity"), (" SIM " if snapshot.simulated else " ", "identity"))
+    made: Row = name
+    for roomy, source, words in (
+        (True, True, True),
+        (False, True, True),
+        (False, False, True),
+        (False, False, False),
+    ):
+        bar: Span = (" │ " if roomy else "|", "rule")
+        fields = [_link(snapshot.link, source)]
+        if fleet is not None:
+            known = fleet.oldest_s
+            oldest = "none" if known is None else age_text(known)
+            fields += [
+                (("PASS ", "label"), (f"{fleet.in_contact}{' in contact' if words else ''}", "value")),
+                (
+                    ("DATA ", "label"),
+                    ("oldest " if words else "", "label"),
+                    (oldest if roomy else oldest.replace(" min", "m").replace(" ", ""), "value"),
+                ),
+                (("MODELS ", "label"), (f"{fleet.with_model} of {count}", "value")),
+            ]
         made = (*name, *(span for field in fields for span in (bar, *field)))
         if width(made) <= size:
             break
@@ -134,12 +169,12 @@ def _tab(number: str, word: str, active: bool) -> Row:
     return ((" ", "plain"), (number, "key"), (f" {word}", "label"))
 
 
-def counts_row(snapshot: Snapshot, signs: SignSet) -> Row:
+def counts_row(counted: Mapping[str, tuple[int, int]], signs: SignSet) -> Row:
     """`CRIT ◆1/1 ▲0/1 ◈1/1`: new/active by severity, the worst in words; `no alarm` when there is none."""
     spans: list[Span] = []
     worst = ""
     for key in ORDER:
-        new, active = snapshot.counts.get(key, (0, 0))
+        new, active = counted.get(key, (0, 0))
         if new or active:
             worst = worst or key
             spans.append((f" {signs.glyph(key)}{new}/{active}", SIGNS[key].style if new or active else "dim"))
@@ -149,13 +184,26 @@ def counts_row(snapshot: Snapshot, signs: SignSet) -> Row:
 
 
 def _tabs_line(snapshot: Snapshot, mode: str, size: int, signs: SignSet) -> Row:
-    counts = counts_row(snapshot, signs)
-    for wide, date in ((True, True), (False, True), (False, False)):
+    whole = mode == FLEET_TAB[1] and snapshot.fleet is not None
+    counts = counts_row(snapshot.fleet.counts if whole and snapshot.fleet else snapshot.counts, signs)
+    shown = (*TABS, FLEET_TAB) if len(snapshot.mission.satellites) > 1 else TABS
+    for wide, date, letters in (
+        (True, True, 9),
+        (False, True, 9),
+        (False, False, 9),
+        (False, False, 4),
+        (False, False, 1),
+    ):
         tabs: Row = tuple(
-            span for number, key, word, short in TABS for span in _tab(number, word if wide else short, key == mode)
+            span
+            for number, key, word, short in shown
+            for span in _tab(
+                number, word if wide else short if key == mode and letters > 1 else short[:letters], key == mode
+            )
         )
         if not date:
-            tabs = tuple(span for number, key, _, short in TABS for span in _tab(number, short[:1], key == mode))
+            # The blank before the first tab is the cell that is missing at 80 columns.
+            tabs = tabs[1:]
         time = date_clock_text(snapshot.now_ns) if wide else month_clock_text(snapshot.now_ns)
         clock: Row = ((("UTC " if wide else "") + (time if date else clock_text(snapshot.now_ns) + "Z"), "value"),)
         gap = "     " if wide else "  "

@@ -10,21 +10,37 @@ from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.rows import Row, left
 from cubesat_tui.drawing.signs import SIGNS, UNICODE, SignSet
-from cubesat_tui.keymap import KEYS
+from cubesat_tui.keymap import KEYS, of_fleet_only
 from cubesat_tui.widgets.card import Card
 
+FLEET_WORDS: tuple[Row, ...] = (
+    ((" Words of a satellite", "title"),),
+    (("  LOST      ", "value"), ("silent, and a pass brought nothing", "plain")),
+    (("  quiet     ", "value"), ("silent outside a pass, as expected", "plain")),
+    (("  OK 2z     ", "value"), ("in limits, but two alarms are shelved", "plain")),
+    (),
+)
 
-def keys_rows(mode: str, signs: SignSet = UNICODE) -> tuple[Row, ...]:
-    """The keys of the mode, those of every screen, then the signs with their words."""
+
+def keys_rows(mode: str, signs: SignSet = UNICODE, fleet: bool = True) -> tuple[Row, ...]:
+    """The keys of the mode, those of every screen, then the signs with their words.
+
+    `fleet`: the mission has several satellites.
+    """
     rows: list[Row] = [((f" On {mode.capitalize()}", "title"),)]
     rows += [((f"  {left(k.shown, 10)}", "key"), (k.text, "plain")) for k in KEYS if k.scope == mode]
     rows += [(), ((" Everywhere", "title"),)]
-    rows += [((f"  {left(k.shown, 10)}", "key"), (k.text, "plain")) for k in KEYS if k.scope == "app"]
+    rows += [
+        ((f"  {left(k.shown, 10)}", "key"), (k.text, "plain"))
+        for k in KEYS
+        if k.scope == "app" and (fleet or not of_fleet_only(k))
+    ]
     rows += [(("  ctrl+p    ", "key"), ("command palette: every act, every channel", "plain")), ()]
     rows += [((" Signs: shape, word and colour; counts are new/active", "title"),)]
     rows += [((f"  {signs.glyph(s.key)} {left(s.word, 7)}", s.style), (s.meaning, "plain")) for s in SIGNS.values()]
     rows += [
         (),
+        *(FLEET_WORDS if mode == "fleet" else ()),
         ((" Words of an alarm", "title"),),
         (("  NEW       ", "value"), ("UNACK_ALARM: nobody has acknowledged it", "plain")),
         (("  ACKED     ", "value"), ("ACK_ALARM: acknowledged, still there", "plain")),
@@ -49,13 +65,14 @@ class KeysCard(ModalScreen[None]):
     ]
     DEFAULT_CSS = "KeysCard { align: center middle; background: $background 60%; }"
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, fleet: bool = True) -> None:
         super().__init__()
         self._mode = mode
+        self._fleet = fleet
 
     def compose(self) -> ComposeResult:
         signs = self.app.signs if hasattr(self.app, "signs") else UNICODE  # pyright: ignore[reportAttributeAccessIssue]
-        yield Card("KEYS AND SIGNS", keys_rows(self._mode, signs), 70)
+        yield Card("KEYS AND SIGNS", keys_rows(self._mode, signs, self._fleet), 70)
 
     def action_scroll_card(self, step: int) -> None:
         self.query_one(Card).scroll(step)

@@ -87,6 +87,8 @@ class LiveScreen(MissionScreen):
         yield FindLine("part of a channel's name or label, then enter")
 
     def show(self, snapshot: Snapshot) -> None:
+        if self._alarm is not None and self._alarm[0] != snapshot.satellite:
+            self._alarm = None
         found = panels(snapshot.mission.bus_of(snapshot.satellite))
         self._panel = min(self._panel, len(found) - 1)
         alarm, now = self._selection(snapshot)
@@ -307,7 +309,10 @@ class LiveScreen(MissionScreen):
             self._end_ns = end
         self._redraw()
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
+        if self.console_app.has_fleet and (self._end_ns, self._alarm, self._channel) == (None, None, None):
+            await self.console_app.action_mode("fleet")
+            return
         self._end_ns = None
         self._alarm = self._channel = None
         self._redraw()
