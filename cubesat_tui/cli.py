@@ -19,6 +19,7 @@ COMMANDS = {
     "status": ("cubesat_tui.commands.look", "status", "Say how a mission stands."),
     "alarms": ("cubesat_tui.commands.look", "alarms", "List the open alarms."),
     "events": ("cubesat_tui.commands.look", "events", "List the newest events."),
+    "passes": ("cubesat_tui.commands.passes", "passes", "List the passes to come."),
     "ack": ("cubesat_tui.commands.act", "ack", "Acknowledge alarms."),
     "check": ("cubesat_tui.commands.check", "check", "Validate a mission definition."),
     "doctor": ("cubesat_tui.commands.doctor", "doctor", "Diagnose this machine, offline."),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from telemetry.alarms import Event
+from telemetry.clock import iso
 from telemetry.dictionary import Mission
 from telemetry.limits import Level
 from telemetry.store.rows import ContactRow
@@ -14,31 +15,84 @@ HOUR_NS = 3_600_000_000_000
 BEHIND_NS = 12 * HOUR_NS
 AHEAD_NS = 24 * HOUR_NS
 REFRESH_NS = 6 * HOUR_NS
+DAY_NS = 24 * HOUR_NS
+STALE_DAYS = 30.0
+"""Elements farther than this from the mission's time are called stale."""
 
 
 def compute_contacts(mission: Mission, satellite: str, now_ns: int) -> list[ContactRow]:
     """Passes of `satellite` from 12 hours ago to 24 hours ahead, over all ground stations, in order of time.
 
-    Empty where the mission gives no orbit (no two-line elements) or no ground station. Costs some tens of
-    milliseconds of CPU: call it in a thread.
+    Empty where the mission gives no orbit (no two-line elements) or no ground station, and where the elements do
+    not reach these times; `orbit_note` says so. Costs some 10 ms of CPU a satellite: call it in a thread.
     """
-    from sim.passes import contacts
+    try:
+        return contacts_between(mission, satellite, now_ns - BEHIND_NS, now_ns + AHEAD_NS)
+    except OrbitEnded:
+        return []
+
+
+class OrbitEnded(Exception):
+    """The element set has no answer for the times asked about: decayed, or far outside its validity."""
+
+
+def contacts_between(
+    mission: Mission, satellite: str, t0_ns: int, t1_ns: int, stations: Sequence[str] = ()
+) -> list[ContactRow]:
+    """Whole passes that are up at any moment between two times, over the named stations or all of them.
+
+    Raises:
+        OrbitEnded: the satellite's element set does not reach these times.
+    """
+    from sim.passes import contacts_over
 
     elements = mission.satellite(satellite).tle
     if elements is None:
         return []
-    rows = [
+    places = [place for place in mission.ground_stations if not stations or place.name in stations]
+    try:
+        found = contacts_over(elements, places, t0_ns, t1_ns)
+    except ValueError as error:
+        raise OrbitEnded(str(error)) from error
+    return [
         ContactRow(
             satellite=satellite,
-            station=station.name,
-            acquisition_ns=contact.acquisition_ns,
-            loss_ns=contact.loss_ns,
-            max_el_deg=contact.max_el_deg,
+            station=one.station,
+            acquisition_ns=one.acquisition_ns,
+            loss_ns=one.loss_ns,
+            max_el_deg=one.max_el_deg,
         )
-        for station in mission.ground_stations
-        for contact in contacts(elements, station, now_ns - BEHIND_NS, now_ns + AHEAD_NS)
+        for one in found
     ]
-    return sorted(rows, key=lambda row: row.acquisition_ns)
+
+
+def elements_epoch_ns(elements: tuple[str, str]) -> int:
+    """UTC ns of the epoch of two-line elements."""
+    from sim.orbit import Orbit
+
+    return round(Orbit(elements).epoch_s * 1e6) * 1_000
+
+
+def orbit_note(mission: Mission, satellite: str, now_ns: int) -> str:
+    """What is wrong with a satellite's orbit at `now_ns`, in a sentence; empty where nothing is, or none is given.
+
+    Elements of a low orbit lose kilometres a day: after a month a pass may come minutes early or late. Those of a
+    simulated satellite never age, it flies what they say.
+    """
+    elements = mission.satellite(satellite).tle
+    if elements is None:
+        return ""
+    epoch_ns = elements_epoch_ns(elements)
+    days = (now_ns - epoch_ns) / DAY_NS
+    old = f"the TLE of {satellite} is {abs(days):.0f} days {'old' if days > 0 else 'ahead of the mission time'}"
+    told = f"{old} (epoch {iso(epoch_ns)[:16]}Z)"
+    try:
+        contacts_between(mission, satellite, now_ns, now_ns + HOUR_NS)
+    except OrbitEnded:
+        return f"{told} and does not reach the present: no passes; put a newer one into mission.toml"
+    if abs(days) <= STALE_DAYS or mission.simulated:
+        return ""
+    return f"{told}: passes may be minutes off; put a newer one into mission.toml"
 
 
 class ContactWatch:

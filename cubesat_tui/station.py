@@ -18,7 +18,7 @@ from cubesat_tui.acts import Acts
 from cubesat_tui.backfill import CURSOR as HISTORY_CURSOR
 from cubesat_tui.backfill import PAUSE_S, Backfill, events_of, history_of, in_thread, pieces
 from cubesat_tui.children import Backoff, Child
-from cubesat_tui.contacts import REFRESH_NS, ContactWatch, compute_contacts
+from cubesat_tui.contacts import REFRESH_NS, ContactWatch, compute_contacts, orbit_note
 from cubesat_tui.frame_queue import FrameQueue
 from cubesat_tui.heartbeat import health_row
 from cubesat_tui.ingest import DISK_RETRY_S, Ingest
@@ -311,19 +311,28 @@ class Station:
 
     async def _follow_contacts(self) -> None:
         planned_ns: int | None = None
+        notes: dict[str, str] = {}
         while True:
             now = self.mission_clock.now_ns()
-            if planned_ns is None or now - planned_ns > REFRESH_NS:
+            # A replay's time jumps back to its file with the first frame.
+            if planned_ns is None or abs(now - planned_ns) > REFRESH_NS:
                 planned_ns = now
                 for satellite in self.mission.satellites:
-                    rows = await asyncio.to_thread(compute_contacts, self.mission, satellite.name, now)
-                    self.contacts.plan(satellite.name, rows)
-                    with contextlib.suppress(StoreFull):
-                        self.writer.replace_contacts(satellite.name, rows)
+                    await self._plan_contacts(satellite.name, now, notes)
             events = self.contacts.step(self.mission_clock.now_ns())
             if events:
                 self.ingest.note(events)
             await self.clock.sleep(CONTACTS_EVERY_S)
+
+    async def _plan_contacts(self, satellite: str, now_ns: int, notes: dict[str, str]) -> None:
+        rows = await asyncio.to_thread(compute_contacts, self.mission, satellite, now_ns)
+        self.contacts.plan(satellite, rows)
+        with contextlib.suppress(StoreFull):
+            self.writer.replace_contacts(satellite, rows)
+        note = await asyncio.to_thread(orbit_note, self.mission, satellite, now_ns)
+        if note and notes.get(satellite) != note:
+            notes[satellite] = note
+            self.ingest.note([self._event("contact.orbit", satellite, {"text": note}, Level.WATCH)])
 
     async def _write_history(self) -> None:
         # The present first: what the satellite does now is on screen before what it did yesterday.

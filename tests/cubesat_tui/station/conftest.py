@@ -243,3 +243,9 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 def rig_mission(tmp_path: Path) -> Mission:
     (tmp_path / "mission.toml").write_text(TOML, encoding="utf-8")
     return read_mission(tmp_path)
+
+
+@pytest.fixture
+def make_rig() -> Callable[[Path, Callable[[str], str]], Rig]:
+    """make_rig(path, toml_of): a rig whose mission.toml is made from the plain one. The test closes it."""
+    return lambda path, toml_of: Rig(path, toml_of(TOML))
