@@ -22,7 +22,7 @@ from textual.binding import BindingType
 from textual.reactive import reactive
 from textual.screen import Screen
 
-from cubesat_tui import messages
+from cubesat_tui import collector, messages
 from cubesat_tui.departure import Departure
 from cubesat_tui.drawing.signs import ASCII, UNICODE
 from cubesat_tui.keymap import bindings
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 """At most four snapshots a second."""
+SETTLED_S = 2.0
+"""After the start, by when values are on screen: what only later keys need is done from then on."""
 
 
 class ConsoleApp(App[Departure]):
@@ -124,13 +126,17 @@ class ConsoleApp(App[Departure]):
 
     def on_mount(self) -> None:
         self._follow()
-        self.call_after_refresh(self.run_worker, warm, group="warm", thread=True)
+        self.set_timer(SETTLED_S, self._settle)
         if self._notice_at_start:
             self.say(self._notice_at_start)
         if self.first_start:
             from cubesat_tui.screens.welcome import WelcomeCard
 
             self.push_screen(WelcomeCard())
+
+    def _settle(self) -> None:
+        collector.release()
+        self.run_worker(warm, group="warm", thread=True)
 
     @work(exclusive=True, group="snapshots")
     async def _follow(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -70,7 +69,7 @@ class LazyGroup(click.Group):
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of a new demo mission (default 1).")
 @click.option("--read-only", is_flag=True, help="Look, but change nothing.")
 @operator_option
-@click.version_option(version("cubesat-tui"), prog_name="cubesat-tui")
+@click.version_option(package_name="cubesat-tui", prog_name="cubesat-tui")
 @click.pass_context
 def root(
     context: click.Context,

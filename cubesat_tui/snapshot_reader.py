@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SILENT_S = 2.0
 """A heartbeat older than this means that no station runs."""
-IDLE_S = 0.5
+IDLE_S = 1.0
 """Without news, ages are redrawn this often."""
 CONTACTS_S = 5.0
 FLEET_S = 1.0

@@ -6,7 +6,6 @@ Nominal values are neutral: colour is for trouble, and red only for CRITICAL and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 
 from rich.style import Style
@@ -101,14 +100,7 @@ HIGH_CONTRAST = _theme(
 THEMES = (NIGHT, DAY, HIGH_CONTRAST)
 
 
-@lru_cache(maxsize=8)
-def _rich_styles(colours: tuple[tuple[str, str], ...]) -> Mapping[str, Style]:
-    named = dict(colours)
-
-    def word(text: str) -> str:
-        return named.get(text, text)
-
-    return MappingProxyType({name: Style.parse(" ".join(map(word, look.split()))) for name, look in STYLES.items()})
+_MADE: dict[str, tuple[Theme, Mapping[str, Style]]] = {}
 
 
 def rich_styles(theme: Theme) -> Mapping[str, Style]:
@@ -117,11 +109,20 @@ def rich_styles(theme: Theme) -> Mapping[str, Style]:
     Component classes would say the same, at a price: Textual computes each of them for each widget, again on every
     change of a class.
     """
+    known = _MADE.get(theme.name)
+    if known is not None and known[0] is theme:
+        return known[1]
     colours = {**NIGHT.variables, **theme.variables}
     colours["accent"] = theme.accent or theme.primary
     colours["foreground"] = theme.foreground or NIGHT.foreground or "default"
     colours["background"] = theme.background or NIGHT.background or "default"
-    return _rich_styles(tuple(sorted((name, colour) for name, colour in colours.items() if name in _NAMES)))
+
+    def word(text: str) -> str:
+        return colours.get(text, text) if text in _NAMES else text
+
+    made = MappingProxyType({name: Style.parse(" ".join(map(word, look.split()))) for name, look in STYLES.items()})
+    _MADE[theme.name] = (theme, made)
+    return made
 
 
 _NAMES = frozenset(word for look in STYLES.values() for word in look.split()) - {"bold", "reverse", "on"}

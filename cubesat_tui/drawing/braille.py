@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 _WEIGHTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint32)
+_SIGNS = np.array([0x20, *range(0x2801, 0x2900)], dtype="<u4")
+"""Code point of each dot pattern; an empty cell is a blank."""
 
 
 class DotCanvas:
@@ -49,4 +51,6 @@ class DotCanvas:
             halves = np.asarray(self.dots.reshape(self.height, 2, 2, self.width, 2).any(axis=(2, 4)))
             table = np.array([" ", "'", ".", ":"])
             return ["".join(table[halves[r, 0] + 2 * halves[r, 1]]) for r in range(self.height)]
-        return ["".join(" " if code == 0 else chr(0x2800 + int(code)) for code in line) for line in self.codes()]
+        # As one string and cut afterwards: a call a cell would cost more than all the dots.
+        text = _SIGNS[self.codes()].tobytes().decode("utf-32-le")
+        return [text[at : at + self.width] for at in range(0, self.width * self.height, self.width)]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -31,15 +30,19 @@ if TYPE_CHECKING:
 BOXES = 6
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What the trend shows: a question to the store, equal while the answer would be the same picture."""
+class _Wanted(NamedTuple):
+    """What the trend shows: a question to the store, equal while the answer would be the same picture.
+
+    `newest_ns` and `frames` are part of it because the answer to an old question changes with what comes.
+    """
 
     satellite: str
     channel: str
+    bins: int
     t0_ns: int
     t1_ns: int
-    bins: int
+    newest_ns: int | None
+    frames: int
 
 
 class LiveScreen(MissionScreen):
@@ -69,7 +72,8 @@ class LiveScreen(MissionScreen):
         self._span = 2
         self._end_ns: int | None = None
         self._data: tuple[_Wanted, TrendData] | None = None
-        self._fetching: _Wanted | None = None
+        self._asked: _Wanted | None = None
+        self._fetching = False
         self._heights: tuple[int, ...] = ()
 
     def compose_body(self) -> ComposeResult:
@@ -145,9 +149,9 @@ class LiveScreen(MissionScreen):
         if heights == self._heights:
             return False
         self._heights = heights
-        self.query_one("#lower").display = self.wide or trend > 0
+        self._display("#lower", self.wide or trend > 0)
         for i in range(BOXES):
-            self.query_one(f"#box{i}").display = self.wide or i == 0
+            self._display(f"#box{i}", self.wide or i == 0)
         if self.wide:
             for name in ("#box0", "#lower"):
                 self.query_one(name).styles.clear_rule("height")
@@ -157,6 +161,11 @@ class LiveScreen(MissionScreen):
         self.query_one("#lower").styles.height = trend
         self.query_one("#box0").styles.height = max(1, left - trend)
         return True
+
+    def _display(self, name: str, wanted: bool) -> None:
+        widget = self.query_one(name)
+        if widget.display != wanted:
+            widget.display = wanted
 
     def _vitals(self, snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
         named = {"Altitude": "orb.alt_km", "Signal": "com.rssi_dn"}
@@ -189,45 +198,32 @@ class LiveScreen(MissionScreen):
             return
         bins = trend.bins(self.wide)
         t0, t1 = aligned(self._end_ns or snapshot.now_ns, round(SPANS_S[self._span] * 1e9), bins)
-        wanted = _Wanted(snapshot.satellite, now.channel.name, t0, t1, bins)
-        data = None
-        if self._data is not None and self._data[0].channel == wanted.channel and self._data[0].bins == bins:
-            data = self._data[1]
+        wanted = _Wanted(snapshot.satellite, now.channel.name, bins, t0, t1, now.t_ns, snapshot.frames)
+        known = self._data
         trend.show(
             trend_title(now, SPANS_S[self._span], self._end_ns, self.console_app.signs),
-            data,
+            known[1] if known is not None and known[0][:3] == wanted[:3] else None,
             limit_lines(now),
             boxed=self.wide,
         )
-        if self._fetching is None:
+        if wanted != self._asked and not self._fetching:
             self._fetch(wanted, now)
 
     @work(group="trend")
     async def _fetch(self, wanted: _Wanted, now: ChannelNow) -> None:
-        self._fetching = wanted
+        self._asked, self._fetching = wanted, True
         try:
             series = await self.console_app.view.series(
                 wanted.satellite, wanted.channel, wanted.t0_ns, wanted.t1_ns, wanted.bins
             )
         finally:
-            self._fetching = None
+            self._fetching = False
         join_s = 3 * now.channel.period_s + 1
-        data = TrendData(wanted.t0_ns, wanted.t1_ns, series.low, series.high, join_s)
-        stale = self._data is None or self._data[0] != wanted
-        self._data = (wanted, data)
+        self._data = (wanted, TrendData(wanted.t0_ns, wanted.t1_ns, series.low, series.high, join_s))
         snapshot = self.console_app.shown
-        if snapshot is None or not self.is_attached:
-            return
-        _, selected = self._selection(snapshot)
-        if selected is None or selected.channel.name != wanted.channel or stale:
-            self._show_trend(snapshot, selected)
-        else:
-            self.query_one(Trend).show(
-                trend_title(selected, SPANS_S[self._span], self._end_ns, self.console_app.signs),
-                data,
-                limit_lines(selected),
-                boxed=self.wide,
-            )
+        if snapshot is not None and self.is_attached:
+            # Which channel is wanted may have changed meanwhile: then this asks again.
+            self._show_trend(snapshot, self._selection(snapshot)[1])
 
     def go_to(self, t_ns: int, channel: str | None) -> None:
         """Show `channel` around the moment `t_ns`."""

@@ -46,6 +46,8 @@ class MissionScreen(Screen[None]):
         return self.app.size.width >= WIDE[0] and self.app.size.height >= WIDE[1]
 
     def compose(self) -> ComposeResult:
+        # Before there are widgets: their first styles and their first layout are then the right ones.
+        self.set_class(self.wide, "wide")
         yield StatusBar(self.MODE)
         yield from self.compose_body()
         yield KeysLine(keys_line(self.MODE))
@@ -68,7 +70,11 @@ class MissionScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width >= WIDE[0] and event.size.height >= WIDE[1], "wide")
-        self.call_after_refresh(self.refresh_snapshot)
+        if self.query_one(StatusBar).size.width == event.size.width:
+            # Laid out for this size already, as at the start: drawn before the first paint.
+            self.refresh_snapshot()
+        else:
+            self.call_after_refresh(self.refresh_snapshot)
 
     def refresh_snapshot(self) -> None:
         """Draw again what is known, after a return or a resize."""

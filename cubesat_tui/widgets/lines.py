@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
-from textual.geometry import Region
+from textual.geometry import Region, Spacing
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _TO_ASCII = str.maketrans({"…": ".", "°": "d", "·": "-", "×": "x", "│": "|", "↓": "v", "↑": "^", "±": "~"})
 """Signs of our own sentences, cell for cell; signs of states have their ASCII forms in the table of signs."""
 
+NO_GUTTER = Spacing(0, 0, 0, 0)
+
 
 class Lines(Widget):
     """Draws `rows`; `draw` is the one way to change them."""
@@ -29,6 +31,8 @@ class Lines(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes, markup=False)
         self.rows: tuple[Row, ...] = ()
+        self._look: tuple[object, ...] = ()
+        self._strips: dict[int, tuple[Row, Strip]] = {}
 
     @property
     def signs(self) -> SignSet:
@@ -56,8 +60,31 @@ class Lines(Widget):
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         return len(self.rows)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """As `Widget`, without a pass over styles, borders and filters for rows that are as they were."""
+        if self.styles.gutter != NO_GUTTER:
+            return super().render_lines(crop)
+        theme, filters = self.app.current_theme, self.get_line_filters()
+        look = (self.visual_style, theme, self.signs.ascii, self.size.width, filters)
+        if look != self._look:
+            self._look = look
+            self._strips.clear()
+        strips: list[Strip] = []
+        for y in crop.line_range:
+            row = self.rows[y] if y < len(self.rows) else EMPTY
+            known = self._strips.get(y)
+            if known is None or known[0] != row:
+                strip = self.render_line(y)
+                for one in filters:
+                    strip = strip.apply_filter(one, self.visual_style.background)
+                known = self._strips[y] = (row, strip)
+            strips.append(known[1])
+        if crop.column_span != (0, self.size.width):
+            return [strip.crop(*crop.column_span) for strip in strips]
+        return strips
+
     def render_line(self, y: int) -> Strip:
-        base = self.rich_style
+        base = self.visual_style.rich_style
         if y >= len(self.rows):
             return Strip.blank(self.size.width, base)
         ascii_only = self.signs.ascii

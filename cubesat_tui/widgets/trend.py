@@ -12,6 +12,10 @@ from cubesat_tui.widgets.lines import Lines
 class Trend(Lines):
     """A framed plot at 140 columns, one under a rule at 80. It draws what it is given and asks nobody."""
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._shown: tuple[object, ...] = ()
+
     def bins(self, boxed: bool) -> int:
         """Bins that fit the present width."""
         return bins_for(self.size.width - (2 if boxed else 0))
@@ -19,6 +23,10 @@ class Trend(Lines):
     def show(self, title: TrendTitle, data: TrendData | None, lines: Sequence[LimitLine], *, boxed: bool) -> None:
         """Draw `data`; None while it is being read."""
         size, height = self.size.width, self.size.height
+        shown = (title, data, tuple(lines), boxed, size, height, self.signs)
+        if shown == self._shown:
+            return
+        self._shown = shown
         head = row((title.left, "title"), (f"  {title.past}", "reverse") if title.past else "")
         end = row((title.right, "label"))
         room, tall = (size - 2, height - 2) if boxed else (size, height - 1)
