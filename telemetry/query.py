@@ -135,7 +135,12 @@ class Query:
         `stats` gives (min, max) of a channel's values in the block; (nan, nan) says that the block holds no valid
         value of it, and a channel that is absent could be anything.
         """
-        return _may(self.tree, stats, False)
+        arrays = {name: (np.array([low]), np.array([high])) for name, (low, high) in stats.items()}
+        return bool(self.may_match_each(arrays, 1)[0])
+
+    def may_match_each(self, stats: Mapping[str, tuple[Float64s, Float64s]], blocks: int) -> Bools:
+        """`may_match` of each of several blocks; shape (blocks,), as each array of `stats`."""
+        return _may(self.tree, stats, blocks, False)
 
 
 def parse(text: str, mission: Mission, now_ns: int | None = None) -> Query:
@@ -265,16 +270,18 @@ def _sql(node: Node, now_ns: int, negated: bool, parameters: list[int | float | 
             return f"(frame.quality & {int(QUALITIES[word])}) {'=' if negated else '!='} 0"
 
 
-def _may(node: Node, stats: Mapping[str, tuple[float, float]], negated: bool) -> bool:
+def _may(node: Node, stats: Mapping[str, tuple[Float64s, Float64s]], blocks: int, negated: bool) -> Bools:
     match node:
         case Not(part):
-            return _may(part, stats, not negated)
+            return _may(part, stats, blocks, not negated)
         case And(parts) | Or(parts):
-            verdicts = (_may(part, stats, negated) for part in parts)
-            return all(verdicts) if isinstance(node, And) != negated else any(verdicts)
-        case ChannelTest(channel, op, value):
-            if channel not in stats:
-                return True
+            conjunction = isinstance(node, And) != negated
+            verdict = np.full(blocks, conjunction)
+            for part in parts:
+                this = _may(part, stats, blocks, negated)
+                verdict = (verdict & this) if conjunction else (verdict | this)
+            return verdict
+        case ChannelTest(channel, op, value) if channel in stats:
             low, high = stats[channel]
             match OPPOSITE[op] if negated else op:
                 case "<":
@@ -286,11 +293,11 @@ def _may(node: Node, stats: Mapping[str, tuple[float, float]], negated: bool) ->
                 case ">=":
                     return high >= value
                 case "=":
-                    return low <= value <= high
+                    return (low <= value) & (value <= high)
                 case _:
-                    return low < value or high > value
+                    return (low < value) | (high > value)
         case _:
-            return True
+            return np.ones(blocks, dtype=np.bool_)
 
 
 class _Evaluation:
@@ -332,7 +339,7 @@ class _Evaluation:
                 return _compare(OPPOSITE[op] if negated else op, columns.score, value) & scored
             case SatelliteTest(op, name):
                 indices = [i for i, one in enumerate(columns.satellites) if one == name]
-                return np.isin(columns.satellite, indices) == ((op == "=") != negated)
+                return self._of(indices) == ((op == "=") != negated)
             case StateTest(op, word):
                 return np.isin(columns.state, list(STATES[word])) == ((op == "=") != negated)
             case AnomalyTest():
@@ -346,10 +353,16 @@ class _Evaluation:
         if channel not in self._valid:
             valid = np.isfinite(values)
             for definition, indices in self._definitions(channel):
-                rows = np.isin(self._columns.satellite, indices)
+                rows = self._of(indices)
                 valid[rows] = ~invalid_mask([definition], values[rows, np.newaxis])[:, 0]
             self._valid[channel] = valid
         return self._valid[channel]
+
+    def _of(self, satellites: list[int]) -> Bools:
+        """Rows of these satellites. A table to look up in is ten times as fast as `np.isin`."""
+        wanted = np.zeros(len(self._columns.satellites), dtype=np.bool_)
+        wanted[satellites] = True
+        return wanted[self._columns.satellite]
 
     def _definitions(self, channel: str) -> list[tuple[Channel, list[int]]]:
         """Each definition of the channel with the indices of the satellites that use it."""

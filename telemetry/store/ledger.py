@@ -9,7 +9,8 @@ import numpy as np
 from telemetry.store.catalog import Catalog
 from telemetry.store.connection import Row
 from telemetry.store.rows import Key, LedgerRow, Page
-from telemetry.store.scan import COLUMNS, NEWEST, OLDEST, Span, Walk
+from telemetry.store.scan import COLUMNS, Walk
+from telemetry.store.source import NEWEST, OLDEST, Span
 
 if TYPE_CHECKING:
     from telemetry.query import Query

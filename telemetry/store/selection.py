@@ -11,7 +11,8 @@ from telemetry.frame import Int64s, Layout
 from telemetry.store.catalog import Catalog
 from telemetry.store.connection import Row
 from telemetry.store.rows import SelectionChunk
-from telemetry.store.scan import Span, Walk
+from telemetry.store.scan import Walk
+from telemetry.store.source import Span
 
 if TYPE_CHECKING:
     from telemetry.query import Query
