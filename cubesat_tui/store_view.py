@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from telemetry.alarms import Event
+    from telemetry.dictionary import Mission
     from telemetry.query import Query
     from telemetry.store.directory import MissionDirectory
     from telemetry.store.reader import StoreReader
@@ -24,8 +25,9 @@ T = TypeVar("T")
 class StoreView:
     """Read-only questions to one mission store. Close it to end its thread."""
 
-    def __init__(self, directory: MissionDirectory) -> None:
+    def __init__(self, directory: MissionDirectory, mission: Mission | None = None) -> None:
         self._directory = directory
+        self._mission = mission
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="store-view")
         self._reader: StoreReader | None = None
 
@@ -39,7 +41,7 @@ class StoreView:
             from telemetry.dictionary import read_mission
             from telemetry.store.reader import StoreReader
 
-            rule = invalid_by(read_mission(self._directory.path))
+            rule = invalid_by(self._mission or read_mission(self._directory.path))
             self._reader = StoreReader(self._directory.telemetry, rule)
         return self._reader
 
@@ -57,13 +59,17 @@ class StoreView:
         """Low, high and last per absolute-time bin of [t0_ns, t1_ns)."""
         return await self.ask(lambda r: r.series(satellite, channel, t0_ns, t1_ns, bins))
 
-    async def runs(self, before_id: int | None = None, limit: int = 200) -> list[RunRow]:
-        """Training runs, newest first."""
-        return await self.ask(lambda r: r.runs(before_id, limit))
+    async def runs(
+        self, before_id: int | None = None, limit: int = 200, satellite: str | None = None
+    ) -> list[RunRow]:
+        """Training runs, newest first; of one satellite if named."""
+        return await self.ask(lambda r: r.runs(before_id, limit, satellite))
 
-    async def journal_page(self, before_id: int | None, min_severity: int, limit: int) -> list[Event]:
-        """Journal rows older than `before_id`, newest first."""
-        return await self.ask(lambda r: r.journal_page(before_id, min_severity, limit))
+    async def journal_page(
+        self, before_id: int | None, min_severity: int, limit: int, satellite: str | None = None
+    ) -> list[Event]:
+        """Journal rows older than `before_id`, newest first; of one satellite, and of none, if named."""
+        return await self.ask(lambda r: r.journal_page(before_id, min_severity, limit, satellite=satellite))
 
     def close(self) -> None:
         """End the reader thread; the connection closes on it."""

@@ -108,6 +108,9 @@ class ClustersScreen(MissionScreen):
         return self.scatter.space
 
     def show(self, snapshot: Snapshot) -> None:
+        if self._wanted_last is not None and self._wanted_last.satellite != snapshot.satellite:
+            self._wanted_last = self._packet = self.scatter.selected_id = None
+            self.scatter.show(None)
         if snapshot.model.version is None:
             self.scatter.show(None)
             self._draw_text(snapshot)
@@ -125,14 +128,12 @@ class ClustersScreen(MissionScreen):
             bus = snapshot.mission.bus_of(snapshot.satellite)
             carriers = {channel: packet for packet, channels in bus.packets for channel in channels}
             self._packet = next((carriers[name] for name in open_now if name in carriers), None)
-        model = snapshot.health.get("model") or {}
-        sha256 = model.get("sha256") if isinstance(model, dict) else None
         return Wanted(
             satellite=snapshot.satellite,
             packet=self._packet,
             channel=self.channel,
             version=snapshot.model.version or 0,
-            sha256=sha256 if isinstance(sha256, str) and sha256 else None,
+            sha256=snapshot.model.sha256,
             t1_ns=snapshot.newest_t_ns if snapshot.newest_t_ns is not None else snapshot.now_ns,
             span_ns=orbit_ns(snapshot.mission, snapshot.satellite) or NO_ORBIT_NS,
         )
@@ -168,7 +169,8 @@ class ClustersScreen(MissionScreen):
         self._wanted_last = wanted
         if self.console_app.shown is None:
             return
-        if (wanted.packet, wanted.channel) != (self._packet, self.channel):
+        here = self.console_app.shown.satellite
+        if (wanted.satellite, wanted.packet, wanted.channel) != (here, self._packet, self.channel):
             self._read_if_due(self.console_app.shown)
             return
         self.scatter.show(space)

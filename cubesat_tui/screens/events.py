@@ -62,6 +62,8 @@ class EventsScreen(MissionScreen):
         self._older: list[Event] = []
         self._reading = False
         self._complete = False
+        self._satellite = ""
+        """Whose older events were read."""
 
     def compose_body(self) -> ComposeResult:
         yield Lines(id="head")
@@ -73,6 +75,9 @@ class EventsScreen(MissionScreen):
         yield FindLine("part of a name, a sentence or a kind, then enter")
 
     def show(self, snapshot: Snapshot) -> None:
+        if snapshot.satellite != self._satellite:
+            self._satellite, self._older, self._complete = snapshot.satellite, [], False
+            self._alarm = self._event = None
         signs = self.console_app.signs
         head = self.query_one("#head", Lines)
         head.draw((head_row(snapshot, self.app.size.width, all_events=self._all, search=self._search),))
@@ -154,9 +159,13 @@ class EventsScreen(MissionScreen):
             return
         self._reading = True
         try:
-            page = await self.console_app.view.journal_page(before_id, -1, OLDER)
+            # Where there are several satellites, the one looked at, as in the snapshot's own events.
+            satellite = self._satellite if self.console_app.has_fleet else None
+            page = await self.console_app.view.journal_page(before_id, -1, OLDER, satellite)
         finally:
             self._reading = False
+        if satellite not in (None, self._satellite):
+            return
         self._complete = len(page) < OLDER
         self._older = [*self._older, *(e for e in page if not self._older or e.id < self._older[-1].id)]
         if page:

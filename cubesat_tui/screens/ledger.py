@@ -33,7 +33,7 @@ from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.widgets.frame_table import FrameTable, LedgerColumn
 from cubesat_tui.widgets.lines import Lines
 from telemetry.clock import iso
-from telemetry.query_syntax import QueryError
+from telemetry.query_syntax import QueryError, SatelliteTest, text_of
 from telemetry.store.rows import Key
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ class LedgerScreen(MissionScreen):
         self._query: Query | None = None
         self._opened = False
         self._waiting_filter: str | None = None
+        self._satellite: str | None = None
+        self._own_filter = ""
+        """The filter put there because of the satellite that is looked at, not by the operator."""
         self._columns_for: tuple[object, ...] = ()
         self._first_channel: str | None = None
 
@@ -104,9 +107,19 @@ class LedgerScreen(MissionScreen):
                 self.apply_filter(self._waiting_filter)
         else:
             self.table.follow()
+        self._follow_satellite(snapshot)
         self._draw_lines(snapshot)
 
     # Filter
+
+    def _follow_satellite(self, snapshot: Snapshot) -> None:
+        """Of several satellites show the one looked at, as a filter that is seen; never in place of another one."""
+        before, self._satellite = self._satellite, snapshot.satellite
+        if before == snapshot.satellite or len(snapshot.mission.satellites) == 1:
+            return
+        if self.filter_text in ("", self._own_filter):
+            self.apply_filter(text_of(SatelliteTest("=", snapshot.satellite)))
+            self._own_filter = self.filter_text
 
     def apply_filter(self, text: str) -> None:
         """Put `text` on the filter line and into force; what is wrong with it is shown under the line."""

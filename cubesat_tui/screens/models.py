@@ -56,6 +56,7 @@ class ModelsScreen(MissionScreen):
         self._read_at = 0
         self._read_for: tuple[object, ...] = ()
         self._loaded = False
+        self._satellite = ""
 
     def compose_body(self) -> ComposeResult:
         from cubesat_tui.widgets.charts import TrendChart
@@ -76,7 +77,10 @@ class ModelsScreen(MissionScreen):
         return self.query_one(RunTable)
 
     def show(self, snapshot: Snapshot) -> None:
-        key = (snapshot.model.version, snapshot.model.retrain)
+        if snapshot.satellite != self._satellite:
+            self._satellite, self._loaded = snapshot.satellite, False
+            self.table.show((), None)
+        key = (snapshot.satellite, snapshot.model.version, snapshot.model.retrain)
         if key != self._read_for or abs(snapshot.wall_ns - self._read_at) >= AGAIN_NS:
             self._read_for, self._read_at = key, snapshot.wall_ns
             self._read(snapshot)
@@ -84,8 +88,7 @@ class ModelsScreen(MissionScreen):
 
     @work(exclusive=True, group="runs", exit_on_error=False)
     async def _read(self, snapshot: Snapshot) -> None:
-        runs: Sequence[RunRow] = await self.console_app.view.runs(None, MOST_RUNS)
-        runs = [run for run in runs if run.satellite in (None, snapshot.satellite)]
+        runs: Sequence[RunRow] = await self.console_app.view.runs(None, MOST_RUNS, snapshot.satellite)
         self._loaded = True
         self.set_class(not runs, "none")
         self.table.show(runs, snapshot.model.version)

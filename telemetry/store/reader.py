@@ -213,12 +213,13 @@ class StoreReader:
                 found.append((body.t0_ns, body.t1_ns))
         return sorted(found)
 
-    def runs(self, before_id: int | None = None, limit: int = 50) -> list[RunRow]:
-        """Considered fits, newest first."""
+    def runs(self, before_id: int | None = None, limit: int = 50, satellite: str | None = None) -> list[RunRow]:
+        """Considered fits, newest first; with a `satellite` its own and those that name none."""
         names = RunRow.__struct_fields__
         rows = self._connection.rows(
-            f"SELECT {', '.join(names)} FROM run WHERE id < ? ORDER BY id DESC LIMIT ?",
-            (before_id if before_id is not None else 2**62, limit),
+            f"SELECT {', '.join(names)} FROM run"
+            " WHERE id < ? AND (? IS NULL OR satellite IS NULL OR satellite = ?) ORDER BY id DESC LIMIT ?",
+            (before_id if before_id is not None else 2**62, satellite, satellite, limit),
         )
         return [
             RunRow(**{**dict(zip(names, row, strict=True)), "body": msgspec.json.decode(row[-1])}) for row in rows
