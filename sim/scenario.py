@@ -1,0 +1,100 @@
+"""A scenario: what goes wrong in a mission, and how a mission that shows it must begin. Read from a TOML file.
+
+The ready ones lie in `sim/scenarios`; a file of one's own has the same form. Numbers that are given as a pair are
+drawn between the two, lists of targets are drawn from, both by the mission's seed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from sim.catalogue import KINDS
+
+READY: Final = Path(__file__).parent / "scenarios"
+Pair = msgspec.Meta(min_length=2, max_length=2)
+Number = float | Annotated[tuple[float, ...], Pair]
+Seconds = Annotated[int, msgspec.Meta(ge=0)] | Annotated[tuple[int, ...], Pair]
+Moment = Literal["pass", "sunlight"]
+
+
+class Fixed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the seed 1 gets in place of a draw, so that the demo is the same for everybody."""
+
+    target: str | None = None
+    at_s: int | None = None
+
+
+class Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[fault]]` of a scenario file."""
+
+    kind: str
+    target: str | tuple[str, ...] = ""
+    """One, or several to draw from; empty: any the kind allows. "brightest": the face that earns most then."""
+    at_s: Seconds = 0
+    """After the mission's first frame; with `every_s`, after the beginning of each period."""
+    at: Moment | None = None
+    """Put off until the next pass, or until the face has sunlight for the whole time."""
+    lasts_s: Seconds | None = None
+    size: Number | None = None
+    how: str = ""
+    every_s: Annotated[int, msgspec.Meta(ge=60)] | None = None
+    """Comes again in every such period."""
+    every_from: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """First period it comes in."""
+    every_nth: Annotated[int, msgspec.Meta(ge=1)] = 1
+    """Comes in every nth period only."""
+    seed_1: Fixed | None = None
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scenario file."""
+
+    about: str
+    """One sentence: what a new user will see."""
+    fault: tuple[Planned, ...] = ()
+    orbit: Literal["morning", "noon", "dusk"] = "morning"
+    """Local time of a new mission's orbit: a mid-morning pass; the longest eclipses; hardly any."""
+    begin: Literal["nominal", "detumble"] = "nominal"
+    """How a new mission's satellite is found: at work, or turning at `begin_deg_s` after its release."""
+    begin_deg_s: float = 6.0
+    name: str = ""
+
+
+class ScenarioRefused(ValueError):
+    """A scenario that does not exist or cannot be read; the message is one line."""
+
+
+@cache
+def ready() -> tuple[str, ...]:
+    """Names of the scenarios that come with the simulator; `hello`, the default, first."""
+    names = sorted(path.stem for path in READY.glob("*.toml"))
+    return ("hello", *(name for name in names if name != "hello"))
+
+
+def scenario(name: str) -> Scenario:
+    """A ready scenario by name, or the one in the file of that path.
+
+    Raises:
+        ScenarioRefused: there is none, or the file is wrong; names file, key, value and what is allowed.
+    """
+    path = READY / f"{name}.toml"
+    if name not in ready():
+        path = Path(name)
+        if path.suffix != ".toml" or not path.is_file():
+            raise ScenarioRefused(f"scenario: {name!r}: allowed: {', '.join(ready())}, or a .toml file")
+    try:
+        body = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = msgspec.convert(body, Scenario)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ScenarioRefused(f"{path.name}: cannot be read: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ScenarioRefused(f"{path.name}: {str(error).replace('`', '').replace('$.', '')}") from None
+    for i, planned in enumerate(found.fault):
+        if planned.kind not in KINDS:
+            raise ScenarioRefused(f"{path.name}: fault[{i}].kind: {planned.kind}: allowed: {', '.join(KINDS)}")
+    return msgspec.structs.replace(found, name=name)
