@@ -38,12 +38,18 @@ class ConsoleCommands(Provider):
     def _acts(self) -> list[tuple[str, Callable[[], Any]]]:
         screen = self.screen
         mode = screen.MODE if isinstance(screen, MissionScreen) else ""
-        return [
+        keys = [
             (f"{key.text} ({key.shown})", partial(self._run, key.action, key.scope))
             for key in KEYS
             if key.scope in ("app", mode) and key.id != "quit.interrupt"
             if self._console.has_fleet or not of_fleet_only(key)
         ]
+        return [*keys, ("Passes: the next 24 hours over every ground station", self._passes)]
+
+    def _passes(self) -> None:
+        from cubesat_tui.screens.passes import PassesCard
+
+        self._console.push_screen(PassesCard())
 
     async def _run(self, action: str, scope: str) -> None:
         node = self._console if scope == "app" else self._console.screen

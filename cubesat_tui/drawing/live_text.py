@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from cubesat_tui.drawing.alarm_rows import event_row
 from cubesat_tui.drawing.channel_rows import label_of
 from cubesat_tui.drawing.numbers import clock_text, date_clock_text, span_text
+from cubesat_tui.drawing.pass_rows import pass_rows
 from cubesat_tui.drawing.rows import Row, crop, framed, row, rule
 from cubesat_tui.drawing.signs import SIGNS, SignSet, unit
 from cubesat_tui.drawing.trend_plot import LimitLine, TrendTitle
-from cubesat_tui.drawing.why import pass_rows
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import ChannelNow, Snapshot

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.drawing.channel_rows import label_of
-from cubesat_tui.drawing.numbers import clock_text, countdown
+from cubesat_tui.drawing.numbers import clock_text
 from cubesat_tui.drawing.rows import Row, folded, left, right, row
 from cubesat_tui.drawing.signs import SIGNS, SignSet, level_key, unit
 from telemetry.alarms import AlarmState
@@ -133,29 +133,3 @@ def share_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, most
             )
         )
     return rows
-
-
-def pass_rows(snapshot: Snapshot, size: int, most: int) -> list[Row]:
-    """Contacts to come: `Munich   07:20:15  in 12:44   max 61°`."""
-    rows: list[Row] = []
-    for one in snapshot.passes[:most]:
-        if one.acquisition_ns <= snapshot.now_ns:
-            when = f"now, LOS in {countdown((one.loss_ns - snapshot.now_ns) / 1e9)}"
-        else:
-            when = f"in {countdown((one.acquisition_ns - snapshot.now_ns) / 1e9)}"
-        minutes = (one.loss_ns - one.acquisition_ns) / 60e9
-        rows.append(
-            row(
-                (" " + left(one.station, 10), "value"),
-                (f" {clock_text(one.acquisition_ns)}Z  {left(when, 18)}", "label"),
-                (
-                    f"{minutes:.0f} min, max {one.max_el:.0f}°"
-                    if size >= 56
-                    else f"max {one.max_el:.0f}°"
-                    if size > 47
-                    else "",
-                    "dim",
-                ),
-            )
-        )
-    return rows or [((" none in the next 24 hours, or no orbit is known", "dim"),)]
