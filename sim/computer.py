@@ -48,6 +48,8 @@ MEMORY_S: Final = 1800.0
 MEMORY_FILLING: Final = 0.85
 MEMORY_BASE: Final = 0.44
 MEMORY_SWING: Final = 0.06
+FULL: Final = 1.0 - MEMORY_BASE - 0.5 * MEMORY_SWING
+"""Leaked fraction at which no memory is left."""
 LEAK_PER_S: Final = MEMORY_SWING / (MEMORY_FILLING * MEMORY_S)
 """Fraction of memory that fills in a second; what leaks faster than this is not collected."""
 
@@ -63,7 +65,7 @@ def decide(
     """
     where = ops.where
     mode, since = s.mode, s.in_mode_s
-    full = filled(ops, s.uptime, s.memory) >= 1.0
+    full = s.memory >= FULL
     restart = (k.reset > 0.5) | ((k.command == BOOT) & (mode != BOOT)) | full
     reboots = s.reboots + where(restart, 1.0, 0.0)
     turns = reboots * _GOLDEN
@@ -90,7 +92,7 @@ def decide(
     s.in_mode_s = where(restart | (new != mode), 0.0, since + dt)
     s.mode, s.adcs, s.reboots = new, adcs, reboots
     s.uptime = where(restart, 0.0, s.uptime + dt)
-    s.memory = where(restart, 0.0, s.memory + (LEAK_PER_S * dt) * ops.maximum(k.leak - 1.0, 0.0 * since))
+    s.memory = where(restart, 0.0, s.memory + (LEAK_PER_S * dt) * (k.leak - 1.0))
     s.tx_count = where(restart, 0.0, s.tx_count)
 
 
@@ -109,11 +111,16 @@ def load(ops: Ops[Num], mode: Num, transmit: Num, uptime: Num) -> Num:
         BASE_PERCENT + PAYLOAD_PERCENT * (mode - NOMINAL),
         where(mode == DETUMBLE, DETUMBLE_PERCENT, where(mode == SAFE, SAFE_PERCENT, BOOT_PERCENT)),
     )
-    return base + TRANSMIT_PERCENT * transmit + where(uptime % TASK_S < TASK_LENGTH_S, TASK_PERCENT, 0.0)
+    return (
+        base
+        + TRANSMIT_PERCENT * transmit
+        + where(uptime - TASK_S * ops.floor(uptime / TASK_S) < TASK_LENGTH_S, TASK_PERCENT, 0.0)
+    )
 
 
 def filled(ops: Ops[Num], uptime: Num, leaked: Num) -> Num:
     """Memory in use, 0 to 1: the sawtooth of uptime on top of what has leaked."""
-    phase = uptime % MEMORY_S / MEMORY_S
+    turns = uptime / MEMORY_S
+    phase = turns - ops.floor(turns)
     swing = ops.minimum(phase / MEMORY_FILLING, (1.0 - phase) / (1.0 - MEMORY_FILLING))
-    return ops.minimum(1.0 + 0.0 * swing, MEMORY_BASE + MEMORY_SWING * swing + leaked)
+    return ops.minimum(1.0, MEMORY_BASE + MEMORY_SWING * swing + leaked)

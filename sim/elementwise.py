@@ -77,7 +77,10 @@ class ArrayOps:
     cos = staticmethod(np.cos)
     arccos = staticmethod(np.arccos)
     floor = staticmethod(np.floor)
-    any = staticmethod(np.any)
+
+    @staticmethod
+    def any(condition: Any) -> bool:
+        return bool(np.count_nonzero(condition))
 
 
 FLOATS: Final[Any] = FloatOps()

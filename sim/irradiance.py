@@ -33,32 +33,33 @@ def faces(
     sun_x: Num,
     sun_y: Num,
     sun_z: Num,
-    nadir_x: Num,
-    nadir_y: Num,
-    nadir_z: Num,
+    up_x: Num,
+    up_y: Num,
+    up_z: Num,
     k: Num,
     flux: Num,
     reflected: Num,
 ) -> Twelve[Num]:
     """Light on each face of FACES (W/m2: Sun and albedo, not infrared), then their view factors of the Earth.
 
-    Sun and nadir are unit vectors in body axes; `k`, `flux` and `reflected` are those of `sim.state.Forcing`.
+    Sun and up (away from the Earth) are unit vectors in body axes; `k`, `flux` and `reflected` are those of
+    `sim.state.Forcing`.
     """
     scale = 1.0 / (1.0 + k)
     size = k * k
     maximum = ops.maximum
 
-    x = maximum(0.0, (k + nadir_x) * scale)
+    x = maximum(0.0, (k - up_x) * scale)
     f0 = size * x * (_V1 + x * (_V2 + x * _V3))
-    x = maximum(0.0, (k - nadir_x) * scale)
+    x = maximum(0.0, (k + up_x) * scale)
     f1 = size * x * (_V1 + x * (_V2 + x * _V3))
-    x = maximum(0.0, (k + nadir_y) * scale)
+    x = maximum(0.0, (k - up_y) * scale)
     f2 = size * x * (_V1 + x * (_V2 + x * _V3))
-    x = maximum(0.0, (k - nadir_y) * scale)
+    x = maximum(0.0, (k + up_y) * scale)
     f3 = size * x * (_V1 + x * (_V2 + x * _V3))
-    x = maximum(0.0, (k + nadir_z) * scale)
+    x = maximum(0.0, (k - up_z) * scale)
     f4 = size * x * (_V1 + x * (_V2 + x * _V3))
-    x = maximum(0.0, (k - nadir_z) * scale)
+    x = maximum(0.0, (k + up_z) * scale)
     f5 = size * x * (_V1 + x * (_V2 + x * _V3))
 
     ax, ay, az = flux * sun_x, flux * sun_y, flux * sun_z

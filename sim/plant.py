@@ -24,8 +24,9 @@ def step(
     `s` is changed: its fields are replaced, arrays are never written into. Arrays of some thousand satellites are
     quickest; a larger fleet is best flown in pieces of 2,000.
     """
-    s.wx, s.wy, s.wz = s.wx + k.kick_x, s.wy + k.kick_y, s.wz + k.kick_z
-    wx, wy, wz = s.wx, s.wy, s.wz
+    s.wx = wx = s.wx + k.kick_x
+    s.wy = wy = s.wy + k.kick_y
+    s.wz = wz = s.wz + k.kick_z
     seen = attitude.look(s, f)
     computer.decide(craft, ops, s, f, k, wx * wx + wy * wy + wz * wz, dt)
     imaging, sending = computer.switches(ops, s.mode, f, k)
@@ -41,7 +42,7 @@ def step(
 
     ux, uy, uz, _, _, _, sx, sy, sz, bx, by, bz = seen
     e0, e1, e2, e3, e4, e5, f0, f1, f2, f3, f4, f5 = irradiance.faces(
-        ops, sx, sy, sz, -ux, -uy, -uz, f.k, f.flux, f.reflected
+        ops, sx, sy, sz, ux, uy, uz, f.k, f.flux, f.reflected
     )
     light = (e0, e1, e2, e3, e4, e5)
     heat = thermal.absorbed(craft, light, (f0, f1, f2, f3, f4, f5))
@@ -62,6 +63,7 @@ def step(
     pv_v_x, pv_v_y, pv_v_z, i0, i1, i2, i3, i4, i5 = power.readings(craft, ops, available, warm, bus.used)
     amperes = i0 + i1 + i2 + i3 + i4 + i5
     cx, cy, cz = CURRENT_FIELD_UT
+    v_3v3, i_3v3, v_5v, i_5v = power.rails(drawn, s.t_inside)
     celsius = tuple(t - ZERO_C for t in warm)
     return (
         bus.voltage,
@@ -78,7 +80,10 @@ def step(
         i3,
         i4,
         i5,
-        *power.rails(drawn, s.t_inside),
+        v_3v3,
+        i_3v3 + 0.0 * heater,
+        v_5v,
+        i_5v,
         *celsius,
         s.t_inside - ZERO_C,
         s.t_amplifier - ZERO_C,

@@ -85,12 +85,12 @@ def potential(craft: Craft, ops: Ops[Num], irradiance: Six[Num], k: Knobs[Num]) 
     e0, e1, e2, e3, e4, e5 = irradiance
     where = ops.where
     return (
-        where(e0 > DARK, e0 * (BEST * n0) * k.s_px, 0.0),
-        where(e1 > DARK, e1 * (BEST * n1) * k.s_mx, 0.0),
-        where(e2 > DARK, e2 * (BEST * n2) * k.s_py, 0.0),
-        where(e3 > DARK, e3 * (BEST * n3) * k.s_my, 0.0),
-        where(e4 > DARK, e4 * (BEST * n4) * k.s_pz, 0.0),
-        where(e5 > DARK, e5 * (BEST * n5) * k.s_mz, 0.0),
+        where(e0 > DARK, e0 * (BEST * n0 * k.s_px), 0.0),
+        where(e1 > DARK, e1 * (BEST * n1 * k.s_mx), 0.0),
+        where(e2 > DARK, e2 * (BEST * n2 * k.s_py), 0.0),
+        where(e3 > DARK, e3 * (BEST * n3 * k.s_my), 0.0),
+        where(e4 > DARK, e4 * (BEST * n4 * k.s_pz), 0.0),
+        where(e5 > DARK, e5 * (BEST * n5 * k.s_mz), 0.0),
     )
 
 
