@@ -57,16 +57,13 @@ def column_heads(size: int) -> Row:
     return row((text, "dim"))
 
 
-def satellite_row(
-    one: SatelliteNow, fleet: FleetNow, mission: Mission, size: int, signs: SignSet, mark: bool
-) -> Row:
+def satellite_row(one: SatelliteNow, fleet: FleetNow, mission: Mission, size: int, signs: SignSet) -> Row:
     """One satellite in exactly `size` cells."""
     w = _widths(size)
     note, note_style = _note(one, mission, size >= WIDE, signs)
-    line = row(
-        (signs.pointer if mark else " ", "key"),
-        " ",
-        (left(one.name, w.name - 1) + " ", "value" if one.state != "ok" or mark else "plain"),
+    return row(
+        "  ",
+        (left(one.name, w.name - 1) + " ", "value" if one.state != "ok" else "plain"),
         _state(one, w.worst, signs),
         (left(f"{one.new}/{one.active}" if one.new or one.active else "-", w.new), "value" if one.new else "dim"),
         _data(one, w.data),
@@ -74,7 +71,11 @@ def satellite_row(
         (left(_model(one.model, fleet), w.model), "label" if one.model.version is not None else "dim"),
         (left(note, w.note), note_style),
     )
-    return chosen(line, size) if mark else line
+
+
+def selected_row(line: Row, size: int, signs: SignSet) -> Row:
+    """A row of `satellite_row` under the cursor."""
+    return chosen(((signs.pointer, "key"), (" ", "plain"), *line[1:]), size)
 
 
 def _state(one: SatelliteNow, size: int, signs: SignSet) -> Span:
@@ -101,12 +102,17 @@ def _contact(one: SatelliteNow, fleet: FleetNow, size: int) -> Span:
     if one.missed is not None and not contact.in_contact:
         return left(f"missed AOS {clock_text(one.missed.acquisition_ns)[:5]}Z", size), "distress"
     if contact.in_contact:
-        until = f" LOS {countdown(((contact.until_ns or fleet.now_ns) - fleet.now_ns) / 1e9)}"
+        until = f" LOS {_countdown((contact.until_ns or fleet.now_ns) - fleet.now_ns)}"
         return left(contact.station[: room - len(until)] + until, size), "value"
     if contact.next_ns is not None:
-        left_over = f" {countdown((contact.next_ns - fleet.now_ns) / 1e9)}"
+        left_over = f" {_countdown(contact.next_ns - fleet.now_ns)}"
         return left(f"AOS {contact.station[: room - 4 - len(left_over)]}{left_over}", size), "label"
     return left("-", size), "dim"
+
+
+def _countdown(ns: int) -> str:
+    """Seconds from a quarter of an hour on: a hundred of them that count down all day only flicker."""
+    return countdown(ns / 1e9) if ns < 900_000_000_000 else f"{ns // 60_000_000_000} min"
 
 
 def _model(model: ModelOf, fleet: FleetNow) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.events import MouseScrollDown, MouseScrollUp, Resize
 from textual.message import Message
 
-from cubesat_tui.drawing.fleet_rows import column_heads, empty_rows, satellite_row
+from cubesat_tui.drawing.fleet_rows import column_heads, empty_rows, satellite_row, selected_row
 from cubesat_tui.drawing.rows import Row
 from cubesat_tui.widgets.lines import Lines
 
@@ -35,6 +35,9 @@ class FleetTable(Lines):
         self._mission: Mission | None = None
         self._filter = ""
         self._name: str | None = None
+        self._made: dict[str, Row] = {}
+        """Rows of this fleet at this width, made when they are first seen."""
+        self._made_for: tuple[object, ...] = ()
         self._last = 0
         """Where the cursor was last: its place is kept when its satellite is filtered away."""
 
@@ -97,6 +100,12 @@ class FleetTable(Lines):
         if not self._rows:
             lines += empty_rows(self._filter)
         window = self._rows[self.top : self.top + self.page_height()]
+        made_for = (id(self._fleet), size, self.signs)
+        if self._made_for != made_for:
+            self._made, self._made_for = {}, made_for
         for index, one in enumerate(window, self.top):
-            lines.append(satellite_row(one, self._fleet, self._mission, size, self.signs, mark=index == self._last))
+            line = self._made.get(one.name)
+            if line is None:
+                line = self._made[one.name] = satellite_row(one, self._fleet, self._mission, size, self.signs)
+            lines.append(selected_row(line, size, self.signs) if index == self._last else line)
         self.draw(lines)
