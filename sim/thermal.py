@@ -39,6 +39,11 @@ def boards_heat(found: Loads[Num], bus: Bus[Num], array: Num) -> Num:
     return found.drawn - elsewhere + (1.0 - BOOST) * bus.used * array
 
 
+def thermostat(craft: Craft, ops: Ops[Num], battery: Num, heater: Num) -> Num:
+    """The heater, 0 or 1, at this temperature of the battery when it was `heater` before."""
+    return ops.where(battery < craft.heater_on, 1.0, ops.where(battery > craft.heater_off, 0.0, heater))
+
+
 def advance(
     craft: Craft,
     ops: Ops[Num],
@@ -80,5 +85,4 @@ def advance(
     s.t_inside = inside + dt / craft.inside_heat * (boards - leaving)
     s.t_battery = battery = battery + dt / craft.battery_heat * (warmed + to_battery)
     s.t_amplifier = amplifier + dt / craft.amplifier_heat * (found.amplifier_w + to_amplifier)
-    free = ops.where(battery < craft.heater_on, 1.0, ops.where(battery > craft.heater_off, 0.0, s.heater))
-    s.heater = ops.where(k.heater < 0.0, free, k.heater)
+    s.heater = ops.where(k.heater < 0.0, thermostat(craft, ops, battery, s.heater), k.heater)
