@@ -120,13 +120,15 @@ class FleetScreen(MissionScreen):
 
     def action_move(self, steps: int) -> None:
         self.table.move(steps)
+        # Now and not when the message comes: row and detail are then one paint.
+        self._moved()
 
     def action_page(self, steps: int) -> None:
-        self.table.move(steps * self.table.page_height())
+        self.action_move(steps * self.table.page_height())
 
     def action_first(self) -> None:
         """The first row."""
-        self.table.move(-self.table.cursor)
+        self.action_move(-self.table.cursor)
 
     def action_sort(self) -> None:
         """The next order; the first row is selected, so that what is asked for is seen."""
