@@ -9,12 +9,18 @@ whether the satellite is in contact.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from telemetry.frame import Float64s, Int64s
+from telemetry.frame import Float64s, Int64s, Layout
+
+if TYPE_CHECKING:
+    from telemetry.dictionary import Bus, Channel
 
 HOLD_NS = 30_000_000_000
 """A context value older than this says nothing about a row."""
@@ -24,6 +30,9 @@ CONTACT_HOLD_NS = 5_000_000_000
 
 KEPT = 512
 """Changes of a context channel that are remembered."""
+
+UNKNOWN = -1e9
+"""Stands for an unknown code where codes are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class _Steps:
 
     def observe(self, t_ns: Int64s, values: Float64s) -> None:
         if len(t_ns) == 1:
-            self._observe_one(int(t_ns[0]), float(values[0]))
+            self.observe_one(int(t_ns[0]), float(values[0]))
             return
         usable = np.isfinite(values) & (t_ns > self.newest_ns)
         if not usable.any():
@@ -71,8 +80,8 @@ class _Steps:
         del self.t_ns[: -self.kept], self.value[: -self.kept]
         self.newest_ns = int(t_ns[-1])
 
-    def _observe_one(self, t_ns: int, value: float) -> None:
-        """The same for one row; frames come one by one, and this is half the price."""
+    def observe_one(self, t_ns: int, value: float) -> None:
+        """The same for one row: live frames come one by one, and this is a part of the price."""
         if not math.isfinite(value) or t_ns <= self.newest_ns:
             return
         if not self.value or value != self.value[-1]:
@@ -81,11 +90,15 @@ class _Steps:
             del self.t_ns[: -self.kept], self.value[: -self.kept]
         self.newest_ns = t_ns
 
+    def at_one(self, t_ns: int) -> float:
+        if not self.t_ns or t_ns > self.newest_ns + HOLD_NS:
+            return math.nan
+        step = len(self.t_ns) if self.t_ns[-1] <= t_ns else bisect_right(self.t_ns, t_ns)
+        return self.value[step - 1] if step else math.nan
+
     def at(self, t_ns: Int64s) -> Float64s:
         if not self.t_ns:
             return np.full(len(t_ns), np.nan)
-        if len(t_ns) == 1 and self.t_ns[-1] <= t_ns[0] <= self.newest_ns + HOLD_NS:
-            return np.array([self.value[-1]])
         step = np.searchsorted(np.array(self.t_ns, dtype=np.int64), t_ns, side="right") - 1
         known = (step >= 0) & (t_ns <= self.newest_ns + HOLD_NS)
         return np.where(known, np.array(self.value)[np.maximum(step, 0)], np.nan)
@@ -109,6 +122,10 @@ class ContextTrack:
         """New values of a context channel, generation times rising."""
         self._steps[name].observe(t_ns, values)
 
+    def observe_one(self, name: str, t_ns: int, value: float) -> None:
+        """`observe` of one value."""
+        self._steps[name].observe_one(t_ns, value)
+
     def observe_contact(self, t_ns: Int64s) -> None:
         """Frames of a packet that is sent only in contact."""
         for moment in t_ns.tolist():
@@ -120,6 +137,8 @@ class ContextTrack:
 
     def codes(self, t_ns: Int64s) -> Float64s:
         """Shape (n, len(channels) + 1): code of each context channel (NaN = unknown), then 1 in contact, else 0."""
+        if len(t_ns) == 1:
+            return np.array([self.codes_at(int(t_ns[0]))])
         out = np.zeros((len(t_ns), len(self.channels) + 1))
         for i, name in enumerate(self.channels):
             out[:, i] = self._steps[name].at(t_ns)
@@ -127,16 +146,43 @@ class ContextTrack:
             out[(t_ns >= start) & (t_ns <= end + CONTACT_HOLD_NS), -1] = 1
         return out
 
+    def codes_at(self, t_ns: int) -> list[float]:
+        """`codes` of one moment."""
+        found = [steps.at_one(t_ns) for steps in self._steps.values()]
+        found.append(float(any(start <= t_ns <= end + CONTACT_HOLD_NS for start, end in self._contacts)))
+        return found
+
+
+def context_channels(bus: Bus) -> tuple[str, ...]:
+    """Channels whose value is a mode of the satellite: the bus's context, and whatever else is enumerated.
+
+    A load that is switched steps other channels; where its switch is telemetered, that is no anomaly.
+    """
+    enumerated = (channel.name for channel in bus.channels if channel.enum and not channel.contact_only)
+    return tuple(dict.fromkeys((*bus.context, *enumerated)))
+
+
+def packet_period(channels: Iterable[Channel]) -> float:
+    """Seconds between packets: the shortest period of the channels they carry."""
+    return min((channel.period_s for channel in channels), default=1.0)
+
+
+def contact_packet(layout: Layout, channels: dict[str, Channel]) -> bool:
+    """Whether the packet is sent only during a pass."""
+    return all(name in channels and channels[name].contact_only for name in layout.names)
+
+
+def whole_codes(codes: Float64s) -> Float64s:
+    """Codes as `changes` compares them: what is no whole number is one and the same, and so is what is unknown."""
+    whole = np.where(np.floor(codes) == codes, codes, 0.0)
+    whole[np.isnan(codes)] = UNKNOWN
+    return whole
+
 
 def changes(codes: Float64s, previous: Float64s | None) -> npt.NDArray[np.bool_]:
     """Rows whose whole-numbered codes differ from the row before (NaN equals NaN). `previous` is the row before."""
-    whole = np.where(np.floor(codes) == codes, codes, 0.0)
-    whole[np.isnan(codes)] = -1e9
-    if previous is None:
-        first = whole[:1]
-    else:
-        first = np.where(np.floor(previous) == previous, previous, 0.0)[None, :]
-        first[np.isnan(previous)[None, :]] = -1e9
+    whole = whole_codes(codes)
+    first = whole[:1] if previous is None else whole_codes(previous[None, :])
     joined = np.concatenate((first, whole))
     return np.any(joined[1:] != joined[:-1], axis=1)
 

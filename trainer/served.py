@@ -227,7 +227,7 @@ class Scorer:
         full = np.isfinite(z).all(axis=2)
         out = np.full(full.shape, np.nan)
         if full.any():
-            group = np.broadcast_to(packet.group, full.shape)
+            group = np.repeat(packet.group[None], len(z), axis=0)
             out[full] = self.isolation(z[full], group[full])
         return out
 
@@ -243,13 +243,26 @@ class Scorer:
         n = len(packet.calibration)
         above = n - np.searchsorted(packet.calibration, row, side="left")
         p = np.where(np.isnan(row), np.nan, (above + 1) / (n + 1))
-        centred = np.nan_to_num((features[:, :, 0] - packet.axes_centre) / packet.axes_scale)
-        axes = (np.clip(centred, -Z_CLIP, Z_CLIP) @ packet.axes).astype(np.float32)
+        axes = projected(features[:, :, 0], packet.axes_centre, packet.axes_scale, packet.axes)
         return Judged(z, score, flagged, lasting | flagged, row, p, axes)
 
     def row_score(self, packet: PacketModel, score: Float64s) -> Float64s:
         """One figure a row in (0, 1), 0.5 at the threshold of its worst channel; NaN where nothing was judged."""
-        relative = np.clip((score - packet.middle) / (packet.threshold - packet.middle), 0, None)
-        seen = ~np.isnan(relative)
-        worst = np.max(np.where(seen, relative, 0.0), axis=1, initial=0.0)
-        return np.where(seen.any(axis=1), worst / (1 + worst), np.nan)
+        return row_scores(score, packet.middle, packet.threshold)
+
+
+def row_scores(score: Float64s, middle: Float64s, threshold: Float64s) -> Float64s:
+    """`Scorer.row_score` with the figures of each channel, shape (c,), or of each row and channel, shape (n, c)."""
+    relative = np.clip((score - middle) / (threshold - middle), 0, None)
+    seen = ~np.isnan(relative)
+    worst = np.max(np.where(seen, relative, 0.0), axis=1, initial=0.0)
+    return np.where(seen.any(axis=1), worst / (1 + worst), np.nan)
+
+
+def projected(values: Float64s, centre: Float64s, scale: Float64s, axes: Float64s) -> npt.NDArray[np.float32]:
+    """Values, shape (n, c), on the three axes of the picture; each figure for all rows, or one a row.
+
+    Added up channel by channel and not by a matrix product, whose last bit depends on how many rows there are.
+    """
+    centred = np.clip(np.nan_to_num((values - centre) / scale), -Z_CLIP, Z_CLIP)
+    return (centred[:, :, None] * axes).sum(axis=1).astype(np.float32)

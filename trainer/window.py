@@ -17,9 +17,8 @@ import numpy.typing as npt
 from telemetry.frame import Float64s, FrameBatch, Int64s, Layout
 from telemetry.freshness import invalid_mask
 from telemetry.limits import Level, levels
-from trainer.context import ContextTrack, changes
+from trainer.context import ContextTrack, changes, contact_packet, context_channels, packet_period
 from trainer.features import WINDOW, RollingRing
-from trainer.scorer import contact_packet, context_channels, packet_period
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Bus, Channel

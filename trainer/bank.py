@@ -1,0 +1,164 @@
+"""The models of a fleet for one packet, side by side: every satellite's rows judged by its own model in one pass.
+
+What a model looks up in large tables and asks of its forest stays its own; clocks, modes, thresholds and axes lie
+in arrays of one row a satellite. A row is judged exactly as `trainer.served.Scorer.judge` would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from telemetry.frame import Float64s, Int64s, Layout
+from trainer.served import RELEASE, PacketModel, Scorer, projected, row_scores
+from trainer.streams import NEVER_NS, Bools, Cut, Indices
+
+
+@dataclass(frozen=True, eq=False)
+class Opinions:
+    """n rows of a packet with k channels, judged; a channel or row without a model is NaN and never flagged."""
+
+    model: Int64s
+    """Version of the model that judged each row; 0 where no window was full, or no model knows the packet."""
+    z: Float64s
+    """Normalised features, shape (n, k, 3)."""
+    flagged: Bools
+    """Shape (n, k)."""
+    lasting: Bools
+    """Shape (n, k): high enough to keep a confirmed channel in its episode."""
+    row_score: Float64s
+    p: Float64s
+    axes: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    scorer: Scorer
+    packet: PacketModel
+    positions: Indices
+    """Column of each judged channel."""
+
+
+class PacketBank:
+    """The served models of one layout; `codes` names the context channels of the rows, contact not among them."""
+
+    def __init__(self, layout: Layout, codes: Sequence[str], slots: int) -> None:
+        k, m = len(layout), len(codes) + 1
+        self._layout = layout
+        self._codes = tuple(codes)
+        self._entries: list[_Entry | None] = [None] * slots
+        self._epoch = np.zeros(slots, dtype=np.int64)
+        self._period = np.ones(slots, dtype=np.int64)
+        self._bins = np.zeros(slots, dtype=np.int64)
+        self._until = np.full(slots, NEVER_NS, dtype=np.int64)
+        self._keys = np.full((slots, 0, m), np.nan)
+        self._any_code = np.zeros((slots, m), dtype=np.bool_)
+        """Codes that make no mode of a satellite's model: what its clock was learned from."""
+        self._threshold = np.ones((slots, k))
+        self._middle = np.zeros((slots, k))
+        self._centre = np.zeros((slots, k))
+        self._scale = np.ones((slots, k))
+        self._axes = np.zeros((slots, k, 3))
+
+    def put(self, slot: int, scorer: Scorer) -> None:
+        """Judge a satellite with `scorer` from now on; one that does not know the packet judges nothing."""
+        self._entries[slot] = None
+        packet = scorer.packets.get(self._layout.packet)
+        if packet is None or not all(name in self._layout.positions for name in packet.channels):
+            return
+        positions = np.array([self._layout.positions[name] for name in packet.channels], dtype=np.intp)
+        for table, empty, values in (
+            (self._threshold, 1.0, packet.threshold),
+            (self._middle, 0.0, packet.middle),
+            (self._centre, 0.0, packet.axes_centre),
+            (self._scale, 1.0, packet.axes_scale),
+            (self._axes, 0.0, packet.axes),
+        ):
+            table[slot] = empty
+            table[slot, positions] = values
+        clock = scorer.clock
+        self._epoch[slot], self._period[slot], self._bins[slot], self._until[slot] = (
+            (0, 1, 0, NEVER_NS)
+            if clock is None
+            else (clock.epoch_ns, clock.period_ns, clock.bins, clock.valid_until_ns)
+        )
+        self._put_keys(slot, scorer)
+        self._entries[slot] = _Entry(scorer, packet, positions)
+
+    def _put_keys(self, slot: int, scorer: Scorer) -> None:
+        count, m = len(scorer.keys), len(self._codes) + 1
+        if count > self._keys.shape[1]:
+            more = np.full((len(self._keys), count - self._keys.shape[1], m), np.nan)
+            self._keys = np.concatenate((self._keys, more), axis=1)
+        self._keys[slot], self._any_code[slot] = np.nan, False
+        context = scorer.manifest.context
+        if not set(context) <= set(self._codes):
+            return
+        columns = [*(self._codes.index(name) for name in context), m - 1]
+        self._any_code[slot] = True
+        self._any_code[slot, columns] = False
+        self._keys[slot, :count][:, columns] = scorer.keys
+
+    def judge(self, cut: Cut, features: Float64s, t_ns: Int64s, codes: Float64s) -> Opinions | None:
+        """Judge rows sorted by satellite; None where no satellite of them has a model.
+
+        Args:
+            cut: the satellites of the rows.
+            features: of all channels, shape (n, k, 3); NaN where a window is not full.
+            t_ns: generation times.
+            codes: context codes, contact last, shape (n, m).
+        """
+        if all(self._entries[slot] is None for slot, _ in cut.stretches):
+            return None
+        n, k = features.shape[:2]
+        slots = cut.slots[cut.each]
+        bins, key = self._place(slots, t_ns, codes)
+        z, score, floor = np.full(features.shape, np.nan), np.full((n, k), np.nan), np.full((n, k), np.nan)
+        model = np.zeros(n, dtype=np.int64)
+        for slot, rows in cut.stretches:
+            entry = self._entries[slot]
+            if entry is None:
+                continue
+            scorer, packet, columns = entry.scorer, entry.packet, entry.positions
+            mine = scorer.normalise(packet, features[rows][:, columns], bins[rows], key[rows])
+            z[rows, columns] = mine
+            score[rows, columns] = scorer.isolate(packet, mine)
+            floor[rows, columns] = scorer.probe[packet.group] + 1e-9
+            model[rows] = scorer.version
+        threshold, middle = self._threshold[slots], self._middle[slots]
+        with np.errstate(invalid="ignore"):
+            flagged = (score > threshold) & (score > floor)
+            lasting = flagged | (score > middle + RELEASE * (threshold - middle))
+        row_score = row_scores(score, middle, threshold)
+        judged = model != 0
+        model[np.isnan(row_score)] = 0
+        axes = projected(features[:, :, 0], self._centre[slots], self._scale[slots], self._axes[slots])
+        axes[~judged] = 0.0
+        return Opinions(model, z, flagged, lasting, row_score, self._p(cut, row_score), axes)
+
+    def _place(self, slots: Indices, t_ns: Int64s, codes: Float64s) -> tuple[Indices, Indices]:
+        """Orbit bin and mode of each row, as `Scorer.place`."""
+        equal = ((codes[:, None, :] == self._keys[slots]) | self._any_code[slots][:, None, :]).all(axis=2)
+        if equal.shape[1]:
+            key = np.where(equal.any(axis=1), equal.argmax(axis=1) + 1, 0)
+        else:
+            key = np.zeros(len(slots), dtype=np.intp)
+        period = self._period[slots]
+        part = ((t_ns - self._epoch[slots]) % period) * self._bins[slots] // period
+        known = (t_ns <= self._until[slots]) & (key != 0)
+        return np.where(known, part + 1, 0).astype(np.intp), key.astype(np.intp)
+
+    def _p(self, cut: Cut, row_score: Float64s) -> Float64s:
+        """Share of each model's calibration that scored at least as high."""
+        p = np.full(len(row_score), np.nan)
+        for slot, rows in cut.stretches:
+            entry = self._entries[slot]
+            if entry is not None:
+                calibration = entry.packet.calibration
+                above = len(calibration) - calibration.searchsorted(row_score[rows], side="left")
+                p[rows] = (above + 1) / (len(calibration) + 1)
+        p[np.isnan(row_score)] = np.nan
+        return p
