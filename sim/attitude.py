@@ -183,8 +183,9 @@ def control(
         driven = where(s.adcs > ADCS_IDLE, 1.0 / craft.motor_constant, 0.0)
         rubbed = k.friction
         amperes = driven * (abs(rubbed * fx - tx) + abs(rubbed * fy - ty) + abs(rubbed * fz - tz))
-        slipping = craft.wheel_uncompensated * (k.friction - 1.0)
-        tx, ty, tz = tx + slipping * fx, ty + slipping * fy, tz + slipping * fz
+        if ops.any(k.friction != 1.0):
+            slipping = craft.wheel_uncompensated * (k.friction - 1.0)
+            tx, ty, tz = tx + slipping * fx, ty + slipping * fy, tz + slipping * fz
         most = craft.wheel_inertia * craft.wheel_speed
         tx = (s.hx - minimum(most, maximum(-most, s.hx - dt * tx))) / dt
         ty = (s.hy - minimum(most, maximum(-most, s.hy - dt * ty))) / dt

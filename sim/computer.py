@@ -73,7 +73,7 @@ def decide(
 
     off = k.adcs_off > 0.5
     fast = rate2 > craft.spinning * craft.spinning
-    restless = (rate2 >= craft.calm * craft.calm) | (since < SETTLED_S)
+    restless = (rate2 >= craft.calm * craft.calm) | (since < SETTLED_S) | (mode == BOOT)
     unsteady = fast | ((s.adcs < ADCS_NADIR) & restless) | (k.command == DETUMBLE)
     adcs = where(booting | off, ADCS_IDLE, where(unsteady, ADCS_DETUMBLE, ADCS_NADIR))
     spinning = where(off, fast | ((mode == DETUMBLE) & restless), unsteady) > 0.5
