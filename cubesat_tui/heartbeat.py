@@ -44,6 +44,7 @@ def health_body(station: Station) -> dict[str, Any]:
         "refused": refused(station),
         "packets": station.link.packets(),
         "contact": station.contacts.health(station.mission_clock.now_ns()),
+        "predicted": station.forecast.health(station.mission_clock.now_ns()),
         "model": station.models.health(),
         "learning": station.trainer_view.learning,
         "trainer": station.trainer_view.health(child),

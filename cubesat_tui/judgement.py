@@ -21,6 +21,7 @@ from telemetry.limits import LimitMonitor
 from telemetry.store.rows import ScoreColumns, ScoredBatch
 
 if TYPE_CHECKING:
+    from cubesat_tui.forecast import Forecast
     from cubesat_tui.served_models import ServedModels
     from telemetry.store.reader import StoreReader
     from trainer.verdict import Verdict
@@ -52,7 +53,16 @@ class Judgement:
     on board are scored and raise nothing.
     """
 
-    def __init__(self, mission: Mission, models: ServedModels, desk: AlarmDesk, clock: Clock) -> None:
+    def __init__(
+        self,
+        mission: Mission,
+        models: ServedModels,
+        desk: AlarmDesk,
+        clock: Clock,
+        forecast: Forecast | None = None,
+    ) -> None:
+        """`forecast`: where limit contexts come from that no satellite sends."""
+        self._forecast = forecast
         self._mission = mission
         self._models = models
         self._desk = desk
@@ -134,6 +144,9 @@ class Judgement:
             gap = watch.gaps.step(batch.layout.packet, frame.t_ns, frame.received_ns)
             if gap is not None:
                 events.append(gap)
+            if watch.bus.derived and self._forecast is not None:
+                said = self._forecast.at(frame.satellite, np.array([frame.t_ns]))
+                watch.limits.predict({name: float(values[0]) for name, values in said.items()})
             transitions = watch.limits.step(frame)
             if transitions:
                 events.extend(self._desk.limits(frame.satellite, transitions, frame.t_ns))

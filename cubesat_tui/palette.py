@@ -74,4 +74,6 @@ class ConsoleCommands(Provider):
                 partial(self._console.post_message, messages.JumpTo(snapshot.now_ns, name)),
             )
             for name, now in snapshot.channels.items()
+            # What is predicted is not stored: there is nothing to plot.
+            if name in snapshot.mission.bus_of(snapshot.satellite).by_name
         ]

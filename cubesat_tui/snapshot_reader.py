@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.choked import choked
 from cubesat_tui.drawing.why import alarm_key
+from cubesat_tui.predicted_now import predicted_now, predicted_values
 from cubesat_tui.snapshot import ChannelNow, ContactNow, LinkNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import SparkHistory
 from telemetry.alarms import ALARM_KINDS, Alarm, AlarmState, Event, Key, fold, urgency
@@ -145,7 +146,10 @@ class SnapshotReader:
             model = self._model_of(reader, satellite, model)
         self._seq += 1
         alarms = tuple(sorted((a for a in self._alarms.values() if a.satellite == satellite), key=urgency))
-        channels = self._channels(satellite, frames, (wall, now), rate, contact.in_contact, alarms)
+        channels = self._channels(
+            satellite, frames, (wall, now), rate, contact.in_contact, alarms, predicted_values(body, satellite)
+        )
+        channels |= predicted_now(mission, satellite, body, fresh=link.state != "DOWN")
         anomalies = [alarm for alarm in alarms if alarm.kind == "anomaly"]
         return Snapshot(
             seq=self._seq,
@@ -259,6 +263,7 @@ class SnapshotReader:
         rate: float,
         in_contact: bool,
         alarms: tuple[Alarm, ...],
+        predicted: Mapping[str, float],
     ) -> dict[str, ChannelNow]:
         if self._mission is None or self._sparks is None:
             return {}
@@ -268,7 +273,7 @@ class SnapshotReader:
         for frame in sorted(frames.values(), key=lambda f: f.t_ns):
             for name, value in zip(frame.layout.names, frame.values.tolist(), strict=True):
                 newest[name] = (value, frame)
-        context = {name: value for name, (value, _) in newest.items()}
+        context = {**predicted, **{name: value for name, (value, _) in newest.items()}}
         anomalous = {
             name for alarm in alarms if alarm.kind == "anomaly" and alarm.active for name in alarm.channels
         }

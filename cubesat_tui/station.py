@@ -19,6 +19,7 @@ from cubesat_tui.backfill import CURSOR as HISTORY_CURSOR
 from cubesat_tui.backfill import PAUSE_S, Backfill, events_of, history_of, in_thread, pieces
 from cubesat_tui.children import Backoff, Child
 from cubesat_tui.contacts import REFRESH_NS, ContactWatch, compute_contacts, orbit_note
+from cubesat_tui.forecast import Forecast
 from cubesat_tui.frame_queue import FrameQueue
 from cubesat_tui.heartbeat import health_row
 from cubesat_tui.ingest import DISK_RETRY_S, Ingest
@@ -149,13 +150,14 @@ class Station:
         self.mission_clock = MissionClock(clock, live=True)
         self.models = ServedModels(mission, self.directory, self.writer, clock)
         self.contacts = ContactWatch()
+        self.forecast = Forecast(mission)
         self.link = LinkState(mission, clock)
         self.desk = AlarmDesk()
         self.trainer_view = TrainerView()
         reader = StoreReader(self.directory.telemetry)
         try:
             told = self.models.restore(reader.runs(None, 10_000))
-            self.judgement = Judgement(mission, self.models, self.desk, clock)
+            self.judgement = Judgement(mission, self.models, self.desk, clock, self.forecast)
             told += self.judgement.restore(reader)
             accepted, before = reader.frames_accepted(), reader.health()
         finally:

@@ -58,6 +58,7 @@ def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
             "until": time_or_none(snapshot.contact.until_ns),
             "next": time_or_none(snapshot.contact.next_ns),
         },
+        "predicted": _predicted(snapshot),
         "model_version": snapshot.model.version,
         "retrain": snapshot.model.retrain,
         "next_retrain_s": snapshot.model.next_s,
@@ -71,6 +72,14 @@ def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
     }
 
 
+def _predicted(snapshot: Snapshot) -> dict[str, Any] | None:
+    """What the satellite does not send and its orbit tells; None where nothing is."""
+    told = (snapshot.health.get("predicted") or {}).get(snapshot.satellite)
+    if not told:
+        return None
+    return {"at": time_or_none(told["t_ns"]), "ground_station": told["station"] or None, "values": told["values"]}
+
+
 def is_running(directory: MissionDirectory) -> bool:
     """Whether a station holds the mission, by the kernel's word."""
     from telemetry.store.directory import MissionLock
@@ -80,7 +89,8 @@ def is_running(directory: MissionDirectory) -> bool:
 
 def freshness(snapshot: Snapshot) -> dict[str, Any]:
     """Age (s) of the newest value and how many channels are in each acquisition status."""
-    counted = Counter(now.acquisition.value for now in snapshot.channels.values())
+    sent = snapshot.mission.bus_of(snapshot.satellite).by_name
+    counted = Counter(now.acquisition.value for name, now in snapshot.channels.items() if name in sent)
     age = snapshot.data_age_s
     return {"age_s": None if age is None else round(age, 3), "channels": dict(counted)}
 

@@ -131,7 +131,8 @@ class Bus(msgspec.Struct, frozen=True, dict=True):
     """What satellites of one design send.
 
     `channels` are in dictionary order. `packets` gives each packet its channel names, resolved; a channel named by
-    no packet belongs to `hk`. `context` names the channels that `when` conditions may use.
+    no packet belongs to `hk`. `context` names the channels that `when` conditions may use; `derived` are
+    further ones for them, predicted from the orbit and not sent (`telemetry.predicted`).
 
     Raises:
         telemetry.query_syntax.QueryError: a `when` is no condition on this bus's channels.
@@ -141,6 +142,7 @@ class Bus(msgspec.Struct, frozen=True, dict=True):
     channels: tuple[Channel, ...]
     context: tuple[str, ...] = ()
     packets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    derived: tuple[Channel, ...] = ()
 
     def __post_init__(self) -> None:
         words = self.vocabulary
@@ -156,7 +158,8 @@ class Bus(msgspec.Struct, frozen=True, dict=True):
     @property
     def vocabulary(self) -> Vocabulary:
         """The words of a `when` condition on this bus."""
-        return Vocabulary({channel.name: channel.enum for channel in self.channels}, frame_words=False)
+        words = {channel.name: channel.enum for channel in (*self.channels, *self.derived)}
+        return Vocabulary(words, frame_words=False)
 
     @cached_property
     def by_name(self) -> dict[str, Channel]:

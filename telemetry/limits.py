@@ -182,6 +182,14 @@ class LimitMonitor:
                 found.append(change)
         return found
 
+    def predict(self, values: Mapping[str, float]) -> None:
+        """Context that is not sent but predicted for the next frame; a derived channel left out is unknown."""
+        for channel in self._bus.derived:
+            if channel.name in values:
+                self.context[channel.name] = values[channel.name]
+            else:
+                self.context.pop(channel.name, None)
+
     def ongoing(self) -> list[Transition]:
         """Every channel that is out of limits now, with its newest value, worst value and count."""
         return [_transition(channel, watch, True) for channel, watch, _, _ in self._watches.values() if watch.state]

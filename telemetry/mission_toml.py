@@ -32,6 +32,7 @@ from telemetry.dictionary import (
 )
 from telemetry.fleet import LARGEST, checksum, fleet_names, phased
 from telemetry.plain_text import plain_text
+from telemetry.predicted import PREDICTED, needs_station
 from telemetry.query_parser import parse_expression
 from telemetry.query_syntax import ChannelTest, QueryError, Vocabulary, leaves
 from telemetry.toml_report import MISSING, Report, Rule, as_table, number, one_of, words
@@ -159,6 +160,7 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
         if {"name", "lat", "lon"} <= fields.keys():
             ground.append(GroundStation(**fields))
     _unique(report, ((f"ground_station[{i}]", one.name) for i, one in enumerate(ground)))
+    _predictable(report, satellites, buses, has_station=bool(ground))
 
     link = report.table(table.get("link", {}), "link", {"target": words(400)})
     detector = report.table(
@@ -221,6 +223,21 @@ def _fleet(report: Report, path: str, fields: dict[str, Any]) -> list[Satellite]
     return [Satellite(name, fields["bus"], tle) for name, tle in zip(names, orbits, strict=True)]
 
 
+def _predictable(
+    report: Report, satellites: Sequence[Satellite], buses: Mapping[str, Bus], *, has_station: bool
+) -> None:
+    """A context that is predicted needs an orbit of every satellite, and a station where it is seen from one."""
+    for bus in buses.values():
+        if not bus.derived:
+            continue
+        names = ", ".join(channel.name for channel in bus.derived)
+        for one in satellites:
+            if one.bus == bus.name and one.tle is None:
+                report.error(f"satellite {one.name}.tle", MISSING, f"two lines; {names} follows from its orbit")
+        if not has_station and any(needs_station(channel.name) for channel in bus.derived):
+            report.error("ground_station", MISSING, f"a table [[ground_station]]: {names} is seen from one")
+
+
 def _unique(report: Report, named: Iterable[tuple[str, str]]) -> None:
     """Each (path of a table, name in it) must be new; a table is told of once."""
     seen: set[str] = set()
@@ -266,10 +283,12 @@ def _bus(report: Report, name: str, raw: object) -> Bus:
 
     context = cast("tuple[str, ...]", fields.get("context", ()))
     for i, channel in enumerate(context):
-        if channel not in names:
-            report.error(f"{path}.context[{i}]", channel, "a channel of this bus")
+        if channel not in names and channel not in PREDICTED:
+            report.error(f"{path}.context[{i}]", channel, f"a channel of this bus, or {', '.join(PREDICTED)}")
+    derived = tuple(PREDICTED[one] for one in context if one in PREDICTED and one not in names)
     unread = [one for one, channel in zip(names, channels, strict=True) if channel is None]
-    vocabulary = Vocabulary({one.name: one.enum for one in channels if one is not None}, frame_words=False)
+    known = (*(one for one in channels if one is not None), *derived)
+    vocabulary = Vocabulary({one.name: one.enum for one in known}, frame_words=False)
     for one_path, one in tables:
         for set_path, limits in report.tables(as_table(one).get("limits"), f"{one_path}.limits"):
             when = as_table(limits).get("when")
@@ -278,7 +297,8 @@ def _bus(report: Report, name: str, raw: object) -> Bus:
     packets = _packets(report, f"{path}.packets", fields.get("packets", {}), names)
     if len(report.lines) > before:
         raise _Refused
-    return Bus(name, tuple(one for one in channels if one is not None), context, packets)
+    own = tuple(one for one in context if one in names)
+    return Bus(name, tuple(one for one in channels if one is not None), own, packets, derived)
 
 
 def _condition(report: Report, path: str, when: str, vocabulary: Vocabulary, context: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ _HARD_FIRST = ("critical", "severe", "distress", "warning", "watch")
 
 
 def state_key(now: ChannelNow) -> str:
-    """The sign of a channel: freshness first, then its limits, then the model's opinion."""
+    """The sign of a channel: freshness first, then its limits, then the model's opinion, then whether it is one."""
     if now.acquisition is Acquisition.EXPIRED:
         return "expired"
     if now.acquisition is Acquisition.INVALID:
@@ -33,7 +33,7 @@ def state_key(now: ChannelNow) -> str:
     key = level_key(now.result.level)
     if now.anomalous and ORDER.index("anomaly") < (ORDER.index(key) if key in ORDER else len(ORDER)):
         return "anomaly"
-    return key
+    return "forecast" if key == "ok" and now.channel.predicted else key
 
 
 def worst_key(keys: Iterable[str]) -> str:
@@ -154,10 +154,20 @@ def short_row(now: ChannelNow, size: int, signs: SignSet, *, mark: bool = False)
     return chosen(made, size) if mark else made
 
 
-def vitals_row(channels: dict[str, ChannelNow], size: int, signs: SignSet, where: Sequence[str]) -> Row:
+def predicted_spans(now: ChannelNow, signs: SignSet) -> Row:
+    """`┄ 548.2 km fc`: a value that was computed, never in the look of a measured one."""
+    fresh = now.acquisition is Acquisition.ACQUIRED
+    text = f"{signs.glyph('forecast')} {now.text} {unit(now.channel.unit, signs)}".rstrip()
+    return ((f"{text} {SIGNS['forecast'].word}", "forecast" if fresh else "dim"),)
+
+
+def vitals_row(channels: dict[str, ChannelNow], size: int, signs: SignSet, where: Sequence[Row]) -> Row:
     """Altitude and signal strength in every state, each with its age; `where`: longest form first."""
     made: list[Span] = []
     for title, now in channels.items():
+        if now.channel.predicted:
+            made += [(f" {title} ", "label"), *predicted_spans(now, signs), (" ", "label")]
+            continue
         dim = now.silent or now.acquisition is not Acquisition.ACQUIRED
         shown = now.text if now.silent else f"{now.text} {unit(now.channel.unit, signs)}".rstrip()
         made += [
@@ -167,6 +177,5 @@ def vitals_row(channels: dict[str, ChannelNow], size: int, signs: SignSet, where
             (f"{age_text(now.age_s)} ", "dim"),
         ]
     used = width(tuple(made))
-    fits = next((text for text in where if used + cell_len(text) + 1 <= size), "")
-    made.append((right(fits + " ", size - used), "label"))
-    return tuple(made)
+    fits = next((cells for cells in where if used + width(cells) + 1 <= size), ())
+    return (*made, (" " * max(0, size - used - width(fits) - 1), "label"), *fits, (" ", "label"))

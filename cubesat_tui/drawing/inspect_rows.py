@@ -105,7 +105,7 @@ def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
     rows: list[Row] = [
         row((f" {channel.name}", "title"), (f"  {SIGNS[key].meaning}", style)),
         row((" now      ", "label"), (f"{now.text} {'' if now.silent else shown}".rstrip(), "value"),
-            (f"   received {age_text(now.age_s)} ago" if now.age_s is not None else "   never received", "label"),
+            (_origin(now), "label"),
             (f", {now.acquisition.value}", "dim")),
     ]  # fmt: skip
     if now.t_ns is not None:
@@ -133,6 +133,12 @@ def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
         )
     )
     return [tuple((text, style) for text, style in one) for one in rows if size]
+
+
+def _origin(now: ChannelNow) -> str:
+    if now.channel.predicted and now.age_s is None:
+        return "   predicted, not measured"
+    return f"   received {age_text(now.age_s)} ago" if now.age_s is not None else "   never received"
 
 
 def led_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, most: int) -> list[Row]:

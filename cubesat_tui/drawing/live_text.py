@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from cubesat_tui.drawing.alarm_rows import event_row
-from cubesat_tui.drawing.channel_rows import label_of
+from cubesat_tui.drawing.channel_rows import label_of, predicted_spans
 from cubesat_tui.drawing.numbers import clock_text, date_clock_text, span_text
 from cubesat_tui.drawing.pass_rows import pass_rows
-from cubesat_tui.drawing.rows import Row, crop, framed, row, rule
-from cubesat_tui.drawing.signs import SIGNS, SignSet, unit
+from cubesat_tui.drawing.rows import Row, Span, crop, framed, row, rule
+from cubesat_tui.drawing.signs import SIGNS, UNICODE, SignSet, unit
 from cubesat_tui.drawing.trend_plot import LimitLine, TrendTitle
 
 if TYPE_CHECKING:
@@ -48,15 +48,34 @@ def trend_title(now: ChannelNow, span_s: float, end_ns: int | None, signs: SignS
     )
 
 
-def where_text(snapshot: Snapshot) -> tuple[str, ...]:
-    """`sunlit, PAYLOAD mode` and shorter forms, from the channels where the mission has them."""
+def where_text(snapshot: Snapshot, signs: SignSet = UNICODE) -> tuple[Row, ...]:
+    """`sunlit, PAYLOAD mode` and shorter forms, from the channels where the mission has them.
+
+    Light and the place in a station's sky are predicted where the satellite does not send them, and look so.
+    """
     light, mode = snapshot.channels.get("orb.eclipse"), snapshot.channels.get("obc.mode")
     sun = ""
     if light is not None and light.value is not None:
         sun = light.text if light.channel.enum else ("eclipse" if light.value else "sunlit")
-    if mode is None or mode.value is None:
-        return (sun,)
-    return (f"{sun}, {mode.text} mode" if sun else f"{mode.text} mode", f"{sun} {mode.text}".strip(), mode.text)
+    word = mode.text if mode is not None and mode.value is not None else ""
+    if light is not None and light.channel.predicted:
+        lit = predicted_spans(light, signs)
+        long: Row = (*lit, (f", {word} mode" if word else "", "label"))
+        return ((*_in_the_sky(snapshot, signs), *long), long, (*lit, (f" {word}".rstrip(), "label")), lit)
+    if not word:
+        return (((sun, "label"),),)
+    forms = (f"{sun}, {word} mode" if sun else f"{word} mode", f"{sun} {word}".strip(), word)
+    return tuple(((text, "label"),) for text in forms)
+
+
+def _in_the_sky(snapshot: Snapshot, signs: SignSet) -> Row:
+    """`Elevation ┄ -12.3 ° fc  Range ┄ 5204 km fc  `, where these are predicted."""
+    seen = [snapshot.channels.get(name) for name in ("gs.elevation", "gs.range_km")]
+    spans: list[Span] = []
+    for now in seen:
+        if now is not None and now.channel.predicted:
+            spans += [(f"{label_of(now)} ", "label"), *predicted_spans(now, signs), ("  ", "label")]
+    return tuple(spans)
 
 
 def side_rows(snapshot: Snapshot, size: int, height: int, signs: SignSet) -> tuple[Row, ...]:

@@ -170,7 +170,8 @@ class LiveScreen(MissionScreen):
     def _vitals(self, snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
         named = {"Altitude": "orb.alt_km", "Signal": "com.rssi_dn"}
         known = {title: snapshot.channels[name] for title, name in named.items() if name in snapshot.channels}
-        return vitals_row(known, self.app.size.width, self.console_app.signs, where_text(snapshot))
+        signs = self.console_app.signs
+        return vitals_row(known, self.app.size.width, signs, where_text(snapshot, signs))
 
     def _show_panels(self, snapshot: Snapshot, found: tuple[Panel, ...], now: ChannelNow | None) -> None:
         selected = now.channel.name if now is not None else None
