@@ -69,9 +69,9 @@ class _Learner:
     rows: StoredRows
     need: int
     champion: Scorer | None = None
-    fitted_ns: int = -(1 << 62)
-    """Newest generation time of the last fitted window."""
-    considered_ns: int = -(1 << 62)
+    fitted_id: int = 0
+    """Newest row of the last fitted window, by store id."""
+    considered_id: int = 0
 
 
 @dataclass(slots=True)
@@ -170,7 +170,7 @@ class Trainer:
             except ScorerRefused as refused:
                 self._tell({"state": "refused", "version": run.version, "reason": refused.reason})
                 continue
-            learner.fitted_ns = learner.considered_ns = learner.champion.manifest.window.t1_ns
+            learner.fitted_id = learner.considered_id = learner.champion.manifest.window.last_id
             return
 
     def _history_written(self) -> float:
@@ -186,9 +186,9 @@ class Trainer:
 
     def _consider(self, learner: _Learner, force: bool, done: Cycle) -> None:
         champion = learner.champion
-        new = learner.rows.accepted_after(learner.fitted_ns)
-        _, rate = learner.rows.judged_after(learner.considered_ns, 0 if champion is None else champion.version)
-        learner.considered_ns = learner.rows.newest_ns or learner.considered_ns
+        new = learner.rows.accepted_after(learner.fitted_id)
+        rate = learner.rows.flagged_after(learner.considered_id)
+        learner.considered_id = learner.rows.newest_id
         self._retrain += 1
         now = self._clock.now_ns()
         base = RunRow(
@@ -214,7 +214,7 @@ class Trainer:
 
         A shorter stretch lies somewhere on the orbit and differs from the whole of it with nothing having moved.
         """
-        scores, _ = learner.rows.judged_after(champion.manifest.window.t1_ns, champion.version)
+        scores = learner.rows.scores_after(champion.manifest.window.last_id, champion.version)
         return None if len(scores) * LEAST_ORBITS < learner.need else _drift(champion, scores)
 
     def _fit(self, learner: _Learner, window: Window, base: RunRow, new: int, done: Cycle) -> None:
@@ -236,8 +236,8 @@ class Trainer:
             self._record(msgspec.structs.replace(base, reason=str(error)), None, done)
             return
         refusal, figures = reason_to_reject(champion, fitted.scorer, window)
-        learner.fitted_ns = window.bounds_ns[1]
-        since = 0 if champion is None else learner.rows.accepted_after(champion.manifest.window.t1_ns)
+        learner.fitted_id = window.last_id
+        since = 0 if champion is None else learner.rows.accepted_after(champion.manifest.window.last_id)
         modes = champion is not None and not set(fitted.scorer.manifest.keys) <= set(champion.manifest.keys)
         if refusal is not None:
             decision, reason = "rejected", refusal

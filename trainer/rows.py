@@ -7,15 +7,14 @@ anchor, so that what was normal at first is not forgotten while the window moves
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from telemetry.clock import iso
 from telemetry.dictionary import Bus, Mission
-from telemetry.frame import Float64s, Int64s, Layout
+from telemetry.frame import Float64s, Int64s
 from telemetry.query import parse
+from telemetry.store.judged import JudgedRows, joined
 from telemetry.store.reader import StoreReader
 from trainer.window import PacketRows, Window, make_window, packet_rows
 
@@ -23,7 +22,6 @@ HOUR_NS = 3_600_000_000_000
 NEWEST_NS = 12 * HOUR_NS
 ANCHOR_NS = 5 * HOUR_NS
 ANCHOR_AGE_NS = 24 * HOUR_NS
-LATE_NS = HOUR_NS // 6
 
 Bools = npt.NDArray[np.bool_]
 
@@ -31,59 +29,26 @@ Spans = tuple[tuple[int, int], ...]
 """Stretches of generation time, first and last ns inclusive."""
 
 
-class _Part(NamedTuple):
-    """Rows of one layout as columns."""
-
-    ids: Int64s
-    t_ns: Int64s
-    boot: Int64s
-    values: Float64s
-    state: Int64s
-    score: Float64s
-    model: Int64s
-
-    def take(self, rows: Bools) -> _Part:
-        return _Part(
-            self.ids[rows],
-            self.t_ns[rows],
-            self.boot[rows],
-            self.values[rows],
-            self.state[rows],
-            self.score[rows],
-            self.model[rows],
-        )
-
-
 @dataclass(slots=True)
 class _Columns:
     """Rows of one layout in the pieces they were read in."""
 
-    layout: Layout
-    parts: list[_Part] = field(default_factory=list[_Part])
+    parts: list[JudgedRows] = field(default_factory=list[JudgedRows])
 
-    def joined(self) -> _Part:
-        if len(self.parts) > 1:
-            parts = self.parts
-            self.parts = [
-                _Part(
-                    np.concatenate([part.ids for part in parts]),
-                    np.concatenate([part.t_ns for part in parts]),
-                    np.concatenate([part.boot for part in parts]),
-                    np.concatenate([part.values for part in parts]),
-                    np.concatenate([part.state for part in parts]),
-                    np.concatenate([part.score for part in parts]),
-                    np.concatenate([part.model for part in parts]),
-                )
-            ]
+    def joined(self) -> JudgedRows:
+        self.parts = [joined(self.parts)]
         return self.parts[0]
 
     def rows(self, bus: Bus) -> PacketRows:
         part = self.joined()
-        return packet_rows(bus, self.layout, part.ids, part.t_ns, part.boot, part.values, part.state)
+        return packet_rows(bus, part.layout, part.ids, part.t_ns, part.boot, part.values, part.state)
 
 
 class StoredRows:
-    """The rows of one satellite that the next model may be trained on."""
+    """The rows of one satellite that the next model may be trained on.
+
+    New is what was stored since, not what is younger: what a satellite recorded comes hours later.
+    """
 
     def __init__(self, reader: StoreReader, mission: Mission, satellite: str) -> None:
         self._reader = reader
@@ -95,23 +60,39 @@ class StoredRows:
         self._first_ns: int | None = None
 
     @property
-    def newest_ns(self) -> int | None:
-        """Generation time of the newest row read."""
-        return self._newest_ns
+    def newest_id(self) -> int:
+        """Every row up to this store id has been read, as far as it belongs to the window."""
+        return self._newest_id
 
     def refresh(self) -> None:
-        """Read what was stored since the last time. Rows more than ten minutes older than that are not noticed."""
-        newest = [frame.t_ns for frame in self._reader.newest_any(self.satellite).values()]
-        if not newest:
-            return
+        """Read what was stored since the last time."""
+        accepted = self._reader.frames_accepted()
         if self._newest_ns is None:
-            for chunk in self._reader.rows_from(parse(f"satellite = {self.satellite}", self._mission), 1):
-                self._first_ns = int(chunk.t_ns[0])
-            for span in self.spans(max(newest)):
-                self._read(*span)
+            newest = [frame.t_ns for frame in self._reader.newest_any(self.satellite).values()]
+            if not newest:
+                return
+            self._newest_ns = max(newest)
+            oldest = self._reader.rows_from(parse(f"satellite = {self.satellite}", self._mission), limit=1, chunk=1)
+            self._first_ns = min(int(chunk.t_ns[0]) for chunk in oldest)
+            for span in self.spans(self._newest_ns):
+                for part in self._reader.judged_between(self.satellite, *span):
+                    self._add(part.take(part.ids <= accepted))
         else:
-            self._read(self._newest_ns - LATE_NS, max(newest))
-        self._newest_ns = max(newest)
+            for part in self._reader.judged_after(self.satellite, self._newest_id):
+                self._add(part.take(part.ids <= accepted))
+        # What was stored while this read comes with the next refresh.
+        self._newest_id = accepted
+
+    def _add(self, part: JudgedRows) -> None:
+        if not len(part):
+            return
+        newest, oldest = int(part.t_ns.max()), int(part.t_ns.min())
+        self._newest_ns = newest if self._newest_ns is None else max(self._newest_ns, newest)
+        self._first_ns = oldest if self._first_ns is None else min(self._first_ns, oldest)
+        # What is too old for the window is not new to it either.
+        part = part.take(_inside(part.t_ns, self.spans(self._newest_ns)))
+        if len(part):
+            self._columns.setdefault(part.layout.digest, _Columns()).parts.append(part)
 
     def spans(self, newest_ns: int) -> Spans:
         """What belongs to the window when `newest_ns` is the newest row."""
@@ -120,16 +101,6 @@ class StoredRows:
         if first is None or first < newest_ns - ANCHOR_AGE_NS or first >= recent[0]:
             return (recent,)
         return (first, min(first + ANCHOR_NS, recent[0] - 1)), recent
-
-    def _read(self, t0_ns: int, t1_ns: int) -> None:
-        newest_id = self._newest_id
-        for layout, part in _chunks(self._reader, self._mission, self.satellite, t0_ns, t1_ns):
-            new = part.ids > self._newest_id
-            if not new.any():
-                continue
-            self._columns.setdefault(layout.digest, _Columns(layout)).parts.append(part.take(new))
-            newest_id = max(newest_id, int(part.ids.max()))
-        self._newest_id = newest_id
 
     def window(self) -> Window | None:
         """The window as of the last `refresh`; None while there is no row."""
@@ -146,64 +117,40 @@ class StoredRows:
             packets.append(columns.rows(bus))
         return make_window(self.satellite, bus, packets, spans)
 
-    def accepted_after(self, t_ns: int) -> int:
-        """Rows of the busiest packet after `t_ns` that no model flagged."""
-        return max((int(((c.t_ns > t_ns) & (c.state == 0)).sum()) for c in self._scored()), default=0)
+    def accepted_after(self, row: int) -> int:
+        """Rows of the busiest packet stored after the row `row` that no model flagged."""
+        return max((int(((c.ids > row) & (c.state == 0)).sum()) for c in self._judged()), default=0)
 
     def busiest(self) -> int:
         """Rows of the packet that has most."""
-        return max((len(c.t_ns) for c in self._scored()), default=0)
+        return max((len(c) for c in self._judged()), default=0)
 
-    def judged_after(self, t_ns: int, model: int) -> tuple[Float64s, float]:
-        """Row scores that `model` gave to unflagged rows of the busiest packet after `t_ns`, and the share flagged
-        by any model of all rows after it."""
-        best = np.empty(0)
+    def flagged_after(self, row: int) -> float:
+        """Share of the rows stored after the row `row` that a model flagged; 0 where there are none."""
         flagged = rows = 0
-        for c in self._scored():
-            after = c.t_ns > t_ns
+        for c in self._judged():
+            after = c.ids > row
             flagged += int((after & (c.state > 0)).sum())
             rows += int(after.sum())
-            mine = c.score[after & (c.state == 0) & (c.model == model)]
-            best = mine if len(mine) > len(best) else best
-        return best, flagged / rows if rows else 0.0
+        return flagged / rows if rows else 0.0
 
-    def _scored(self) -> list[_Part]:
+    def scores_after(self, row: int, model: int) -> Float64s:
+        """Row scores that `model` gave to unflagged rows of the busiest packet stored after the row `row`."""
+        mine = (c.score[(c.ids > row) & (c.state == 0) & (c.model == model)] for c in self._judged())
+        return max(mine, key=len, default=np.empty(0))
+
+    def _judged(self) -> list[JudgedRows]:
         return [columns.joined() for columns in self._columns.values()]
 
 
 def read_window(reader: StoreReader, mission: Mission, satellite: str, spans: Spans, last_id: int) -> Window:
     """The window a manifest names: its spans, without rows stored after it was made."""
     groups: dict[str, _Columns] = {}
-    for t0_ns, t1_ns in spans:
-        for layout, part in _chunks(reader, mission, satellite, t0_ns, t1_ns):
-            columns = groups.setdefault(layout.digest, _Columns(layout))
-            columns.parts.append(part.take(part.ids <= last_id))
+    for span in spans:
+        for part in reader.judged_between(satellite, *span):
+            groups.setdefault(part.layout.digest, _Columns()).parts.append(part.take(part.ids <= last_id))
     bus = mission.bus_of(satellite)
     return make_window(satellite, bus, [columns.rows(bus) for columns in groups.values()], spans)
-
-
-def _chunks(
-    reader: StoreReader, mission: Mission, satellite: str, t0_ns: int, t1_ns: int
-) -> list[tuple[Layout, _Part]]:
-    text = f"satellite = {satellite} and time >= {iso(t0_ns)} and time <= {iso(t1_ns)}"
-    found: list[tuple[Layout, _Part]] = []
-    for chunk in reader.rows_from(parse(text, mission)):
-        position = {name: i for i, name in enumerate(chunk.channels)}
-        for index, layout in enumerate(chunk.layouts):
-            rows = np.flatnonzero(chunk.layout == index)
-            if len(rows):
-                columns = [position[name] for name in layout.names]
-                part = _Part(
-                    chunk.id[rows],
-                    chunk.t_ns[rows],
-                    chunk.boot[rows],
-                    chunk.values[rows][:, columns],
-                    chunk.state[rows],
-                    chunk.score[rows],
-                    chunk.model[rows],
-                )
-                found.append((layout, part))
-    return found
 
 
 def _inside(t_ns: Int64s, spans: Spans) -> Bools:

@@ -226,18 +226,19 @@ def _between_orbits(features: Float64s, place: Place, bin_count: int, step: Floa
     within = _group_std(features[order][:, :, 0], bounds)
     of_bin: Int64s = cells // turns
     least: Float64s = step / 2
-    ratios: list[Float64s] = []
-    for b in np.unique(of_bin[of_bin > 0]):
-        mine = medians[of_bin == b]
-        if len(mine) < LEAST_TURNS:
-            continue
-        out[b] = np.nan_to_num(mine.max(axis=0) - mine.min(axis=0))
-        differs: Float64s = mine[:, :, 0].std(axis=0, ddof=1)
-        noise: Float64s = np.maximum(np.median(within[of_bin == b], axis=0), least)
-        ratios.append(differs / noise)
-    if not ratios:
+    places, start, seen = np.unique(of_bin, return_index=True, return_counts=True)
+    known = (places > 0) & (seen >= LEAST_TURNS)
+    if not known.any():
         return out, nobody
-    ratio: Float64s = np.stack(ratios)
+    widest = np.maximum.reduceat(medians, start) - np.minimum.reduceat(medians, start)
+    out[places[known]] = np.nan_to_num(widest[known])
+    # Cells of one place lie one behind the other: an orbit each.
+    several = np.repeat(seen, seen)[:, None]
+    mean = np.repeat(np.add.reduceat(medians[:, :, 0], start), seen, axis=0) / several
+    squares = np.add.reduceat((medians[:, :, 0] - mean) ** 2, start)[known]
+    differs: Float64s = np.sqrt(squares / (seen[known][:, None] - 1))
+    noise: Float64s = np.maximum(_middle(within, start, seen)[known], least)
+    ratio: Float64s = differs / noise
     otherwise: Float64s = np.zeros(c, dtype=np.float64)
     wanders: Bools = np.asarray(_median(ratio, otherwise) > WANDERS, dtype=np.bool_)
     return out, wanders
@@ -282,6 +283,17 @@ def _group_medians(rows: Float64s, bounds: Indices) -> Float64s:
     high = np.take_along_axis(padded, np.minimum(known // 2, longest - 1)[:, None], axis=1)[:, 0]
     out[wanted] = np.where(known > 0, (low + high) / 2, np.nan)
     return out
+
+
+def _middle(rows: Float64s, start: Indices, counts: Indices) -> Float64s:
+    """Median of each group of few rows, shape (groups, c); NaN where one of them is."""
+    cells = np.full((len(counts), int(counts.max()), rows.shape[1]), np.inf)
+    group = np.repeat(np.arange(len(counts)), counts)
+    cells[group, np.arange(len(rows)) - start[group]] = rows
+    cells.sort(axis=1)
+    which = np.arange(len(counts))
+    middle = (cells[which, (counts - 1) // 2] + cells[which, counts // 2]) / 2
+    return np.where(np.isnan(np.add.reduceat(rows, start)), np.nan, middle)
 
 
 def _group_std(rows: Float64s, bounds: Indices) -> Float64s:

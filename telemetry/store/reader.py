@@ -16,7 +16,7 @@ import numpy as np
 
 from telemetry.alarms import Event
 from telemetry.frame import Float64s, Frame, FrameBatch, Int64s, Layout
-from telemetry.store import fleet, ledger, schema, selection, series
+from telemetry.store import fleet, schema, series
 from telemetry.store.catalog import Catalog
 from telemetry.store.connection import open_reader
 from telemetry.store.errors import StoreError, StoreRefused
@@ -36,6 +36,7 @@ from telemetry.store.rows import (
 
 if TYPE_CHECKING:
     from telemetry.query import Query
+    from telemetry.store.judged import JudgedRows
 
 _FRAME = "id, satellite, boot, seq, t_ns, received_ns, quality, layout, v"
 _EVENT = "id, at_ns, satellite, kind, severity, subject, actor, body"
@@ -155,11 +156,16 @@ class StoreReader:
         Raises:
             ValueError: both `before` and `after` are given, or `limit` is below 1.
         """
+        # Here and below: what only some screens ask is not paid for by the first paint.
+        from telemetry.store import ledger
+
         with self._catalog.snapshot():
             return ledger.page(self._catalog, query, before, after, limit)
 
     def frame_row(self, frame_id: int) -> LedgerRow | None:
         """The ledger row with this id, or None."""
+        from telemetry.store import ledger
+
         with self._catalog.snapshot():
             return ledger.row(self._catalog, frame_id)
 
@@ -171,7 +177,24 @@ class StoreReader:
         Each chunk is read on its own: no transaction stays open while the caller writes it away. Frames stored
         after the call began are left out, so an export of a running mission ends.
         """
+        from telemetry.store import selection
+
         return selection.rows_from(self._catalog, query, limit, chunk)
+
+    def judged_between(self, satellite: str, t0_ns: int, t1_ns: int) -> Iterator[JudgedRows]:
+        """Rows of a satellite in [t0_ns, t1_ns], oldest first, in chunks of one layout each."""
+        from telemetry.store import judged
+
+        return judged.between(self._catalog, satellite, t0_ns, t1_ns)
+
+    def judged_after(self, satellite: str, frame_id: int) -> Iterator[JudgedRows]:
+        """Rows of a satellite stored after the frame `frame_id`, whatever their time, in chunks of one layout each.
+
+        What was recorded on board hours ago and stored a moment ago is among them.
+        """
+        from telemetry.store import judged
+
+        return judged.after(self._catalog, satellite, frame_id)
 
     def journal(self, after_id: int = 0, limit: int = 10_000) -> list[Event]:
         """Events as they were written, from the one after `after_id`: what the alarm state is folded of."""

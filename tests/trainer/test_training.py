@@ -17,7 +17,7 @@ import pytest
 
 from telemetry.clock import SystemClock
 from telemetry.dictionary import Mission
-from telemetry.frame import FrameBatch
+from telemetry.frame import FrameBatch, Quality
 from telemetry.store.directory import MissionDirectory, MissionLock
 from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
@@ -27,7 +27,7 @@ from trainer.gate import reason_to_reject
 from trainer.loop import Trainer
 from trainer.mlflow_audit import AuditEntry, MlflowAudit
 from trainer.model import recalibrated
-from trainer.rows import read_window
+from trainer.rows import StoredRows, read_window
 from trainer.scorer import LiveScoring
 from trainer.served import Scorer
 
@@ -107,6 +107,46 @@ def test_first_model_then_kept_then_promoted(
     assert [run.retrain for run in _runs(directory)] == [1, 2, 3, 4, 5]
     assert Scorer.load(directory.models / "v2", promoted.model_sha256).version == 2
     assert {message["state"] for message in said} == {"fitting", "published", "kept"}
+
+
+def test_rows_that_come_hours_late_are_trained_on(
+    directory: MissionDirectory, mission: Mission, make_packets: Make
+) -> None:
+    _store(directory, [*make_packets(0, SIX - 2000), *make_packets(SIX - 1400, 1400)])
+    trainer = Trainer(directory, mission, SystemClock(), lambda _: None)
+    first = trainer.cycle().runs[0]
+    _store(directory, make_packets(SIX - 2000, 600, quality=Quality.STORED))
+    later = trainer.cycle().runs[0]
+    trainer.close()
+    assert (later.decision, later.reason) == ("promoted", "600 newly accepted rows since v1")
+    assert later.rows == (first.rows or 0) + 2 * 600
+    reader = StoreReader(directory.telemetry)
+    logged = Scorer.load(directory.models / "v2").manifest.window
+    assert read_window(reader, mission, "TESTSAT", logged.spans, logged.last_id).hash == later.window_hash
+    reader.close()
+
+
+def test_rows_too_old_for_the_window_are_not_new_to_it(
+    directory: MissionDirectory, mission: Mission, make_packets: Make
+) -> None:
+    hour = 3600
+    _store(directory, [*make_packets(hour, 10), *make_packets(20 * hour, 1500)])
+    reader = StoreReader(directory.telemetry)
+    rows = StoredRows(reader, mission, "TESTSAT")
+    rows.refresh()
+    assert rows.busiest() == 1510
+    before = rows.newest_id
+    # Between the beginning of the mission and the newest twelve hours, then before the beginning.
+    _store(directory, make_packets(6 * hour, 50, quality=Quality.STORED))
+    rows.refresh()
+    assert rows.accepted_after(before) == 0
+    _store(directory, make_packets(0, 30, quality=Quality.STORED))
+    rows.refresh()
+    assert rows.accepted_after(before) == 30
+    window = rows.window()
+    assert window is not None
+    assert window.rows == 2 * 1540
+    reader.close()
 
 
 def test_numbers_go_on_after_a_restart(directory: MissionDirectory, mission: Mission, make_packets: Make) -> None:
