@@ -67,7 +67,8 @@ def fleet_filter(text: str, names: Sequence[str]) -> Test:
         elif any(word in name.casefold() for name in names):
             tests.append(_named(word))
         else:
-            raise FleetFilterError(f"{found.group()}: no satellite's name has this in it", found.start())
+            reason = f"{found.group()}: no satellite's name has this in it, and it is no word of a state"
+            raise FleetFilterError(reason, found.start())
     return lambda one: all(test(one) for test in tests)
 
 

@@ -151,7 +151,8 @@ class FleetReader:
     def _learned(self, body: Mapping[str, Any], served: Mapping[str, Promotion]) -> float | None:
         """What the trainer tells is about one satellite; it is known which as long as only one has no model."""
         told = body.get("learning") or {}
-        if {"have", "need"} <= told.keys() and len(self._mission.satellites) - len(served) == 1:
+        without = sum(one.name not in served for one in self._mission.satellites)
+        if {"have", "need"} <= told.keys() and without == 1:
             return min(1.0, int(told["have"]) / max(1, int(told["need"])))
         return None
 

@@ -22,12 +22,13 @@ def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
         telemetry.store.errors.StoreError: there is no store to read.
         telemetry.dictionary.MissionError: mission.toml cannot be used.
     """
+    from cubesat_tui.fleet_status import satellite_objects
     from cubesat_tui.snapshot_reader import SnapshotReader
     from telemetry.store.reader import StoreReader
 
     snapshots = SnapshotReader(directory, clock)
     try:
-        snapshot = snapshots.read()
+        snapshot = snapshots.read(fleet=True)
     finally:
         snapshots.close()
     reader = StoreReader(directory.telemetry)
@@ -42,6 +43,7 @@ def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
     return {
         "mission": str(directory.path),
         "satellite": snapshot.satellite,
+        "satellites": satellite_objects(snapshot.fleet),
         "simulated": snapshot.simulated,
         "frames": frames,
         "refused": dict(snapshot.health.get("refused", {})),

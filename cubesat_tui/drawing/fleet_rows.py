@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from cubesat_tui.drawing.numbers import age_text, clock_text, count_text, countdown, month_clock_text
 from cubesat_tui.drawing.rows import EMPTY, Row, Span, chosen, crop, left, right, row, spread
 from cubesat_tui.drawing.signs import SIGNS, SignSet
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _SILENT = {"lost": ("LOST", "distress"), "quiet": ("quiet", "dim")}
 """States that are forms of an old value: word and style; the glyph is that of one."""
+_CALM = ("ok", "quiet", "never")
 WIDE = 116
 FRESH_S = 5.0
 
@@ -63,8 +66,8 @@ def satellite_row(one: SatelliteNow, fleet: FleetNow, mission: Mission, size: in
     note, note_style = _note(one, mission, size >= WIDE, signs)
     return row(
         "  ",
-        (left(one.name, w.name - 1) + " ", "value" if one.state != "ok" else "plain"),
-        _state(one, w.worst, signs),
+        (left(one.name, w.name - 1) + " ", "plain" if one.state in _CALM else "value"),
+        *_state(one, w.worst, signs),
         (left(f"{one.new}/{one.active}" if one.new or one.active else "-", w.new), "value" if one.new else "dim"),
         _data(one, w.data),
         _contact(one, fleet, w.contact),
@@ -78,15 +81,17 @@ def selected_row(line: Row, size: int, signs: SignSet) -> Row:
     return chosen(((signs.pointer, "key"), (" ", "plain"), *line[1:]), size)
 
 
-def _state(one: SatelliteNow, size: int, signs: SignSet) -> Span:
+def _state(one: SatelliteNow, size: int, signs: SignSet) -> tuple[Span, Span]:
     key = one.state
     if key in _SILENT:
         word, style = _SILENT[key]
-        return left(f"{signs.glyph('expired')} {word}", size), style
-    sign = SIGNS[key]
-    # What is shelved never lets a satellite read as plain OK.
-    word = f"{sign.word} {one.shelved}z" if one.shelved and key == "ok" else sign.word
-    return left(f"{signs.glyph(key)} {word}", size), "label" if key == "ok" else sign.style
+        text = f"{signs.glyph('expired')} {word}"
+    else:
+        sign = SIGNS[key]
+        style = "label" if key == "ok" else sign.style
+        # What is shelved never lets a satellite read as plain OK.
+        text = f"{signs.glyph(key)} {sign.word}{f' {one.shelved}z' if one.shelved and key == 'ok' else ''}"
+    return (left(text, min(size - 1, cell_len(text))), style), (" " * max(1, size - cell_len(text)), "plain")
 
 
 def _data(one: SatelliteNow, size: int) -> Span:
@@ -134,7 +139,7 @@ def _note(one: SatelliteNow, mission: Mission, wide: bool, signs: SignSet) -> Sp
     text = _label(one.name, alarm, mission)
     if wide:
         text = shown_units(alarm.text, signs) or text
-    return text, SIGNS[alarm_key(alarm)].style if alarm.needs_acknowledgement else "label"
+    return text, "value" if alarm.needs_acknowledgement else "label"
 
 
 def worst_alarm(one: SatelliteNow, unacknowledged: bool = False) -> Alarm | None:
@@ -183,7 +188,7 @@ def _alarm_row(alarm: Alarm, one: SatelliteNow, mission: Mission, signs: SignSet
     text = shown_units(alarm.text, signs) or _label(one.name, alarm, mission)
     since = f", since {clock_text(alarm.raised_ns)}Z"
     state = state_word(alarm)
-    return row((f"{signs.glyph(sign.key)} {state} ", sign.style), (text, "plain"), (since, "label"))
+    return row((f"{signs.glyph(sign.key)} {state}", sign.style), (f" {text}", "plain"), (since, "label"))
 
 
 def _silence_words(one: SatelliteNow, fleet: FleetNow) -> str:
