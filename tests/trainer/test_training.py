@@ -137,7 +137,7 @@ def test_rows_too_old_for_the_window_are_not_new_to_it(
     assert rows.busiest() == 1510
     before = rows.newest_id
     # Between the beginning of the mission and the newest twelve hours, then before the beginning.
-    _store(directory, make_packets(6 * hour, 50, quality=Quality.STORED))
+    _store(directory, make_packets(7 * hour, 50, quality=Quality.STORED))
     rows.refresh()
     assert rows.accepted_after(before) == 0
     _store(directory, make_packets(0, 30, quality=Quality.STORED))
