@@ -1,8 +1,8 @@
 """Labelled data in the layout of ESA's anomaly dataset (ESA-ADB), so that its evaluator and others' can read ours.
 
-`labels.csv` (ID, Channel, StartTime, EndTime), `anomaly_types.csv` (ID, Class, Subclass, Category, Dimensionality,
-Locality, Length), `channels.csv` (Channel, Subsystem, Physical Unit, Group, Target); and beside them `events.jsonl`,
-what was done to the satellite, with onset and the first second at which it could be noticed.
+`labels.csv` (ID, Channel, StartTime, EndTime), `anomaly_types.csv` (ID, Class, Subclass, Category,
+Dimensionality, Locality, Length), `channels.csv` (Channel, Subsystem, Physical Unit, Group, Target); beside them
+`events.jsonl`, what was done to the satellite, with onset and the first second at which it could be noticed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Ground truth: where a satellite with faults differs from its twin of the same seed without them.
 
-Noise is a function of seed and time, so the twin differs by the faults alone, in every channel they reach and not in
-those they are aimed at only. A channel is labelled while it differs by more than three sigma of its noise and two
-steps of its resolution, gaps below a minute closed. Routines happen to both twins: they leave no label, and are
-told as rare events beside the labels.
+Noise is a function of seed and time, so the twin differs by the faults alone, in every channel they reach and not
+in those they are aimed at only. A channel is labelled while it differs by more than three sigma of its noise and
+two steps of its resolution, gaps below a minute closed. Routines happen to both twins: they leave no label, and
+are told as rare events beside the labels.
 """
 
 from __future__ import annotations
