@@ -90,6 +90,19 @@ def test_a_free_body_keeps_energy_and_momentum() -> None:
     assert math.degrees(math.acos(min(1.0, cosine))) < 0.5
 
 
+@pytest.mark.parametrize("speed", [2.0, 6.0])
+def test_a_spin_about_one_axis_comes_round_on_time(speed: float) -> None:
+    """Below and above the rate from which a second is flown in halves."""
+    craft = replace(THREE_U, residual=(0.0, 0.0, 0.0))
+    free = [f._replace(k=0.0) for f in surroundings()[: round(90.0 / speed)]]
+    s: State[float] = State(wz=math.radians(speed))
+    fly(craft, s, free, Knobs(adcs_off=1.0))
+    half = math.sqrt(0.5)
+    assert (s.q1, s.q2, s.q3, s.q4) == pytest.approx((0.0, 0.0, half, half), abs=1e-9)
+    seen = attitude.look(s, free[0]._replace(sx=1.0, sy=0.0, sz=0.0))
+    assert seen[6:9] == pytest.approx((0.0, -1.0, 0.0), abs=1e-9), "what lay ahead lies to the right"
+
+
 def test_the_slender_axis_hangs_on_the_earths_gravity() -> None:
     """Uncontrolled, tilted by six degrees about the orbit normal: swings with the period theory gives."""
     craft = replace(THREE_U, residual=(0.0, 0.0, 0.0))

@@ -288,6 +288,11 @@ def test_light_on_the_faces_is_what_geometry_says() -> None:
     expected[0] += 1000.0 * half
     expected[5] += 1000.0 * half
     assert light[:6] == pytest.approx(expected)
+    ux, uy, uz = 0.48, -0.64, 0.6
+    oblique = irradiance.faces(FLOATS, ux, uy, uz, ux, uy, uz, k, 1000.0, 0.0)
+    cosines = (-ux, ux, -uy, uy, -uz, uz)
+    assert oblique[:6] == pytest.approx([1000.0 * max(0.0, -c) for c in cosines])
+    assert oblique[6:] == pytest.approx([irradiance.view(FLOATS, c, k) for c in cosines])
     for tilt in range(0, 181, 5):
         assert irradiance.view(FLOATS, math.cos(math.radians(tilt)), k) == pytest.approx(
             _integrated_view(math.radians(tilt), k), abs=0.02
