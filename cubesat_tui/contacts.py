@@ -137,11 +137,20 @@ class ContactWatch:
 
 
 def _event(row: ContactRow, kind: str, at_ns: int) -> Event:
+    if kind == "contact.acquired":
+        text = f"in contact with {row.station} until {iso(row.loss_ns)[11:19]}Z, highest {row.max_el_deg:.0f} deg"
+    else:
+        text = f"contact with {row.station} has ended"
     return Event(
         at_ns=at_ns,
         satellite=row.satellite,
         kind=kind,
         severity=int(Level.IN_LIMITS),
         subject=row.station,
-        body={"acquisition_ns": row.acquisition_ns, "loss_ns": row.loss_ns, "max_el_deg": row.max_el_deg},
+        body={
+            "acquisition_ns": row.acquisition_ns,
+            "loss_ns": row.loss_ns,
+            "max_el_deg": row.max_el_deg,
+            "text": text,
+        },
     )

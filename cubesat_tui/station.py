@@ -316,8 +316,9 @@ class Station:
         notes: dict[str, str] = {}
         while True:
             now = self.mission_clock.now_ns()
-            # A replay's time jumps back to its file with the first frame.
-            if planned_ns is None or abs(now - planned_ns) > REFRESH_NS:
+            # A replay has no time of its own before its first frame, and may then jump back to it.
+            known = self.mission_clock.live or self.judgement.newest_ns is not None
+            if known and (planned_ns is None or abs(now - planned_ns) > REFRESH_NS):
                 planned_ns = now
                 for satellite in self.mission.satellites:
                     await self._plan_contacts(satellite.name, now, notes)

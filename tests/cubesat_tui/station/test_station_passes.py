@@ -73,9 +73,15 @@ async def test_the_command_tells_the_windows_a_station_stores(flying, at_t0):
 
 async def test_a_replay_has_the_passes_of_its_own_time(tmp_path, make_rig):
     rig = make_rig(tmp_path / "replayed", lambda plain: mission_toml(plain, GRBALPHA))
+
+    def replaying(cursor: str | None):
+        source = rig.make_source(cursor)
+        source.live = False
+        return source
+
     try:
-        await rig.start()
-        rig.source.live = rig.station.mission_clock.live = False
+        await rig.start(make_source=replaying)
+        await rig.until(lambda: bool(rig.sources), seconds=2.0)
         await rig.feed(rig.frames([8.0], t_ns=OLD_NS, boot=1))
         await rig.until(lambda: bool(rig.read(lambda r: r.contacts(OLD_NS, OLD_NS + DAY_NS))), seconds=0.5)
         stored = rig.read(lambda r: r.contacts(OLD_NS, OLD_NS + DAY_NS))
@@ -85,10 +91,12 @@ async def test_a_replay_has_the_passes_of_its_own_time(tmp_path, make_rig):
             return told.get("next_ns", told.get("until_ns", 0))
 
         await rig.until(lambda: OLD_NS < told_ns() < OLD_NS + DAY_NS, seconds=0.5)
+        told = rig.events("contact.")
     finally:
         await rig.close()
 
     assert len(stored) >= 12
+    assert "contact.orbit" not in [event.kind for event in told], "the TLE is of the file's own day"
 
 
 async def test_an_element_set_of_another_year_is_told_as_an_event_and_ends_no_station(tmp_path, make_rig):
