@@ -32,18 +32,21 @@ from cubesat_tui.protocols import Filters, FindsAnomalies, Snapshots
 from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.store_view import StoreView
+from cubesat_tui.stylesheet import SteadyStylesheet
 from cubesat_tui.themes import THEMES
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import Snapshot
     from telemetry.clock import Clock
+    from telemetry.dictionary import Mission
     from telemetry.store.directory import MissionDirectory
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 """At most four snapshots a second."""
+FIRST_READ_S = 0.5
 SETTLED_S = 2.0
 """After the start, by when values are on screen: what only later keys need is done from then on."""
 
@@ -77,11 +80,13 @@ class ConsoleApp(App[Departure]):
         first_start: bool = False,
         ascii_signs: bool = False,
         notice: str = "",
+        mission: Mission | None = None,
         snapshots: Snapshots | None = None,
     ) -> None:
         """`station`: the StationThread of this process, or None when attached; only its presence matters here.
 
-        `notice`: one plain line to show at the start. `snapshots` replaces the reader of the mission store (tests).
+        `notice`: one plain line to show at the start. `mission`: its definition, where it was read already.
+        `snapshots` replaces the reader of the mission store (tests).
         """
         super().__init__()
         self.directory = directory
@@ -93,9 +98,11 @@ class ConsoleApp(App[Departure]):
         self._notice_at_start = notice
         self.signs = ASCII if ascii_signs else UNICODE
         self.set_class(ascii_signs, "-ascii")
-        self.view = StoreView(directory)
+        self.view = StoreView(directory, mission)
         self.paused_at: tuple[int, int] | None = None
         self._still: Snapshot | None = None
+        self._mission = mission
+        self._first: asyncio.Future[Snapshot | None] | None = None
         self._snapshots = snapshots
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._requests = Requests(directory, clock, operator)
@@ -103,6 +110,7 @@ class ConsoleApp(App[Departure]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
+        self.stylesheet = SteadyStylesheet(self.get_css_variables())
 
     @property
     def shown(self) -> Snapshot | None:
@@ -124,6 +132,13 @@ class ConsoleApp(App[Departure]):
             return self.has_fleet
         return super().check_action(action, parameters)
 
+    async def on_load(self) -> None:
+        """Read first, so that the first paint shows values; a store that takes long is waited for on screen."""
+        self._first = asyncio.get_running_loop().run_in_executor(self._reading, self._poll)
+        done, _ = await asyncio.wait({self._first}, timeout=FIRST_READ_S)
+        if done and self._first.exception() is None:
+            self.snapshot = self._first.result()
+
     def on_mount(self) -> None:
         self._follow()
         self.set_timer(SETTLED_S, self._settle)
@@ -142,15 +157,18 @@ class ConsoleApp(App[Departure]):
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
+        reading = self._first
         while True:
             try:
-                news = await loop.run_in_executor(self._reading, self._poll)
+                news = await (reading or loop.run_in_executor(self._reading, self._poll))
             except Exception as error:  # whatever reading died of, the console lives on and says so
                 failures += 1
                 log.exception("the mission store could not be read")
                 self.say(f"The mission store could not be read: {plain_text(str(error))}", "error")
                 await asyncio.sleep(min(2.0**failures, 30.0))
                 continue
+            finally:
+                reading = None
             failures = 0
             if news is not None:
                 self.snapshot = news
@@ -160,7 +178,7 @@ class ConsoleApp(App[Departure]):
         if self._snapshots is None:
             from cubesat_tui.snapshot_reader import SnapshotReader
 
-            self._snapshots = SnapshotReader(self.directory, self.clock)
+            self._snapshots = SnapshotReader(self.directory, self.clock, mission=self._mission)
         return self._snapshots.poll(fleet=True) if self.current_mode == "fleet" else self._snapshots.poll()
 
     def _turn_to(self, satellite: str) -> Snapshot | None:

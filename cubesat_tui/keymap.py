@@ -7,13 +7,12 @@ that does nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+import msgspec
 from textual.binding import Binding, BindingType
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """One act.
 
     `scope` is "app" or the mode it lives in; `short` is its word on the keys line ("" keeps it off the line),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from cubesat_tui.fleet import FleetNow
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from telemetry.limits import Result
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelNow:
+class ChannelNow(msgspec.Struct, frozen=True):
     """The newest value of one channel.
 
     `value` in the channel's unit, None where none was ever received; `text` is it as shown, without unit. `t_ns`
@@ -37,8 +37,7 @@ class ChannelNow:
     silent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LinkNow:
+class LinkNow(msgspec.Struct, frozen=True):
     """First truth. `state`: CONNECTING, LIVE, STALE, DOWN, REPLAY, ...; `detail`: source, rate or reason in words.
 
     `beat_age_s`: wall seconds since the station's heartbeat, None where there never was one.
@@ -49,8 +48,7 @@ class LinkNow:
     beat_age_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class ContactNow:
+class ContactNow(msgspec.Struct, frozen=True):
     """Second truth. In contact until `until_ns`, or next contact at `next_ns`; both None where none is known."""
 
     in_contact: bool = False
@@ -59,8 +57,7 @@ class ContactNow:
     next_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelNow:
+class ModelNow(msgspec.Struct, frozen=True):
     """The model that scores now, and the trainer. `next_s`: wall seconds to the next retrain.
 
     `learning`: (have, need) frames while there is no model yet. `error`: why no training happens, in words.
@@ -75,8 +72,7 @@ class ModelNow:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(msgspec.Struct, frozen=True):
     """One contact, past or coming: `acquisition_ns` to `loss_ns`, `max_el` degrees above the horizon."""
 
     station: str
@@ -85,8 +81,7 @@ class Pass:
     max_el: float
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """Everything on screen is drawn from this; nothing in it changes after it was made.
 
     `now_ns` is mission time (the wall clock, or the newest generation time of a replay), `wall_ns` the wall
@@ -106,13 +101,13 @@ class Snapshot:
     data_age_s: float | None
     model: ModelNow
     alarms: tuple[Alarm, ...] = ()
-    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    channels: Mapping[str, ChannelNow] = field(default_factory=dict)
+    counts: Mapping[str, tuple[int, int]] = msgspec.field(default_factory=dict)
+    channels: Mapping[str, ChannelNow] = msgspec.field(default_factory=dict)
     events: tuple[Event, ...] = ()
     passes: tuple[Pass, ...] = ()
     frames: int = 0
     newest_t_ns: int | None = None
-    health: Mapping[str, Any] = field(default_factory=dict)
+    health: Mapping[str, Any] = msgspec.field(default_factory=dict)
     anomaly: Mapping[str, Any] | None = None
     fleet: FleetNow | None = None
     """All satellites, while the Fleet screen is shown."""

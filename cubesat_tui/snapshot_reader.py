@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from cubesat_tui.choked import choked
 from cubesat_tui.drawing.why import alarm_key
@@ -58,11 +59,18 @@ def invalid_by(mission: Mission) -> InvalidRule:
 class SnapshotReader:
     """Reads one mission; every method on the same thread."""
 
-    def __init__(self, directory: MissionDirectory, clock: Clock, satellite: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: MissionDirectory,
+        clock: Clock,
+        satellite: str | None = None,
+        mission: Mission | None = None,
+    ) -> None:
+        """`mission`: its definition, where it was read already."""
         self._directory = directory
         self._clock = clock
         self._wanted = satellite
-        self._mission: Mission | None = None
+        self._mission = mission
         self._reader: StoreReader | None = None
         self._sparks: SparkHistory | None = None
         self._version = -1
@@ -224,8 +232,8 @@ class SnapshotReader:
             return newest
         served = self._champions_of(self._mission).follow(reader).get(satellite)
         if served is None:
-            return replace(newest, version=None, sha256=None)
-        return replace(newest, version=served.version, sha256=served.sha256, learning=None)
+            return msgspec.structs.replace(newest, version=None, sha256=None)
+        return msgspec.structs.replace(newest, version=served.version, sha256=served.sha256, learning=None)
 
     def _read_fleet(
         self, reader: StoreReader, health: HealthRow | None, wall_ns: int, now_ns: int, link: LinkNow

@@ -11,8 +11,8 @@ import enum
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -36,8 +36,7 @@ class Level(enum.IntEnum):
 _WORST_FIRST = (Level.SEVERE, Level.CRITICAL, Level.DISTRESS, Level.WARNING, Level.WATCH)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What a check says: level, side (-1 LOW, 1 HIGH, 0 neither), the bound that was crossed, the set's name."""
 
     level: Level
@@ -89,8 +88,7 @@ def levels(limits: LimitSet, values: Float64s) -> npt.NDArray[np.int8]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(msgspec.Struct, frozen=True):
     """A monitored channel changed its state.
 
     `entered` is True when the state is out of limits (entered, worse, milder, or on the other side) and False when
@@ -107,8 +105,7 @@ class Transition:
     set_title: str
 
 
-@dataclass(slots=True)
-class _Watch:
+class _Watch(msgspec.Struct):
     """One channel's state. Levels are signed by their side: -4 is CRITICAL LOW, 0 in limits."""
 
     recent: deque[int]

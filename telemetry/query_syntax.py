@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from telemetry.clock import NS_PER_S, iso
 from telemetry.frame import Quality
 
@@ -66,8 +68,7 @@ class QueryError(ValueError):
         super().__init__(f"column {column + 1}: {message}{hint}")
 
 
-@dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(msgspec.Struct, frozen=True):
     """The names an expression may use.
 
     `channels` maps a channel name to its enumeration, (code, label) pairs. Without `frame_words` only channels
@@ -87,59 +88,49 @@ class ChannelTest:
     label: str | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True)
-class TimeTest:
+class TimeTest(msgspec.Struct, frozen=True):
     op: str
     t_ns: int
 
 
-@dataclass(frozen=True)
-class LastTest:
+class LastTest(msgspec.Struct, frozen=True):
     span_ns: int
 
 
-@dataclass(frozen=True)
-class SatelliteTest:
+class SatelliteTest(msgspec.Struct, frozen=True):
     op: str
     name: str
 
 
-@dataclass(frozen=True)
-class ScoreTest:
+class ScoreTest(msgspec.Struct, frozen=True):
     op: str
     value: float
 
 
-@dataclass(frozen=True)
-class StateTest:
+class StateTest(msgspec.Struct, frozen=True):
     op: str
     word: str
 
 
-@dataclass(frozen=True)
-class QualityTest:
+class QualityTest(msgspec.Struct, frozen=True):
     word: str
 
 
-@dataclass(frozen=True)
-class AnomalyTest:
+class AnomalyTest(msgspec.Struct, frozen=True):
     """A flagged row: `score.state > 0`."""
 
 
-@dataclass(frozen=True)
-class Not:
+class Not(msgspec.Struct, frozen=True):
     part: Node
 
 
-@dataclass(frozen=True)
-class And:
+class And(msgspec.Struct, frozen=True):
     """All parts; with no part at all it is true (the empty filter)."""
 
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
-class Or:
+class Or(msgspec.Struct, frozen=True):
     parts: tuple[Node, ...]
 
 

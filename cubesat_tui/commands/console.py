@@ -71,10 +71,10 @@ def open_console(
     clock = SystemClock()
     if attach is not None or read_only:
         directory = open_directory(path)
-        load_mission(directory.path)
+        mission = load_mission(directory.path)
         if not directory.telemetry.exists():
             refuse(f"{path}: no station has run here yet; start one: cubesat-tui run --mission {path}", exit_code=3)
-        show(directory, clock, name, read_only=read_only)
+        show(directory, mission, clock, name, read_only=read_only)
         return
     first_start = ensure_mission(context, path)
     directory = open_directory(path)
@@ -86,7 +86,7 @@ def open_console(
 
         if not directory.telemetry.exists() or not MissionLock(directory.station_lock).holder():
             refuse(str(error))
-        show(directory, clock, name, read_only=read_only)
+        show(directory, mission, clock, name, read_only=read_only)
         return
     start_and_show(directory, mission, source_name, make_source, clock, name, first_start=first_start)
 
@@ -115,15 +115,16 @@ def start_and_show(
         thread.start()
     except MissionHeld as error:
         click.echo(f"cubesat-tui: {error}; attaching to it", err=True)
-        show(directory, clock, operator, notice=f"{error}: attached to it")
+        show(directory, mission, clock, operator, notice=f"{error}: attached to it")
         return
     except (StoreError, TimeoutError) as error:
         refuse(str(error), exit_code=1)
-    show(directory, clock, operator, thread=thread, first_start=first_start, can_hand_over=can_hand_over)
+    show(directory, mission, clock, operator, thread=thread, first_start=first_start, can_hand_over=can_hand_over)
 
 
 def show(
     directory: MissionDirectory,
+    mission: Mission,
     clock: Clock,
     operator: str,
     *,
@@ -148,6 +149,7 @@ def show(
         first_start=first_start,
         ascii_signs=needs_ascii(os.environ),
         notice=notice,
+        mission=mission,
     )
     leave_on_signals(app, directory, clock, operator, thread if can_hand_over else None, thread)
     departure = app.run()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from cubesat_tui.drawing.channel_rows import long_row, short_row, state_key, worst_key
 from cubesat_tui.drawing.rows import Row, framed, row, rule
@@ -20,8 +21,7 @@ _TITLES = {"com": "LINK AND ORBIT"}
 _RANK = {key: i for i, key in enumerate((*ORDER, "invalid", "expired"))}
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(msgspec.Struct, frozen=True):
     """A subsystem on Live: its title and its channels in dictionary order."""
 
     title: str

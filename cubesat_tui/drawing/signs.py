@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+
+class Sign(msgspec.Struct, frozen=True):
     """How one state looks. `style` names a style of `cubesat_tui.themes`."""
 
     key: str
@@ -45,8 +45,7 @@ def level_key(level: int) -> str:
     return LEVEL_KEYS[max(0, level)]
 
 
-@dataclass(frozen=True, slots=True)
-class SignSet:
+class SignSet(msgspec.Struct, frozen=True):
     """The characters a terminal can show: `ascii` where East-Asian width or the font cannot be trusted."""
 
     ascii: bool = False

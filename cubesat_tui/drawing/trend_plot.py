@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -20,8 +20,7 @@ NAMES = 11
 """Cells at the right end for the names of the limit lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitLine:
+class LimitLine(msgspec.Struct, frozen=True):
     """A horizontal line at `value`, named `crit 2000`, in a severity's style."""
 
     value: float
@@ -29,8 +28,7 @@ class LimitLine:
     style: str
 
 
-@dataclass(frozen=True, slots=True)
-class TrendTitle:
+class TrendTitle(msgspec.Struct, frozen=True):
     """Left: channel and unit; right: span; `past` is set when the plot does not end now."""
 
     left: str
@@ -38,8 +36,7 @@ class TrendTitle:
     past: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrendData:
+class TrendData(msgspec.Struct, frozen=True, eq=False):
     """Bins of equal width over [t0_ns, t1_ns): least and greatest value, NaN where a bin is empty.
 
     `join_s`: neighbouring values further apart than this are a gap, not a line.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
 
 from cubesat_tui.keymap import keys_line
@@ -34,6 +35,10 @@ class MissionScreen(Screen[None]):
     MissionScreen { layout: vertical; background: $background; color: $foreground; }
     MissionScreen > #body { height: 1fr; width: 1fr; }
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._laid_for: Size | None = None
 
     @property
     def console_app(self) -> ConsoleApp:
@@ -69,6 +74,10 @@ class MissionScreen(Screen[None]):
         self.refresh_snapshot()
 
     def on_resize(self, event: Resize) -> None:
+        if event.size == self._laid_for:
+            # Told again, as at every start.
+            return
+        self._laid_for = event.size
         self.set_class(event.size.width >= WIDE[0] and event.size.height >= WIDE[1], "wide")
         if self.query_one(StatusBar).size.width == event.size.width:
             # Laid out for this size already, as at the start: drawn before the first paint.
@@ -79,6 +88,6 @@ class MissionScreen(Screen[None]):
     def refresh_snapshot(self) -> None:
         """Draw again what is known, after a return or a resize."""
         snapshot = self.console_app.shown
-        if snapshot is not None and self.is_current:
+        if snapshot is not None and self.is_current and self._laid_for is not None:
             self.query_one(StatusBar).show(self.console_app.snapshot or snapshot, self.console_app.paused_at)
             self.show(snapshot)

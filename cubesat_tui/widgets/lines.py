@@ -76,7 +76,7 @@ class Lines(Widget):
             if known is None or known[0] != row:
                 strip = self.render_line(y)
                 for one in filters:
-                    strip = strip.apply_filter(one, self.visual_style.background)
+                    strip = strip.apply_filter(one, self.background_colors[1])
                 known = self._strips[y] = (row, strip)
             strips.append(known[1])
         if crop.column_span != (0, self.size.width):

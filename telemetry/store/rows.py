@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,8 +24,7 @@ def nan_is_invalid(satellite: str, layout: Layout, values: Float64s) -> Bools:
     return np.isnan(values)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoreColumns:
+class ScoreColumns(msgspec.Struct, frozen=True, eq=False):
     """A model's opinion about the n rows of a batch. Rows with model 0 (learning) have none and are not stored."""
 
     model: Int64s
@@ -38,8 +36,7 @@ class ScoreColumns:
     """Shape (n, 3): position of the row in the picture of Clusters."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredBatch:
+class ScoredBatch(msgspec.Struct, frozen=True, eq=False):
     """Frames on their way into the store. `invalid` is bool[n, k]; without it the writer's own rule is applied."""
 
     batch: FrameBatch
@@ -47,17 +44,16 @@ class ScoredBatch:
     invalid: Bools | None = None
 
 
-@dataclass(slots=True)
-class AppendResult:
+class AppendResult(msgspec.Struct):
     """What became of one append. Ids are those of the accepted frames; 0 when none was accepted."""
 
     accepted: int = 0
     duplicates: int = 0
     late: int = 0
-    refused: dict[str, int] = field(default_factory=dict[str, int])
+    refused: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     first_id: int = 0
     last_id: int = 0
-    accepted_mask: list[Bools] = field(default_factory=list[Bools])
+    accepted_mask: list[Bools] = msgspec.field(default_factory=list[Bools])
     """One bool[n] per batch, in order."""
     first_event: int = 0
     last_event: int = 0
@@ -115,8 +111,7 @@ class Key(NamedTuple):
     id: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LedgerRow:
+class LedgerRow(msgspec.Struct, frozen=True, eq=False):
     """A stored frame and, where a model has judged it, that opinion (None otherwise)."""
 
     id: int
@@ -138,16 +133,14 @@ class LedgerRow:
         return Key(self.t_ns, self.id)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Page:
+class Page(msgspec.Struct, frozen=True, eq=False):
     """Ledger rows newest first; `more` tells whether the ledger goes on in the direction that was asked for."""
 
     rows: list[LedgerRow]
     more: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
+class Series(msgspec.Struct, frozen=True, eq=False):
     """One channel over time in b bins; bin i holds generation times in [t_ns[i], t_ns[i] + bin_ns).
 
     Where `count` is 0 nothing valid was received: `low`, `high` and `last` are NaN there, a gap and not a zero.
@@ -162,8 +155,7 @@ class Series:
     count: Int64s
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SelectionChunk:
+class SelectionChunk(msgspec.Struct, frozen=True, eq=False):
     """n consecutive rows of a selection in ledger order, as columns.
 
     Rows of several packets alternate, so `values` has a column for every channel of the selection: NaN where a
@@ -201,8 +193,7 @@ class SelectionChunk:
         return int(self.t_ns.shape[0])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scores:
+class Scores(msgspec.Struct, frozen=True, eq=False):
     """Scored rows of a satellite, oldest first."""
 
     frame: Int64s

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ def frame(number: int, t: int | None = None, **changes: Any) -> LedgerRow:
         number, SATELLITE, 1, number, number * S if t is None else t, number * S, 0, LAYOUT, np.array([7.9, 4.0]),
         None, None, None, None,
     )  # fmt: skip
-    return replace(row, **changes)
+    return msgspec.structs.replace(row, **changes)
 
 
 # Pages
