@@ -2,8 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long one example takes says something about the machine, not about the code.
 settings.register_profile("cubesat-tui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cubesat-tui")
+
+MountSmall = Callable[[Path, str], None]
+
+
+@pytest.fixture
+def mount_small() -> Iterator[MountSmall]:
+    """Puts a real file system of a size (`3m`) on a folder, to be filled to the brim.
+
+    Where this user may not mount one the test is skipped, but not in CI: there a disk that fills up is tested.
+    """
+    mounted: list[Path] = []
+
+    def mount(place: Path, options: str) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={options}", "tmpfs", str(place)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = f"a small file system cannot be mounted here: {done.stderr.strip()}"
+            if os.environ.get("CI"):
+                pytest.fail(f"{reason}; CI must not skip the tests of a full disk")
+            pytest.skip(reason)
+        mounted.append(place)
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "-l", str(place)], check=True)

@@ -96,17 +96,12 @@ def test_a_file_size_limit_keeps_the_old_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path):
-    """A real file system of 1 MiB; skips where this user may not mount one."""
+def small_disk(tmp_path: Path, mount_small) -> Path:
+    """A real file system of 1 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mount.returncode != 0:
-        pytest.skip(f"a small tmpfs cannot be mounted here: {mount.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    mount_small(folder, "1m")
+    return folder
 
 
 def test_a_full_disk_keeps_the_old_file_and_gives_the_space_back(small_disk: Path) -> None:
