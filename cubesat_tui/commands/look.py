@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,9 @@ def status(context: click.Context, mission_path: Path | None, as_json: bool) -> 
         return
     age = found["freshness"]["age_s"]
     say(f"{found['satellite']}{' SIM' if found['simulated'] else ''}  {found['mission']}")
+    if len(found["satellites"]) > 1:
+        states = Counter(one["state"] for one in found["satellites"])
+        say(f"fleet   {len(found['satellites'])} satellites: {_counts(states)}")
     say(f"link    {found['link']} {found['link_detail']}")
     say(f"data    {'nothing received' if age is None else f'{age:.1f} s old'}, {found['frames']:,} frames")
     say(f"refused {_counts(found['refused'])}")

@@ -266,9 +266,12 @@ class LedgerScreen(MissionScreen):
             self.post_message(messages.CopyRequested(line, "row"))
 
     def action_jump(self) -> None:
-        chosen = self.table.selected
-        if chosen is not None:
-            self.post_message(messages.JumpTo(chosen.t_ns))
+        chosen, snapshot = self.table.selected, self.console_app.shown
+        if chosen is None or snapshot is None:
+            return
+        if chosen.satellite != snapshot.satellite and chosen.satellite in snapshot.mission.by_name:
+            self.post_message(messages.FocusRequested(chosen.satellite))
+        self.post_message(messages.JumpTo(chosen.t_ns))
 
     def next_anomaly(self, step: int) -> None:
         """Go to the next older (1) or newer (-1) confirmed anomaly of the filter."""

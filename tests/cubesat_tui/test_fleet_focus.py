@@ -100,6 +100,20 @@ async def test_the_ledger_follows_unless_the_operator_asked_for_something_else(f
         assert app.screen.filter_text == "score > 0.5"
 
 
+async def test_going_to_a_row_of_another_satellite_looks_at_that_one(fleet) -> None:
+    app = _console(fleet)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        await pilot.press("4")
+        await settled(pilot)
+        app.screen.apply_filter("satellite = KESTREL-006")
+        await settled(pilot, lambda: app.screen.table.selected is not None)
+        await pilot.press("g")
+        await settled(pilot, lambda: app.snapshot.satellite == "KESTREL-006")
+        assert app.current_mode == "live"
+        assert screen_text(app).splitlines()[0].startswith(" KESTREL-006")
+
+
 async def test_the_palette_finds_a_satellite_by_name(fleet) -> None:
     app = _console(fleet)
     async with app.run_test(size=SMALL) as pilot:
