@@ -101,6 +101,9 @@ def long_row(
     roomy = size >= 78
     fixed = 2 + 1 + (5 if word else 0) + 9 + 1 + 5 + 1 + 8 + (1 + 21 if roomy else 0) + 11
     label = max(8, min(24, size - fixed))
+    # A long label takes what the value leaves of its column, so that values still end in one line.
+    room = label + 9
+    label = max(label, min(cell_len(label_of(now)), room - cell_len(now.text)))
     gauge = {
         "expired": left("expired", 21),
         "invalid": left("INV  invalid value", 21),
@@ -113,7 +116,7 @@ def long_row(
     made = row(
         *start,
         (left(label_of(now), label) + " ", "dim" if style == "dim" else "value" if mark else "label"),
-        (right(now.text, 9), value_style(key, style) if style != "dim" else "dim"),
+        (right(now.text, room - label), value_style(key, style) if style != "dim" else "dim"),
         (" " + left("" if now.silent else unit(now.channel.unit, signs), 5), "label"),
         (spark_of(now, signs) + " ", spark_style),
         (
