@@ -13,10 +13,11 @@ from cubesat_tui.gaps import GapFinder, pulse
 from cubesat_tui.journal import whole_journal
 from telemetry.alarm_desk import AlarmDesk, AnomalyReport
 from telemetry.alarms import Event
+from telemetry.calm import CalmRows
 from telemetry.clock import Clock
-from telemetry.dictionary import Bus, Channel, Mission
+from telemetry.dictionary import Bus, Mission
 from telemetry.frame import FrameBatch, Layout, Quality
-from telemetry.freshness import invalid_mask
+from telemetry.freshness import Validity
 from telemetry.limits import LimitMonitor
 from telemetry.store.rows import ScoreColumns, ScoredBatch
 
@@ -68,7 +69,8 @@ class Judgement:
         self._desk = desk
         self._clock = clock
         self._watches = {satellite.name: self._watch(satellite.name) for satellite in mission.satellites}
-        self._channels: dict[tuple[str, str], tuple[Channel, ...]] = {}
+        self._rules: dict[tuple[str, str], tuple[Validity, CalmRows]] = {}
+        """(bus, digest of a layout) -> what its values must be."""
 
     def _watch(self, satellite: str) -> _Watch:
         bus = self._mission.bus_of(satellite)
@@ -97,27 +99,32 @@ class Judgement:
 
     def invalid(self, batch: FrameBatch) -> Bools:
         """Which values are INVALID, shape (n, k)."""
-        if len(batch.satellites) == 1:
-            return self._invalid_of(batch.satellites[0], batch.layout, batch.values)
         mask = np.zeros(batch.values.shape, dtype=np.bool_)
-        for index, satellite in enumerate(batch.satellites):
-            rows = batch.satellite == index
-            mask[rows] = self._invalid_of(satellite, batch.layout, batch.values[rows])
+        for bus, rows in self._by_bus(batch):
+            mask[rows] = self._rule(bus, batch.layout)[0].mask(batch.values[rows])
         return mask
 
-    def _invalid_of(self, satellite: str, layout: Layout, values: npt.NDArray[np.float64]) -> Bools:
-        key = (satellite, layout.digest)
-        channels = self._channels.get(key)
-        if channels is None:
-            channels = self._channels[key] = self._watches[satellite].bus.channels_of(layout)
-        return invalid_mask(channels, values)
+    def _by_bus(self, batch: FrameBatch) -> list[tuple[Bus, Bools | slice]]:
+        """The buses of the batch's satellites, each with its rows; nearly always there is one."""
+        buses = [self._watches[name].bus for name in batch.satellites]
+        if all(bus is buses[0] for bus in buses):
+            return [(buses[0], slice(None))]
+        of_row = np.array([bus.name for bus in buses])[batch.satellite]
+        return [(bus, of_row == bus.name) for bus in {bus.name: bus for bus in buses}.values()]
+
+    def _rule(self, bus: Bus, layout: Layout) -> tuple[Validity, CalmRows]:
+        key = (bus.name, layout.digest)
+        rule = self._rules.get(key)
+        if rule is None:
+            rule = self._rules[key] = Validity(bus.channels_of(layout)), CalmRows(bus, layout)
+        return rule
 
     def judge(self, batch: FrameBatch) -> tuple[ScoredBatch, list[Event]]:
         """Validity and score of each frame, and what is to be journaled because of them."""
         invalid = self.invalid(batch)
         stored = (batch.quality & int(Quality.STORED)) != 0
         new = self._newer(batch, stored)
-        events = self._monitor(batch, new)
+        events = self._monitor(batch, invalid, new)
         scores, told = self._score(batch, invalid, new | stored)
         return ScoredBatch(batch, scores, invalid), events + told
 
@@ -136,14 +143,22 @@ class Judgement:
                 new[i] = True
         return new
 
-    def _monitor(self, batch: FrameBatch, new: Bools) -> list[Event]:
+    def _monitor(self, batch: FrameBatch, invalid: Bools, new: Bools) -> list[Event]:
+        """Gaps and limits of new rows. One that changes nothing costs its place in one pass over all of them."""
         events: list[Event] = []
-        for i in np.flatnonzero(new).tolist():
-            frame = batch.frame(i)
-            watch = self._watches[frame.satellite]
-            gap = watch.gaps.step(batch.layout.packet, frame.t_ns, frame.received_ns)
+        packet = batch.layout.packet
+        calm = self._calm_rows(batch, invalid, new)
+        watches = [self._watches[name] for name in batch.satellites]
+        rows = np.flatnonzero(new)
+        columns = (rows, batch.satellite[rows], batch.t_ns[rows], batch.received_ns[rows])
+        for i, satellite, t_ns, received_ns in zip(*(column.tolist() for column in columns), strict=True):
+            watch = watches[satellite]
+            gap = watch.gaps.step(packet, t_ns, received_ns)
             if gap is not None:
                 events.append(gap)
+            if calm[i]:
+                continue
+            frame = batch.frame(i)
             if watch.bus.derived and self._forecast is not None:
                 said = self._forecast.at(frame.satellite, np.array([frame.t_ns]))
                 watch.limits.predict({name: float(values[0]) for name, values in said.items()})
@@ -154,6 +169,17 @@ class Judgement:
             if ongoing:
                 events.extend(self._desk.progress(frame.satellite, ongoing, frame.t_ns))
         return events
+
+    def _calm_rows(self, batch: FrameBatch, invalid: Bools, new: Bools) -> Bools:
+        """New rows that change no limit state; where the context is predicted, each is looked at on its own."""
+        calm = np.zeros(len(batch), dtype=np.bool_)
+        if not new.any():
+            return calm
+        for bus, rows in self._by_bus(batch):
+            watches = [self._watches[name] for name in batch.satellites]
+            monitors = [None if one.bus is not bus or bus.derived else one.limits for one in watches]
+            calm[rows] = self._rule(bus, batch.layout)[1].find(batch, invalid, monitors)[rows]
+        return calm
 
     def _score(self, batch: FrameBatch, invalid: Bools, rows: Bools) -> tuple[ScoreColumns | None, list[Event]]:
         whole = bool(rows.all())
@@ -200,18 +226,18 @@ class Judgement:
         events: list[Event] = []
         live = (batch.quality & int(Quality.STORED)) == 0
         confirmed = live & (columns.state == CONFIRMED)
-        if not confirmed.any():
-            return events
-        for index, satellite in enumerate(batch.satellites):
+        for index in np.unique(batch.satellite[confirmed]).tolist():
             mine = np.flatnonzero(confirmed & (batch.satellite == index))
-            if len(mine):
-                score = float(columns.score[mine].max())
-                events.extend(self._desk.flagged(satellite, len(mine), score, int(batch.t_ns[mine[-1]])))
+            score = float(columns.score[mine].max())
+            t_ns = int(batch.t_ns[mine[-1]])
+            events.extend(self._desk.flagged(batch.satellites[index], len(mine), score, t_ns))
         return events
 
     def _calm(self, batch: FrameBatch, columns: ScoreColumns) -> list[Event]:
         """Tell the desk of judged rows, so that an episode from before a restart can end."""
         events: list[Event] = []
+        if not self._desk.inherited:
+            return events
         live = ((batch.quality & int(Quality.STORED)) == 0) & (columns.model != 0)
         for index, satellite in enumerate(batch.satellites):
             mine = np.flatnonzero(live & (batch.satellite == index))

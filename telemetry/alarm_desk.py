@@ -89,6 +89,11 @@ class AlarmDesk:
         return self._alarms
 
     @property
+    def inherited(self) -> bool:
+        """Anomalies from before a restart are open, and `nominal` is to be told of calm rows."""
+        return bool(self._inherited)
+
+    @property
     def by_urgency(self) -> tuple[Alarm, ...]:
         return tuple(sorted(self._alarms.values(), key=urgency))
 

@@ -38,7 +38,7 @@ def is_invalid(channel: Channel, value: float) -> bool:
 
 
 def invalid_mask(channels: Sequence[Channel], values: Float64s) -> npt.NDArray[np.bool_]:
-    """`is_invalid` of a whole batch.
+    """`is_invalid` of a whole batch; for many of one layout see `Validity`.
 
     Args:
         channels: the k columns' definitions.
@@ -50,18 +50,34 @@ def invalid_mask(channels: Sequence[Channel], values: Float64s) -> npt.NDArray[n
     Raises:
         ValueError: the number of columns differs.
     """
-    if values.ndim != 2 or values.shape[1] != len(channels):
-        raise ValueError(f"{len(channels)} channels do not fit values of shape {values.shape}")
-    invalid = ~np.isfinite(values)
-    for i, channel in enumerate(channels):
-        column = values[:, i]
-        if channel.valid is not None:
-            invalid[:, i] |= (column < channel.valid[0]) | (column > channel.valid[1])
-        for sentinel in channel.sentinels:
-            invalid[:, i] |= column == sentinel
-        if channel.enum:
-            invalid[:, i] |= ~np.isin(column, list(channel.labels))
-    return invalid
+    return Validity(channels).mask(values)
+
+
+class Validity:
+    """`invalid_mask` for many batches of the same k channels: what it needs of them, in arrays."""
+
+    def __init__(self, channels: Sequence[Channel]) -> None:
+        self._low = np.array([-np.inf if one.valid is None else one.valid[0] for one in channels])
+        self._high = np.array([np.inf if one.valid is None else one.valid[1] for one in channels])
+        self._sentinels = [(i, value) for i, one in enumerate(channels) for value in one.sentinels]
+        self._codes = [(i, np.array(list(one.labels))) for i, one in enumerate(channels) if one.enum]
+
+    def mask(self, values: Float64s) -> npt.NDArray[np.bool_]:
+        """True where a value is INVALID, shape (n, k) as `values`.
+
+        Raises:
+            ValueError: the number of columns differs.
+        """
+        k = len(self._low)
+        if values.ndim != 2 or values.shape[1] != k:
+            raise ValueError(f"{k} channels do not fit values of shape {values.shape}")
+        invalid = ~np.isfinite(values)
+        invalid |= (values < self._low) | (values > self._high)
+        for i, value in self._sentinels:
+            invalid[:, i] |= values[:, i] == value
+        for i, codes in self._codes:
+            invalid[:, i] |= (values[:, i, None] != codes).all(axis=1)
+        return invalid
 
 
 def expires_after_s(channel: Channel, rate: float = 1.0) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -144,11 +144,18 @@ class LimitMonitor:
             channel.name: (
                 channel,
                 _Watch(deque(maxlen=max(channel.min_violations, channel.min_conformance))),
-                *_calm_band(channel),
+                *calm_band(channel.limits),
             )
             for channel in bus.channels
             if channel.limits
         }
+        self._restless: set[str] = set()
+        """Channels that are out of limits, or count samples towards it."""
+
+    @property
+    def at_rest(self) -> bool:
+        """Every channel is in limits and counts nothing."""
+        return not self._restless
 
     def step(self, sample: Frame | Mapping[str, float]) -> list[Transition]:
         """Check one frame, or values by channel name.
@@ -175,6 +182,10 @@ class LimitMonitor:
                 continue
             limits = channel.limit_set(self.context)
             change = None if limits is None else _step(channel, watch, limits, value)
+            if watch.count or watch.state:
+                self._restless.add(name)
+            else:
+                self._restless.discard(name)
             if change is not None:
                 found.append(change)
         return found
@@ -189,6 +200,8 @@ class LimitMonitor:
 
     def ongoing(self) -> list[Transition]:
         """Every channel that is out of limits now, with its newest value, worst value and count."""
+        if self.at_rest:
+            return []
         return [_transition(channel, watch, True) for channel, watch, _, _ in self._watches.values() if watch.state]
 
     def resume(self, channel: str, level: Level, side: int, count: int, worst: float) -> bool:
@@ -204,15 +217,16 @@ class LimitMonitor:
         watch.state, watch.count, watch.value = int(level) * side, count, worst
         watch.result = Result(level, side)
         watch.low, watch.high = (worst, -math.inf) if side < 0 else (math.inf, worst)
+        self._restless.add(channel)
         return True
 
 
-def _calm_band(channel: Channel) -> Pair:
-    """Bounds between which a value is in limits in every context.
+def calm_band(sets: Sequence[LimitSet]) -> Pair:
+    """Bounds between which a value is in limits in each of the `sets`.
 
     Nearly every sample lies there. While the channel is calm it changes nothing, whether it is valid or not.
     """
-    bounds = [limits.bounds(level.name.lower()) for limits in channel.limits for level in _WORST_FIRST]
+    bounds = [limits.bounds(level.name.lower()) for limits in sets for level in _WORST_FIRST]
     pairs = [pair for pair in bounds if pair is not None]
     low = max((pair[0] for pair in pairs), default=-math.inf)
     return low, min((pair[1] for pair in pairs), default=math.inf)
