@@ -7,11 +7,12 @@ most) the state here is made again after a restart.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from telemetry.frame import Float64s, Int64s, Layout
+from telemetry.frame import Float64s, FrameBatch, Int64s, Layout, Quality
 from telemetry.store.blocks import COARSE, FINE, Blocks, fine_blocks, join_blocks, merge_blocks, read_blocks
 from telemetry.store.connection import Database
 from telemetry.store.rows import Bools, InvalidRule
@@ -161,3 +162,40 @@ def load_track(
         )
         track.fine = [read_blocks([row], channels) for row in blocks]
     return track
+
+
+class Tracks:
+    """The tracks a writer has met. To be forgotten when a transaction fails."""
+
+    def __init__(self, connection: Database, invalid: InvalidRule) -> None:
+        self._connection = connection
+        self._invalid = invalid
+        self._known: dict[tuple[int, int, int], Track] = {}
+
+    def groups(self, satellites: Int64s, batch: FrameBatch, layout: int) -> Iterator[tuple[Int64s | slice, Track]]:
+        """Rows of a batch by track; a slice where all rows belong to one.
+
+        Args:
+            satellites: store id of each row's satellite.
+            layout: store id of the batch's layout.
+        """
+        stored = batch.quality & int(Quality.STORED)
+        if bool((satellites == satellites[0]).all() and (stored == stored[0]).all()):
+            name = batch.satellites[int(batch.satellite[0])]
+            yield slice(None), self._track((int(satellites[0]), name), (layout, batch.layout), int(stored[0]))
+            return
+        keys = satellites * 2 + stored
+        order = np.argsort(keys, kind="stable")
+        cuts = np.flatnonzero(np.diff(keys[order])) + 1
+        for rows in np.split(order, cuts):
+            row = int(rows[0])
+            name = batch.satellites[int(batch.satellite[row])]
+            yield rows, self._track((int(satellites[row]), name), (layout, batch.layout), int(stored[row]))
+
+    def _track(self, satellite: tuple[int, str], layout: tuple[int, Layout], stored: int) -> Track:
+        key = (satellite[0], layout[0], stored)
+        track = self._known.get(key)
+        if track is None:
+            track = load_track(self._connection, satellite, layout, stored, self._invalid)
+            self._known[key] = track
+        return track

@@ -6,7 +6,7 @@ disk when it returns (WAL, synchronous=FULL): only then may a source be confirme
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
@@ -20,6 +20,7 @@ from telemetry.alarms import Event
 from telemetry.frame import FrameBatch, Int64s, Layout, Quality
 from telemetry.kill_points import reach
 from telemetry.store import schema
+from telemetry.store.acceptance import Acceptance, is_late
 from telemetry.store.blocks import COARSE, FINE, Blocks
 from telemetry.store.connection import open_writer
 from telemetry.store.errors import StoreError, StoreFull, StoreRefused
@@ -35,7 +36,7 @@ from telemetry.store.rows import (
     nan_is_invalid,
 )
 from telemetry.store.tracks import SAVE as SAVE_TRACK
-from telemetry.store.tracks import Track, load_track
+from telemetry.store.tracks import Track, Tracks
 
 CHECKPOINT_PAGES = 1000
 """Pages in the write-ahead log after which the writer moves them into the file itself (4 MB)."""
@@ -98,8 +99,8 @@ class StoreWriter:
         """Start from what the store says: after opening, and after a transaction that came to nothing."""
         self._satellites: dict[str, int] = dict(self._connection.rows("SELECT name, id FROM satellite"))
         self._layouts: dict[str, int] = dict(self._connection.rows("SELECT digest, id FROM layout"))
-        self._tracks: dict[tuple[int, int, int], Track] = {}
-        self._newest_seq: dict[tuple[int, int], int] = {}
+        self._tracks = Tracks(self._connection, self._invalid)
+        self._acceptance = Acceptance(self._connection)
         self._next_frame = self._next("frame")
         self._next_event = self._next("journal")
 
@@ -252,7 +253,7 @@ class StoreWriter:
             return np.zeros(0, dtype=np.bool_)
         numbers = np.array([self._satellite(name) for name in batch.satellites], dtype=np.int64)[batch.satellite]
         layout = self._layout(batch.layout)
-        keep = self._accept(numbers, batch, result)
+        keep = self._acceptance.accept(numbers, batch, result)
         if keep is not None:
             batch, numbers = batch.take(keep), numbers[keep]
         n = len(batch)
@@ -260,11 +261,11 @@ class StoreWriter:
         if not n:
             return mask
         ids = np.arange(self._next_frame, self._next_frame + n, dtype=np.int64)
-        groups = list(self._groups(numbers, batch, layout))
+        groups = list(self._tracks.groups(numbers, batch, layout))
         quality = batch.quality.copy()
         for rows, track in groups:
             if not track.stored:
-                late = _late(track, batch.boot[rows], batch.seq[rows])
+                late = is_late((track.boot, track.seq), batch.boot[rows], batch.seq[rows])
                 result.late += int(late.sum())
                 quality[rows] |= np.where(late, int(Quality.LATE), 0)
         self._connection.many(
@@ -293,85 +294,6 @@ class StoreWriter:
             self._extend(track, ids[rows], batch, rows, invalid[rows])
             touched[id(track)] = track
         return mask
-
-    def _accept(self, numbers: Int64s, batch: FrameBatch, result: AppendResult) -> Bools | None:
-        """Which rows are new: None for all of them (the usual case), else a mask."""
-        bad = (batch.boot < 0) | (batch.seq < 0)
-        single = bool((numbers == numbers[0]).all() and (batch.boot == batch.boot[0]).all())
-        if single and not bad.any():
-            place = (int(numbers[0]), int(batch.boot[0]))
-            first = int(batch.seq[0])
-            if first > self._newest(place) and bool((np.diff(batch.seq) > 0).all()):
-                self._newest_seq[place] = int(batch.seq[-1])
-                return None
-        keep = ~bad
-        if bad.any():
-            reason = "boot or sequence number below zero"
-            result.refused[reason] = result.refused.get(reason, 0) + int(bad.sum())
-        for satellite, boot in set(zip(numbers[keep].tolist(), batch.boot[keep].tolist(), strict=True)):
-            rows = np.flatnonzero(keep & (numbers == satellite) & (batch.boot == boot))
-            seqs = batch.seq[rows]
-            new = self._new_seqs((satellite, boot), seqs)
-            keep[rows[~new]] = False
-            result.duplicates += int((~new).sum())
-            if new.any():
-                place = (satellite, boot)
-                self._newest_seq[place] = max(self._newest(place), int(seqs[new].max()))
-        return keep
-
-    def _new_seqs(self, place: tuple[int, int], seqs: Int64s) -> Bools:
-        new = np.zeros(len(seqs), dtype=np.bool_)
-        new[np.unique(seqs, return_index=True)[1]] = True
-        low, high = int(seqs.min()), int(seqs.max())
-        if low > self._newest(place):
-            return new
-        if high - low < 16 * len(seqs):
-            found = self._connection.rows(
-                "SELECT seq FROM frame WHERE satellite = ? AND boot = ? AND seq BETWEEN ? AND ?",
-                (*place, low, high),
-            )
-            known = np.array([row[0] for row in found], dtype=np.int64)
-            return new & ~np.isin(seqs, known)
-        for i in np.flatnonzero(new).tolist():
-            row = self._connection.value(
-                "SELECT 1 FROM frame WHERE satellite = ? AND boot = ? AND seq = ?", (*place, int(seqs[i]))
-            )
-            new[i] = row is None
-        return new
-
-    def _newest(self, place: tuple[int, int]) -> int:
-        known = self._newest_seq.get(place)
-        if known is None:
-            known = int(
-                self._connection.value(
-                    "SELECT ifnull(max(seq), -1) FROM frame WHERE satellite = ? AND boot = ?", place
-                )
-            )
-            self._newest_seq[place] = known
-        return known
-
-    def _groups(self, numbers: Int64s, batch: FrameBatch, layout: int) -> Iterator[tuple[Int64s | slice, Track]]:
-        """Rows of the batch by track; a slice where all rows belong to one."""
-        stored = batch.quality & int(Quality.STORED)
-        if bool((numbers == numbers[0]).all() and (stored == stored[0]).all()):
-            name = batch.satellites[int(batch.satellite[0])]
-            yield slice(None), self._track((int(numbers[0]), name), (layout, batch.layout), int(stored[0]))
-            return
-        names = {self._satellites[name]: name for name in batch.satellites}
-        keys = numbers * 2 + stored
-        order = np.argsort(keys, kind="stable")
-        cuts = np.flatnonzero(np.diff(keys[order])) + 1
-        for rows in np.split(order, cuts):
-            number = int(numbers[rows[0]])
-            yield rows, self._track((number, names[number]), (layout, batch.layout), int(stored[rows[0]]))
-
-    def _track(self, satellite: tuple[int, str], layout: tuple[int, Layout], stored: int) -> Track:
-        key = (satellite[0], layout[0], stored)
-        track = self._tracks.get(key)
-        if track is None:
-            track = load_track(self._connection, satellite, layout, stored, self._invalid)
-            self._tracks[key] = track
-        return track
 
     def _extend(self, track: Track, ids: Int64s, batch: FrameBatch, rows: Int64s | slice, invalid: Bools) -> None:
         t_ns, boot, seq = batch.t_ns[rows], batch.boot[rows], batch.seq[rows]
@@ -478,20 +400,6 @@ class StoreWriter:
             self._connection.run("INSERT INTO layout(digest, body) VALUES (?,?)", (layout.digest, layout.body))
             number = self._layouts[layout.digest] = self._connection.last_rowid()
         return number
-
-
-def _late(track: Track, boot: Int64s, seq: Int64s) -> Bools:
-    """Rows older, by boot and sequence number, than a row of the same packet that was stored before them."""
-    if bool((boot == boot[0]).all()):
-        start = track.seq if track.boot == int(boot[0]) else (2**62 if track.boot > int(boot[0]) else -1)
-        before = np.maximum.accumulate(np.concatenate([[start], seq[:-1]]))
-        return seq < before
-    late = np.zeros(len(seq), dtype=np.bool_)
-    newest = (track.boot, track.seq)
-    for i, place in enumerate(zip(boot.tolist(), seq.tolist(), strict=True)):
-        late[i] = place < newest
-        newest = max(newest, place)
-    return late
 
 
 def _blobs(batch: FrameBatch) -> Iterable[bytes]:
