@@ -162,12 +162,14 @@ def solve_bus(
     """Battery voltage and current for `array` W available and `drawn` W taken.
 
     V I = P_net with V = V0 + I R is a quadratic in I; charging is then held to the charger's limits of current and
-    voltage, and what neither loads nor battery take is not drawn from the arrays.
+    voltage, and what neither loads nor battery take is not drawn from the arrays. A battery too old or too cold for
+    the loads gives the most it can, at half its voltage, and the bus breaks down.
     """
     resistance = craft.resistance * k.resistance * ops.exp(COLD_PER_K * ops.maximum(BATTERY_WARM_K - kelvin, 0.0))
     source = open_circuit(craft, ops, charge) - polarisation
     net = BOOST * array - drawn
-    free = (ops.sqrt(source * source + 4.0 * resistance * net) - source) / (2.0 * resistance)
+    square = ops.maximum(source * source + 4.0 * resistance * net, 0.0 * source)
+    free = (ops.sqrt(square) - source) / (2.0 * resistance)
     ceiling = ops.maximum(
         ops.minimum((craft.charge_limit_v - source) / resistance, craft.charge_limit_a + 0.0 * free), 0.0
     )
