@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 NICENESS = 5
 LOG_LIMIT = 1 << 20
+LONGEST_LINE = 1 << 20
+"""Bytes of a line a child may write."""
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -69,6 +71,27 @@ def open_log(path: Path) -> int:
         if path.stat().st_size > LOG_LIMIT:
             path.replace(path.with_name(path.name + ".1"))
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+async def spawn(argv: Sequence[str], log_file: Path) -> asyncio.subprocess.Process:
+    """Start a child in a session of its own, stdin and stdout as pipes, its complaints appended to `log_file`.
+
+    Raises:
+        OSError: it cannot be started, or the log cannot be written.
+    """
+    descriptor = open_log(log_file)
+    try:
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=descriptor,
+            start_new_session=True,
+            env=child_environment(),
+            limit=LONGEST_LINE,
+        )
+    finally:
+        os.close(descriptor)
 
 
 class Child:
@@ -123,19 +146,7 @@ class Child:
         self.state = "stopped"
 
     async def _run_once(self) -> int:
-        descriptor = open_log(self._log_file)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self.argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=descriptor,
-                start_new_session=True,
-                env=child_environment(),
-                limit=1 << 20,
-            )
-        finally:
-            os.close(descriptor)
+        process = await spawn(self.argv, self._log_file)
         self._process = process
         self.starts += 1
         with contextlib.suppress(OSError):
@@ -150,7 +161,7 @@ class Child:
         except ValueError as error:
             # A line beyond the limit: what follows cannot be trusted to begin at a line start.
             log.warning("%s: %s", self.name, error)
-            _signal_session(process.pid, signal.SIGKILL)
+            signal_session(process.pid, signal.SIGKILL)
         return await process.wait()
 
     def _read_line(self, raw: bytes) -> None:
@@ -173,12 +184,12 @@ class Child:
             return
         if process.stdin is not None:
             process.stdin.close()
-        _signal_session(process.pid, signal.SIGTERM)
+        signal_session(process.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(grace_s):
                 await process.wait()
         except TimeoutError:
-            _signal_session(process.pid, signal.SIGKILL)
+            signal_session(process.pid, signal.SIGKILL)
             await process.wait()
         self.state = "stopped"
 
@@ -193,6 +204,7 @@ def describe_exit(code: int) -> str:
         return f"signal {-code}"
 
 
-def _signal_session(pid: int, number: signal.Signals) -> None:
+def signal_session(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a child and to all it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from cubesat_tui.children import child_argv, child_environment, describe_exit, open_log
+from cubesat_tui.children import child_argv, describe_exit, signal_session, spawn
 from exports.request import ExportRequest
 from telemetry.plain_text import plain_text
 
@@ -89,19 +88,7 @@ class ExportRun:
     async def steps(self) -> AsyncIterator[Progress | Outcome]:
         """Progress as it comes, then exactly one outcome; the child never outlives the iteration."""
         try:
-            descriptor = open_log(self._log_file)
-            try:
-                self._process = process = await asyncio.create_subprocess_exec(
-                    *self._argv,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=descriptor,
-                    start_new_session=True,
-                    env=child_environment(),
-                    limit=1 << 20,
-                )
-            finally:
-                os.close(descriptor)
+            self._process = process = await spawn(self._argv, self._log_file)
         except OSError as error:
             yield Failed(f"the exporter cannot be started: {error.strerror or error}")
             return
@@ -141,18 +128,13 @@ class ExportRun:
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         if process.returncode is not None:
             return
-        _signal(process.pid, signal.SIGTERM)
+        signal_session(process.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(GRACE_S):
                 await process.wait()
         except TimeoutError:
-            _signal(process.pid, signal.SIGKILL)
+            signal_session(process.pid, signal.SIGKILL)
             await process.wait()
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
 
 
 def read_line(raw: bytes) -> Progress | Done | Failed | None:
