@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from telemetry.clock import Clock
 from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Quality
@@ -56,17 +58,20 @@ class LinkState:
         """`batch` is stored; called in the order of arrival. Frames recorded on board do not make a link live."""
         now = self._clock.monotonic()
         self._reason = ""
-        for index, satellite in enumerate(batch.satellites):
-            rows = (batch.satellite == index) & ((batch.quality & int(Quality.STORED)) == 0)
-            if not rows.any():
-                continue
-            self._heard = now
-            times = batch.t_ns[rows]
-            best = int(times.argmax())
-            packets = self._packets.setdefault(satellite, {})
-            known = packets.get(batch.layout.packet)
-            if known is None or int(times[best]) >= known.t_ns:
-                packets[batch.layout.packet] = _Newest(int(times[best]), int(batch.received_ns[rows][best]), now)
+        rows = np.flatnonzero((batch.quality & int(Quality.STORED)) == 0)
+        if not len(rows):
+            return
+        self._heard = now
+        # Of each satellite its newest row, the first of equal ones.
+        order = rows[np.lexsort((-rows, batch.t_ns[rows], batch.satellite[rows]))]
+        last = order[np.flatnonzero(np.diff(batch.satellite[order], append=-1))]
+        packet = batch.layout.packet
+        columns = (batch.satellite[last], batch.t_ns[last], batch.received_ns[last])
+        for index, t_ns, received_ns in zip(*(column.tolist() for column in columns), strict=True):
+            packets = self._packets.setdefault(batch.satellites[index], {})
+            known = packets.get(packet)
+            if known is None or t_ns >= known.t_ns:
+                packets[packet] = _Newest(t_ns, received_ns, now)
 
     def lost(self, reason: str) -> None:
         """The source died."""

@@ -75,6 +75,8 @@ class SnapshotReader:
         self._sparks: SparkHistory | None = None
         self._version = -1
         self._read_at = -math.inf
+        self._silent_at = math.inf
+        """When (monotonic) the heartbeat seen last will be too old."""
         self._seen: tuple[object, ...] = ()
         self._contacts_at = -math.inf
         self._passes: tuple[Pass, ...] = ()
@@ -113,10 +115,14 @@ class SnapshotReader:
             self._fleet_now = None
         elif self._fleet_now is None:
             self._version, self._seen = -1, ()
-        if version == self._version and now - self._read_at < IDLE_S:
+        quiet = version == self._version and now < self._silent_at
+        if quiet and now - self._read_at < IDLE_S:
             return None
         snapshot = self.read(fleet)
         self._version = version
+        beat = snapshot.link.beat_age_s
+        # The moment a station falls silent is news although nothing was written.
+        self._silent_at = math.inf if beat is None or beat > SILENT_S else now + SILENT_S - beat
         # A commit that changed nothing on screen (a finished fit, a cursor) only makes ages grow.
         seen = (snapshot.newest_t_ns, snapshot.link.state, self._journal_id, snapshot.model.version)
         if seen == self._seen and now - self._read_at < IDLE_S:

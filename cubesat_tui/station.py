@@ -291,6 +291,7 @@ class Station:
 
     async def _heartbeat(self) -> None:
         while True:
+            begun = self.clock.monotonic()
             self._beat()
             changed = self.link.step()
             if changed is not None:
@@ -302,7 +303,8 @@ class Station:
                         )
                     ]
                 )
-            await self.clock.sleep(BEAT_EVERY_S)
+            # What the disk took for the beat is not added to the silence until the next.
+            await self.clock.sleep(max(BEAT_EVERY_S / 2, BEAT_EVERY_S - (self.clock.monotonic() - begun)))
 
     def _beat(self) -> None:
         try:
