@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from telemetry.store.reader import StoreReader
     from telemetry.store.rows import HealthRow
 
-PASSES_S = 10.0
-"""Contact windows are read again after so many wall seconds; the station writes them every few hours."""
+PASSES_S = 60.0
+PASSES_SOON_S = 5.0
+"""Contact windows are read again after so many wall seconds, the second as long as a satellite has none: a station
+writes them a moment after it started, and then every few hours."""
 BEHIND_NS = 12 * 3_600_000_000_000
 AHEAD_NS = 24 * 3_600_000_000_000
 
@@ -85,7 +87,8 @@ class FleetReader:
         """
         wall, now, monotonic = times
         body: Mapping[str, Any] = health.body if health is not None else {}
-        if monotonic - self._passes_at >= PASSES_S:
+        every = PASSES_S if len(self._passes) >= len(self._mission.satellites) else PASSES_SOON_S
+        if monotonic - self._passes_at >= every:
             self._read_passes(reader, now)
             self._passes_at = monotonic
         self._sort_alarms(alarms)
