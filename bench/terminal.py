@@ -27,6 +27,8 @@ BARE = "from textual.app import App\nfrom textual.widgets import Static\nclass A
 VALUES = r"Battery .*\d V "
 STEADY_S = 30.0
 SETTLE_S = 8.0
+SLOW_LINE = 2000.0
+"""Bytes a second."""
 ENOUGH_S = 10.0
 """Of fitting, and of not fitting, before their lags are compared."""
 
@@ -40,10 +42,17 @@ def measure(quick: bool = False) -> Iterator[Figure]:
         yield from first_paint(home)
         yield from traffic(home, steady)
         yield from lag(home, 3 * steady)
+        yield from slow_line(home, 2 * steady)
 
 
 def settings(home: Path) -> dict[str, str]:
-    return {"HOME": str(home), "XDG_DATA_HOME": str(home / ".local/share"), "CUBESAT_OPERATOR": "bench"}
+    return {
+        "HOME": str(home),
+        "XDG_DATA_HOME": str(home / ".local/share"),
+        "CUBESAT_OPERATOR": "bench",
+        # As installed: compiled once, by the run that makes the mission, and not again at every start.
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
 
 
 def mission(home: Path) -> Path:
@@ -59,12 +68,26 @@ def make_mission(home: Path) -> None:
 
 
 def first_paint(home: Path) -> Iterator[Figure]:
-    """CPU seconds of the process until its header, and until values, stand on the screen; median of three."""
+    """CPU seconds of a console until its header, and until values, stand on the screen; median of five.
+
+    The console is attached, so that nothing but the console is counted; beside it stands the program with a station
+    of its own in the same process.
+    """
+    with station(home):
+        header, live, bare = paints(home, [*PROGRAM, "--attach", str(mission(home))], rounds=5)
+    _, whole, _ = paints(home, PROGRAM, rounds=3)
+    beside = f"bare Textual {bare:.2f} s; with its own station {whole:.2f} s"
+    yield Figure("first paint of the header, CPU", header, "s", at_most=0.15, beside=beside)
+    yield Figure("first paint of Live, CPU", live, "s", at_most=0.8, beside=beside)
+
+
+def paints(home: Path, command: list[str], rounds: int) -> tuple[float, float, float]:
+    """Medians of the CPU until header, values, and the first word of an empty Textual app, taken in turn."""
     header: list[float] = []
     live: list[float] = []
     bare: list[float] = []
-    for _ in range(3):
-        with PtyProgram(PROGRAM, **WIDE, environment=settings(home), cwd=home) as console:
+    for _ in range(rounds):
+        with PtyProgram(command, **WIDE, environment=settings(home), cwd=home) as console:
             console.wait_for("KESTREL-1", 60)
             header.append(cpu_of(console.process.pid))
             console.wait_for(VALUES, 60)
@@ -72,9 +95,7 @@ def first_paint(home: Path) -> Iterator[Figure]:
         with PtyProgram([sys.executable, "-c", BARE], **WIDE, cwd=home) as peer:
             peer.wait_for("READY", 60)
             bare.append(cpu_of(peer.process.pid))
-    beside = f"bare Textual {statistics.median(bare):.2f} s"
-    yield Figure("first paint of the header, CPU", statistics.median(header), "s", at_most=0.15, beside=beside)
-    yield Figure("first paint of Live, CPU", statistics.median(live), "s", at_most=0.8, beside=beside)
+    return statistics.median(header), statistics.median(live), statistics.median(bare)
 
 
 def traffic(home: Path, steady: float) -> Iterator[Figure]:
@@ -181,6 +202,29 @@ def lag(home: Path, seconds: float) -> Iterator[Figure]:
         at_most=2,
         beside=f"{1000 * while_fitting:.1f} ms over {1000 * without:.1f} ms",
     )
+
+
+def slow_line(home: Path, seconds: float) -> Iterator[Figure]:
+    """Worst lag of an attached console's event loop, on a line of 2 KB/s at 1 Hz."""
+    told = home / "slow-lag"
+    command = [sys.executable, "-m", "bench.lag_probe", str(told), "--attach", str(mission(home))]
+    root = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    with (
+        station(home),
+        PtyProgram(
+            command, **WIDE, environment={**settings(home), **root}, cwd=home, bytes_per_s=SLOW_LINE
+        ) as console,
+    ):
+        console.wait_for(VALUES, 60)
+        begun = time.monotonic()
+        console.pump(seconds)
+        # The loop that hangs has told nothing of it yet.
+        ended = time.monotonic()
+    samples = [tuple(map(float, line.split())) for line in told.read_text().splitlines() if line.count(" ") == 1]
+    steady = [(at, one) for at, one in samples if begun <= at <= ended]
+    last = max((at for at, _ in steady), default=begun)
+    worst = max([ended - last, *(one for _, one in steady)])
+    yield Figure("event-loop lag on a line of 2 KB/s, worst", worst, "s", at_most=0.4)
 
 
 def p99(samples: list[float]) -> float:

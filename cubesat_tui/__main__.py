@@ -29,6 +29,9 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         # Before numpy is imported. Nothing here is worth a second thread, and starting one costs 0.08 s of CPU.
         os.environ.setdefault(name, "1")
+    from cubesat_tui import collector
+
+    collector.hold()
     from cubesat_tui.cli import root
 
     root(prog_name="cubesat-tui")

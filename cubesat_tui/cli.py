@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cubesat_tui import collector
 from cubesat_tui.commands.options import mission_option, operator_option
 
 COMMANDS = {
@@ -85,6 +86,7 @@ def root(
     Without a command: open the console, on the demo mission unless --mission says otherwise.
     """
     if context.invoked_subcommand is not None:
+        collector.release()
         console_only = {"--attach": attach is not None, "--read-only": read_only}
         for option, given in console_only.items():
             if given:

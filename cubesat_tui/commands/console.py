@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cubesat_tui import collector
 from cubesat_tui.commands.options import (
     load_mission,
     mission_path_of,
@@ -59,7 +58,6 @@ def open_console(
     operator: str | None,
 ) -> None:
     """Open the console and come back when the operator has left."""
-    collector.hold()
     from cubesat_tui.commands.mission_start import ensure_mission
     from cubesat_tui.sources import NoSource, source_of
     from telemetry.clock import SystemClock
