@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from bench.figure import Figure
 from sim.flight import Flight, history_start
 from sim.history import history
@@ -60,10 +62,8 @@ def _ours(directory: MissionDirectory, cycles: int) -> tuple[float, float, float
     writer = StoreWriter(directory.telemetry, clock)
     writer.append([ScoredBatch(batch) for batch in history(mission, SATELLITE, CREATED_NS)], [], {})
     begin = CREATED_NS // 1_000_000_000
-    flight = Flight(mission, SATELLITE, 1)
-    start = history_start(flight, begin)
-    flight.warm_up(start)
-    for _ in flight.values(start, begin):
+    flight = Flight(mission, (SATELLITE,), 1)
+    for _ in flight.arrive(history_start(flight, begin), begin):
         pass
 
     audit = MlflowAudit(directory)
@@ -73,7 +73,7 @@ def _ours(directory: MissionDirectory, cycles: int) -> tuple[float, float, float
     audit.drain()
     scorer = Scorer.load(directory.models / "v1")
     scoring = LiveScoring(mission, [scorer])
-    spent, seq = 0.0, 0
+    spent, seq = 0.0, np.zeros(1, dtype=np.int64)
     rows_s: list[float] = []
     for number in range(cycles):
         t = begin + number * PERIOD_S

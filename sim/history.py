@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.faults import Fault
+import numpy as np
+
+from sim.channels import COLUMN
+from sim.computer import TASK_S as TASK_PERIOD_S
+from sim.faults import Biases, Fault
 from sim.flight import HISTORY_ORBITS, Flight, history_start
-from sim.noise import BLOCK
-from sim.sensors import COLUMN
+from sim.noise import BLOCK_S
+from sim.sensors import Measured
 from telemetry.alarm_desk import AlarmDesk
 from telemetry.alarms import Event
 from telemetry.clock import NS_PER_S
@@ -19,10 +23,11 @@ from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Quality
 from telemetry.limits import LimitMonitor
 
-CHUNK_S = 4 * BLOCK
+BATCH_BLOCKS = 16
 ACTOR = "sim"
 ACKNOWLEDGED_AFTER_S = 14
 MARGIN_S = 20
+TASK_S = round(TASK_PERIOD_S)
 
 
 def history(
@@ -36,26 +41,22 @@ def history(
     Raises:
         ValueError: the mission cannot be simulated; see `sim.flight.Flight`.
     """
-    flight = Flight(mission, satellite, mission.source.seed if seed is None else seed)
+    flight = Flight(mission, (satellite,), mission.source.seed if seed is None else seed)
     end = t_end_ns // NS_PER_S
     start = history_start(flight, end, orbits)
-    flight.warm_up(start)
-    faults = excursions(flight, start, end)
-    seq = 0
-    t = start
-    while t < end:
-        stop = min(end, (t // CHUNK_S + 1) * CHUNK_S)
-        batches, seq = flight.batches(
-            t,
-            stop,
-            boot=start,
-            seq=seq,
-            received_ns=t_end_ns,
-            quality=Quality.STORED | Quality.SIMULATED,
-            faults=faults,
-        )
-        yield from batches
-        t = stop
+    flight.settle(start)
+    plan = Biases(excursions(flight, start, end))
+    seq = np.zeros(1, dtype=np.int64)
+    pieces: list[Measured] = []
+    for flown in flight.coast(start, end):
+        pieces.append(flight.measure(flown, plan))
+        stop = flown.t0_s + len(flown.truth)
+        if stop % (BATCH_BLOCKS * BLOCK_S) == 0 or stop == end:
+            batches, seq = flight.packed(
+                pieces, boot=start, seq=seq, received_ns=t_end_ns, quality=Quality.STORED | Quality.SIMULATED
+            )
+            yield from batches
+            pieces = []
 
 
 def excursions(flight: Flight, start_s: int, end_s: int) -> tuple[Fault, ...]:
@@ -65,25 +66,30 @@ def excursions(flight: Flight, start_s: int, end_s: int) -> tuple[Fault, ...]:
     """
     if end_s - start_s < 3600:
         return ()
-    check = _quiet(flight, start_s + (end_s - start_s) * 31 // 100)
-    surge = _quiet(flight, start_s + (end_s - start_s) * 78 // 100)
+    check = _quiet(flight, start_s, (end_s - start_s) * 31 // 100)
+    surge = _quiet(flight, start_s, (end_s - start_s) * 78 // 100)
     return (
-        Fault("bias", check, check + 45, "obc.cpu", 65.0),
+        Fault("bias", check, check + 45, "obc.cpu", 68.0),
         Fault("bias", surge, surge + 30, "eps.bus5v_v", -0.16),
         Fault("bias", surge, surge + 30, "eps.bus5v_i", 0.21),
     )
 
 
-def _quiet(flight: Flight, t: int) -> int:
-    """The first whole minute from `t` on with payload and transmitter off now and a minute later."""
-    for later in range(0, 3600, 60):
+def _quiet(flight: Flight, start_s: int, after_s: int) -> int:
+    """A second with payload and transmitter off then and a minute later, and no task of the computer under way.
+
+    The first in the history from `after_s` on; tasks come every `TASK_S` from its start.
+    """
+    first = start_s + after_s // TASK_S * TASK_S + 2 * MARGIN_S
+    for t in range(first, first + 3600, TASK_S):
         busy = 0.0
-        for s in (t + later, t + later + 60):
-            forcing = flight.surroundings.forcing(s // BLOCK)
-            busy += forcing.payload_on[s % BLOCK] + forcing.transmitter_on[s % BLOCK]
+        for s in (t, t + 60):
+            around = flight.surroundings.block(s // BLOCK_S)
+            row = s - around.start_s
+            busy += around.forcing.payload[row, 0] + around.forcing.transmit[row, 0]
         if not busy:
-            return t + later
-    return t
+            return t
+    return first
 
 
 def history_events(
@@ -97,31 +103,48 @@ def history_events(
     Raises:
         ValueError: the mission cannot be simulated; see `sim.flight.Flight`.
     """
-    flight = Flight(mission, satellite, mission.source.seed if seed is None else seed)
-    bus = mission.bus_of(satellite)
+    flight = Flight(mission, (satellite,), mission.source.seed if seed is None else seed)
     end = t_end_ns // NS_PER_S
-    t = history_start(flight, end, orbits)
-    faults = excursions(flight, t, end)
-    flight.warm_up(t)
+    start = history_start(flight, end, orbits)
+    faults = excursions(flight, start, end)
+    if not faults:
+        return []
+    plan = Biases(faults)
+    windows = sorted({(fault.start_s - MARGIN_S, fault.end_s + MARGIN_S) for fault in faults})
+    flight.settle(start)
+    seen: dict[tuple[int, int], list[Measured]] = {window: [] for window in windows}
+    for flown in flight.coast(start, end):
+        stop = flown.t0_s + len(flown.truth)
+        inside = [window for window in windows if flown.t0_s < window[1] and stop > window[0]]
+        for window in inside:
+            seen[window].append(flight.measure(flown, plan))
+        if flown.t0_s >= windows[-1][1]:
+            break
     desk = AlarmDesk()
+    return [event for window in windows for event in _handled(flight, desk, faults, window, seen[window])]
+
+
+def _handled(
+    flight: Flight, desk: AlarmDesk, faults: tuple[Fault, ...], window: tuple[int, int], pieces: list[Measured]
+) -> list[Event]:
+    """Watch the channels of one excursion through its window, acknowledging what is raised."""
+    bus = flight.bus
+    names = {fault.target for fault in faults if fault.start_s == window[0] + MARGIN_S} | set(bus.context)
+    names &= bus.by_name.keys()
+    monitor = LimitMonitor(bus)
     events: list[Event] = []
-    for start, stop in sorted({(fault.start_s, fault.end_s) for fault in faults}):
-        for _ in flight.advance(t, start - MARGIN_S):
-            pass
-        t = stop + MARGIN_S
-        names = {fault.target for fault in faults if fault.start_s == start} | set(bus.context)
-        names &= bus.by_name.keys()
-        monitor = LimitMonitor(bus)
-        due_ns = 0
-        for first, values, _ in flight.values(start - MARGIN_S, t, faults):
-            for i, row in enumerate(values):
-                now_ns = (first + i) * NS_PER_S
-                changes = monitor.step({name: float(row[COLUMN[name]]) for name in names})
-                raised = desk.limits(satellite, changes, now_ns)
-                events += raised
-                if any(change.entered for change in changes):
-                    due_ns = now_ns + ACKNOWLEDGED_AFTER_S * NS_PER_S
-                for key in [key for key, alarm in desk.alarms.items() if alarm.needs_acknowledgement]:
-                    done = desk.acknowledge(key, ACTOR, now_ns) if now_ns >= due_ns else ""
-                    events += done if isinstance(done, list) else []
+    due_ns = 0
+    for piece in pieces:
+        for i, row in enumerate(piece.values[:, 0]):
+            t = piece.t0_s + i
+            if not window[0] <= t < window[1]:
+                continue
+            now_ns = t * NS_PER_S
+            changes = monitor.step({name: float(row[COLUMN[name]]) for name in names})
+            events += desk.limits(flight.satellites[0], changes, now_ns)
+            if any(change.entered for change in changes):
+                due_ns = now_ns + ACKNOWLEDGED_AFTER_S * NS_PER_S
+            for key in [key for key, alarm in desk.alarms.items() if alarm.needs_acknowledgement]:
+                done = desk.acknowledge(key, ACTOR, now_ns) if now_ns >= due_ns else ""
+                events += done if isinstance(done, list) else []
     return events

@@ -1,66 +1,33 @@
 """Counter-based noise: the sample of a channel at a second is the same however the data are cut into chunks.
 
-Philox keyed by seed and name, the counter advanced to the sample's index, Box-Muller on the raw words. NumPy's
+Philox keyed by seed and purpose, its counter set to block and satellite, Box-Muller on the raw words. NumPy's
 `standard_normal` would not do: its ziggurat takes a varying number of words per sample.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.orbit import Floats
-
-BLOCK: int = 1024
-"""Seconds per block; every vectorised calculation runs on whole blocks aligned to UTC, so that its rounding does
-not depend on where a chunk begins."""
+from sim.elementwise import Floats
 
 _SCALE = 2.0**-53
 _SHIFT = np.uint64(11)
 
 Samples = npt.NDArray[np.float32]
 
-
-def normal(seed: int, name: str, block: int) -> Floats:
-    """BLOCK standard normal samples of stream (seed, name): those of UTC seconds block * BLOCK and on."""
-    philox = np.random.Philox(key=[seed % 2**64, zlib.crc32(name.encode())], counter=[0, block, 0, 0])
-    words = philox.random_raw(2 * BLOCK)
-    first = ((words[0::2] >> np.uint64(11)).astype(np.float64) + 1.0) * _SCALE
-    second = (words[1::2] >> np.uint64(11)).astype(np.float64) * _SCALE
-    samples: Floats = np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
-    return samples
-
-
-def coloured(seed: int, name: str, block: int, kernel: Floats, before: int = 0) -> Floats:
-    """Unit-variance moving average of `normal` with weights `kernel` (newest first, shorter than BLOCK).
-
-    BLOCK samples, preceded by the `before` last ones of the block before.
-    """
-    white = np.concatenate((normal(seed, name, block - 1), normal(seed, name, block)))
-    full = cast(Floats, np.convolve(white, kernel / np.sqrt(np.sum(kernel * kernel))))
-    return full[BLOCK - before : 2 * BLOCK]
-
-
-def exponential_kernel(time_constant_s: float, length: int) -> Floats:
-    """Weights of a first-order lag."""
-    return np.exp(-np.arange(length, dtype=np.float64) / time_constant_s)
-
-
-def swing_kernel(time_constant_s: float, length: int) -> Floats:
-    """Weights of two equal lags in a row: smooth enough to be differentiated."""
-    k = np.arange(length, dtype=np.float64)
-    return (k + 1.0) * np.exp(-k / time_constant_s)
-
-
 BLOCK_S: int = 64
 """Seconds that are made at once, aligned to UTC."""
 
 PLANT, INSTRUMENTS, PATH, DICE = 0, 1, 2, 3
 """What the samples are for; each purpose is a stream of its own."""
+
+
+def exponential_kernel(time_constant_s: float, length: int) -> Floats:
+    """Weights of a first-order lag."""
+    return np.exp(-np.arange(length, dtype=np.float64) / time_constant_s)
 
 
 def normals(seed: int, purpose: int, block: int, satellites: Sequence[int], streams: int) -> Samples:
@@ -96,11 +63,12 @@ def uniforms(seed: int, purpose: int, block: int, satellites: Sequence[int]) -> 
 def _words(seed: int, purpose: int, block: int, satellites: Sequence[int], size: int) -> npt.NDArray[np.uint64]:
     """`size` raw words (a multiple of four, as Philox makes them) for each satellite, shape (satellites, size)."""
     found: list[npt.NDArray[np.uint64]] = []
+    key = np.array([seed % 2**64, purpose], dtype=np.uint64)
     begin = 0
     for i in range(1, len(satellites) + 1):
         if i == len(satellites) or satellites[i] != satellites[i - 1] + 1:
-            counter = [satellites[begin] * (size // 4), block % 2**64, 0, 0]
-            philox = np.random.Philox(key=[seed % 2**64, purpose], counter=counter)
+            counter = np.array([satellites[begin] * (size // 4), block % 2**64, 0, 0], dtype=np.uint64)
+            philox = np.random.Philox(key=key, counter=counter)
             found.append(philox.random_raw((i - begin) * size).reshape(i - begin, size))
             begin = i
     return found[0] if len(found) == 1 else np.concatenate(found)

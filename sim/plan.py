@@ -28,7 +28,7 @@ class Plan(Protocol):
         ...
 
     def knobs(self, satellite: int, t_s: int) -> Knobs[float] | None:
-        """What is turned in the plant in the second that ends at `t_s`; None: nothing."""
+        """What is turned in the plant in the second that begins at `t_s`, whose frames say `t_s`; None: nothing."""
         ...
 
     def senses(self, t0_s: int, t1_s: int) -> bool:

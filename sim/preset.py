@@ -1,4 +1,7 @@
-"""The demo mission: KESTREL-1, a 3U that does not exist, in an orbit that brings it overhead within two minutes."""
+"""Simulated missions as mission.toml: KESTREL-1, a 3U that does not exist, overhead within two minutes.
+
+The same for the other presets of `sim.channels`, and for a fleet of them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.channels import CHANNELS, PACKET_PATTERNS, Range, SimChannel
+from sim.channels import PRESETS, Range, SimChannel, packets_of
 from sim.orbit import Orbit, sidereal_angle
 from sim.passes import Contact, contacts
 from sim.sun import sun, sunlit_fraction
@@ -56,12 +59,20 @@ MORNING_H = 10.5
 those the limits were set for, and the satellite is in sunlight for a quarter of an hour after acquisition."""
 
 
-def demo_mission_toml(created_ns: int, seed: int = 1, scenario: str = "hello") -> str:
+def demo_mission_toml(
+    created_ns: int, seed: int = 1, scenario: str = "hello", bus: str = "3u", satellites: int = 1
+) -> str:
     """The text of a demo mission's mission.toml.
 
     Among the stations the one is chosen where it is mid-morning at `created_ns` (UTC ns); the embedded element set
-    is moved to that moment so that a pass of at least 40 deg begins there 80 to 100 s later.
+    is moved to that moment so that a pass of at least 40 deg begins there 80 to 100 s later. `bus` is a preset of
+    `sim.channels`; several satellites share orbits as `telemetry.fleet` phases them.
+
+    Raises:
+        ValueError: there is no such preset.
     """
+    if bus not in PRESETS:
+        raise ValueError(f"bus: {bus!r}: allowed: {', '.join(PRESETS)}")
     station, tle, _ = first_pass(created_ns, seed)
     head = f"""\
 # A satellite that does not exist. Orbit: shape of GRBAlpha's public element set, moved so that a pass begins soon.
@@ -69,8 +80,8 @@ schema = 1
 
 [[satellite]]
 name = {json.dumps(SATELLITE)}
-bus = "3u"
-tle = [
+bus = {json.dumps(bus)}
+{f"count = {satellites}{chr(10)}" if satellites > 1 else ""}tle = [
     "{tle[0]}",
     "{tle[1]}",
 ]
@@ -98,13 +109,13 @@ period_s = 30.0
 [mlflow]
 uri = "sqlite"
 
-[bus.3u]
+[bus.{bus}]
 context = ["obc.mode", "orb.eclipse"]
 
-[bus.3u.packets]
+[bus.{bus}.packets]
 """
-    packets = "".join(f"{name} = {json.dumps(list(patterns))}\n" for name, patterns in PACKET_PATTERNS.items())
-    return head + packets + "".join(_channel(channel) for channel in CHANNELS)
+    packets = "".join(f"{name} = {json.dumps(list(patterns))}\n" for name, patterns in packets_of(bus).items())
+    return head + packets + "".join(_channel(bus, channel) for channel in PRESETS[bus])
 
 
 def first_pass(created_ns: int, seed: int) -> tuple[Station, Tle, Contact]:
@@ -169,10 +180,10 @@ def _overhead(station: Station, epoch_ns: int, begins_ns: int, sideways_deg: flo
     raise ValueError(f"no pass over {station.name} could be arranged at {begins_ns}")
 
 
-def _channel(channel: SimChannel) -> str:
+def _channel(bus: str, channel: SimChannel) -> str:
     lines = [
         "",
-        "[[bus.3u.channel]]",
+        f"[[bus.{bus}.channel]]",
         f"name = {json.dumps(channel.name)}",
         f"label = {json.dumps(channel.label)}",
         f"unit = {json.dumps(channel.unit)}",
@@ -187,15 +198,15 @@ def _channel(channel: SimChannel) -> str:
         lines.append("contact_only = true")
     if channel.action:
         lines.append(f"action = {json.dumps(channel.action)}")
-    if channel.safe_warning:
-        lines += _limits(channel.safe_warning, channel.critical, "obc.mode = SAFE")
+    for mode, warning, critical in channel.modes:
+        lines += _limits(bus, warning, critical, f"obc.mode = {mode}")
     if channel.warning or channel.critical:
-        lines += _limits(channel.warning, channel.critical, None)
+        lines += _limits(bus, channel.warning, channel.critical, None)
     return "\n".join(lines) + "\n"
 
 
-def _limits(warning: Range | None, critical: Range | None, when: str | None) -> list[str]:
-    lines = ["[[bus.3u.channel.limits]]"]
+def _limits(bus: str, warning: Range | None, critical: Range | None, when: str | None) -> list[str]:
+    lines = [f"[[bus.{bus}.channel.limits]]"]
     if when:
         lines.append(f"when = {json.dumps(when)}")
     if warning:

@@ -1,123 +1,172 @@
-"""From truth to what is sent: the rangefinders' physics, sensor noise, resolution."""
+"""From truth to what is sent: the radio link as both ends see it, sensor noise, range and resolution."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Final, cast
+from fractions import Fraction
+from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from sim.channels import BY_NAME, CHANNELS
-from sim.environment import Environment, Forcing, Surroundings
-from sim.noise import BLOCK, normal
-from sim.orbit import Floats
-from sim.spacecraft import OUTPUTS
+from sim import radio
+from sim.channels import COLUMN, TABLE
+from sim.elementwise import Floats
+from sim.noise import BLOCK_S, INSTRUMENTS, normals
+from sim.plan import NO_FAULTS, Held, Plan
+from sim.state import TRUTH
+from sim.surroundings import Around, Surroundings
 
-COLUMN: Final = {channel.name: i for i, channel in enumerate(CHANNELS)}
-MODE_NOMINAL: Final = 3.0
-RANGEFINDER_PANEL: Final = {"n": "t_my", "e": "t_px", "s": "t_py", "w": "t_mx"}
-RANGEFINDER_CM: Final = {"n": 45.4, "e": 65.3, "s": 55.3, "w": 70.2}
-EXPANSION_CM_PER_K: Final = 0.02
-CURRENT_FIELD_UT: Final = (0.35, -0.2, 0.15)
-"""What one ampere of array current adds to each magnetometer axis."""
-
-_SIGMA = np.array([channel.sigma for channel in CHANNELS])
-_RESOLUTION = np.array([channel.resolution for channel in CHANNELS])
-_LOW = np.array([channel.valid[0] if channel.valid else -np.inf for channel in CHANNELS])
-_HIGH = np.array([channel.valid[1] if channel.valid else np.inf for channel in CHANNELS])
+_SIGMA = np.array([channel.sigma for channel in TABLE])
+_STEPS = [Fraction(str(channel.resolution)) for channel in TABLE]
+_PER_UNIT = np.array([float(1 / step) for step in _STEPS])
+_NUMERATOR, _DENOMINATOR = (
+    np.array([float(n) for n in ns]) for ns in zip(*(step.as_integer_ratio() for step in _STEPS), strict=True)
+)
+"""A resolution as a quotient of whole numbers: a value is then the double next to its decimal digits."""
+_LOW = np.array([channel.valid[0] if channel.valid else -np.inf for channel in TABLE])
+_HIGH = np.array([channel.valid[1] if channel.valid else np.inf for channel in TABLE])
 _LOW[COLUMN["eps.bat_soc"]], _HIGH[COLUMN["eps.bat_soc"]] = 0.0, 100.0
-_NOISY = tuple(i for i, channel in enumerate(CHANNELS) if channel.sigma > 0)
+_NOISY = np.flatnonzero(_SIGMA > 0)
+_STREAMS: Final = _NOISY.size
+_RADIO = np.array([COLUMN[f"com.{name}"] for name in ("rssi_dn", "rssi_up", "rssi_bg", "doppler")])
+_FADES: Final = COLUMN["com.rssi_dn"]
 
-_PLANT = {
+_NAMES: Final = {
     "bat_t": "eps.bat_t",
     "heater_on": "eps.heater_on",
     "t_int": "thm.t_int",
     "pa_t": "com.pa_t",
-    "cpu": "obc.cpu",
-    "mem": "obc.mem",
-    "uptime": "obc.uptime",
-    "reboots": "obc.reboots",
+    "tx_count": "com.tx_count",
+    "adcs_mode": "adcs.mode",
+    "obc_mode": "obc.mode",
+    **{name: f"obc.{name}" for name in ("cpu", "mem", "uptime", "reboots")},
+    **{
+        name: f"adcs.{name}"
+        for name in TRUTH
+        if name.startswith(("rate_", "mag_", "rw_", "q_")) or name == "att_err"
+    },
+    **{name: f"thm.{name}" for name in TRUTH if name.startswith("t_") and name != "t_int"},
+    **{name: f"pld.{name}" for name in TRUTH if name.startswith("dist_")},
+    **{name: f"eps.{name}" for name in TRUTH if name.startswith(("bat_v", "bat_i", "bat_soc", "pv_", "bus"))},
 }
+"""Output of the plant -> channel."""
+
+_SOURCE = np.full(len(TABLE), len(TRUTH))
+for _output, _channel in _NAMES.items():
+    _SOURCE[COLUMN[_channel]] = TRUTH.index(_output)
+_ATTITUDE: Final = tuple(TRUTH.index(f"q_{i}") for i in range(1, 5))
+_SENDING: Final = TRUTH.index("tx_on")
 
 
-def _channel_of(output: str) -> str:
-    if output in _PLANT:
-        return _PLANT[output]
-    return f"thm.{output}" if output.startswith("t_") else f"eps.{output}"
+class Flown(NamedTuple):
+    """Some seconds of a flight within one piece of its surroundings."""
+
+    t0_s: int
+    truth: Floats
+    """What `sim.plant.step` returned, and a zero: shape (n, satellites, len(TRUTH) + 1)."""
+    around: Around
+    pa_db: Floats | float = 0.0
+    noise_db: Floats | float = 0.0
+    """What faults add to the transmitted power and to the noise, dB, (n, satellites) or nothing."""
+
+    @property
+    def rows(self) -> slice:
+        """These seconds in `around`."""
+        first = self.t0_s - self.around.start_s
+        return slice(first, first + len(self.truth))
 
 
-_FROM_PLANT = np.array([COLUMN[_channel_of(output)] for output in OUTPUTS])
-_OUTPUT = {output: i for i, output in enumerate(OUTPUTS)}
-_ARRAYS = slice(_OUTPUT["pv_i_px"], _OUTPUT["pv_i_pz"] + 1)
-_MAGNETOMETER = tuple(
-    (COLUMN[f"adcs.mag_{axis}"], gain) for axis, gain in zip("xyz", CURRENT_FIELD_UT, strict=True)
-)
-_RANGEFINDERS = np.array([COLUMN[f"pld.dist_{face}"] for face in RANGEFINDER_PANEL])
-_RANGEFINDER_PANELS = np.array([_OUTPUT[panel] for panel in RANGEFINDER_PANEL.values()])
+class Measured(NamedTuple):
+    """What the instruments made of it; first axes (n, satellites)."""
+
+    t0_s: int
+    values: Floats
+    """Columns as `sim.channels.TABLE`."""
+    contact: npt.NDArray[np.bool_]
+    loss: Floats
+    """Probability that a frame sent now does not reach the ground; 1 out of contact."""
 
 
-def _seen(forcing: Forcing, environment: Environment) -> Floats:
-    """What the flight alone determines, shape (BLOCK, channels); 0 where the satellite's own state is needed."""
-    out = np.zeros((BLOCK, len(CHANNELS)))
-    for i, axis in enumerate("xyz"):
-        out[:, COLUMN[f"adcs.rate_{axis}"]] = environment.rate_deg_s[:, i]
-        out[:, COLUMN[f"adcs.mag_{axis}"]] = environment.field_ut[:, i]
-    out[:, COLUMN["adcs.att_err"]] = environment.pointing_error_deg
-    out[:, COLUMN["com.rssi_dn"]] = environment.downlink_dbm
-    out[:, COLUMN["com.rssi_up"]] = environment.uplink_dbm
-    out[:, COLUMN["com.doppler"]] = environment.doppler_hz
-    out[:, COLUMN["gs.range_km"]] = environment.range_km
-    out[:, COLUMN["gs.elevation"]] = environment.elevation_deg
-    out[:, COLUMN["orb.alt_km"]] = environment.altitude_km
-    out[:, COLUMN["orb.lat"]] = environment.latitude
-    out[:, COLUMN["orb.lon"]] = environment.longitude
-    out[:, COLUMN["orb.eclipse"]] = forcing.sunlit < 0.5
-    out[:, COLUMN["obc.mode"]] = MODE_NOMINAL + forcing.payload_on
-    for face, distance in RANGEFINDER_CM.items():
-        out[:, COLUMN[f"pld.dist_{face}"]] = distance - EXPANSION_CM_PER_K * 20.0
-    return out
+class _Block(NamedTuple):
+    """A block without its plant: (64, satellites, channels)."""
+
+    seen: Floats
+    """What orbit and noise alone determine."""
+    noise: Floats
 
 
 class Sensors:
-    """The instruments of one satellite; each noise stream is keyed by seed, satellite and channel."""
+    """The instruments of the satellites of a flight; noise is keyed by seed, satellite and second."""
 
-    def __init__(self, seed: int, satellite: str, surroundings: Surroundings) -> None:
-        self._seed = seed
-        self._satellite = satellite
+    def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
-        self._blocks: OrderedDict[int, Floats] = OrderedDict()
+        self._blocks: OrderedDict[int, _Block] = OrderedDict()
 
-    def measure(self, block: int, rows: slice, plant: Floats, biases: Sequence[tuple[slice, str, float]]) -> Floats:
-        """What is sent for channels CHANNELS in `rows` of a block, shape (n, channels).
-
-        `plant` (n, outputs) is what `sim.spacecraft.step` returned for those seconds; each bias adds a number to a
-        channel in some of the n rows.
-        """
-        values = self._without_plant(block)[rows].copy()
-        values[:, _FROM_PLANT] += plant
-        amperes = plant[:, _ARRAYS].sum(axis=1)
-        for column, gain in _MAGNETOMETER:
-            values[:, column] += gain * amperes
-        values[:, _RANGEFINDERS] += EXPANSION_CM_PER_K * plant[:, _RANGEFINDER_PANELS]
-        for when, channel, size in biases:
-            values[when, COLUMN[channel]] += size
+    def measure(self, flown: Flown, plan: Plan = NO_FAULTS, held: Held | None = None) -> Measured:
+        """What is sent of the seconds of `flown`, all of them in one block."""
+        t0, n = flown.t0_s, len(flown.truth)
+        block = self._block(t0 // BLOCK_S, flown.around)
+        part = slice(t0 % BLOCK_S, t0 % BLOCK_S + n)
+        values = flown.truth.take(_SOURCE, axis=2)
+        values += block.seen[part]
+        contact = flown.around.contact[flown.rows] > 0.5
+        loss = np.ones(contact.shape)
+        values[:, :, _FADES] = radio.GROUND_NOISE_DBM
+        values[:, :, _RADIO[2]] += radio.ORBIT_NOISE_DBM + flown.noise_db
+        if contact.any():
+            self._listen(flown, values, contact, loss)
+        # Only a fault in the sensors' own layer makes the two calls below worth their time.
+        faulty = plan.senses(t0, t0 + n)
+        if faulty:
+            plan.sense(values, block.noise[part], t0, {} if held is None else held)
         np.maximum(values, _LOW, out=values)
         np.minimum(values, _HIGH, out=values)
-        return cast(Floats, np.round(np.rint(values / _RESOLUTION) * _RESOLUTION, 3) + 0.0)
+        values *= _PER_UNIT
+        np.rint(values, out=values)
+        values *= _NUMERATOR
+        values /= _DENOMINATOR
+        values += 0.0
+        if faulty:
+            plan.corrupt(values, t0, {} if held is None else held)
+        return Measured(t0, values, contact, loss)
 
-    def _without_plant(self, block: int) -> Floats:
-        known = self._blocks.get(block)
+    @staticmethod
+    def _listen(flown: Flown, values: Floats, contact: npt.NDArray[np.bool_], loss: Floats) -> None:
+        """Fill in what is measured of the link while a station is in view."""
+        truth = flown.truth
+        q1, q2, q3, q4 = (truth[:, :, i] for i in _ATTITUDE)
+        link = radio.link(
+            flown.around, flown.rows, (q1, q2, q3, q4), truth[:, :, _SENDING], flown.pa_db, flown.noise_db
+        )
+        values[:, :, _FADES] = np.where(contact, link.rssi_dn, values[:, :, _FADES])
+        values[:, :, _RADIO[1]] += np.where(contact, link.rssi_up, 0.0)
+        values[:, :, _RADIO[3]] += np.where(contact, link.doppler, 0.0)
+        loss[contact] = link.loss[contact]
+
+    def _block(self, number: int, around: Around) -> _Block:
+        known = self._blocks.get(number)
         if known is None:
-            known = _seen(self._surroundings.forcing(block), self._surroundings.environment(block))
-            for i in _NOISY:
-                known[:, i] += _SIGMA[i] * normal(self._seed, f"{self._satellite}/{CHANNELS[i].name}", block)
-            self._blocks[block] = known
+            known = self._blocks[number] = self._make(number, around)
             while len(self._blocks) > 2:
                 self._blocks.popitem(last=False)
         return known
 
-
-def known_channels() -> frozenset[str]:
-    """Names the simulator has values for."""
-    return frozenset(BY_NAME)
+    def _make(self, number: int, around: Around) -> _Block:
+        first = number * BLOCK_S - around.start_s
+        rows = slice(first, first + BLOCK_S)
+        satellites = len(self._surroundings)
+        noise = np.zeros((BLOCK_S, satellites, len(TABLE)))
+        white = normals(self._surroundings.seed, INSTRUMENTS, number, self._surroundings.numbers, _STREAMS)
+        noise[:, :, _NOISY] = white.transpose(1, 0, 2)
+        noise *= _SIGMA
+        seen = noise.copy()
+        latitude, longitude, altitude = around.places
+        seen[:, :, COLUMN["orb.lat"]] = latitude[rows]
+        seen[:, :, COLUMN["orb.lon"]] = longitude[rows]
+        seen[:, :, COLUMN["orb.alt_km"]] = altitude[rows]
+        seen[:, :, COLUMN["orb.eclipse"]] = around.sunlit[rows] < 0.5
+        seen[:, :, COLUMN["gs.range_km"]] = around.range_m[rows] / 1e3
+        seen[:, :, COLUMN["gs.elevation"]] = around.elevation_deg[rows]
+        noise[:, :, _FADES] = radio.FADING_DB * around.fading[rows]
+        return _Block(seen, noise)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from sim.faults import Fault, Schedule
 from sim.flight import HISTORY_ORBITS, Flight, history_start
-from sim.spacecraft import State
+from sim.state import STATE_FIELDS, State
 from telemetry.clock import NS_PER_S, Clock
 from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Quality
@@ -20,8 +22,16 @@ from telemetry.frame import FrameBatch, Quality
 CATCH_UP_S: Final = 60
 """A live simulator that was away for less makes up what is missing; after more there is a gap and a new boot."""
 LARGEST_CHUNK_S: Final = 600
+LARGEST_CHUNK: Final = 120_000
+"""Satellite-seconds made at once, at most."""
 SHORTEST_SLEEP_S: Final = 0.1
 RESTART_ORBITS: Final = 1.0
+HISTORIES: Final = 8
+"""With fewer satellites than this each begins exactly in the state its own history ends in."""
+FLEET: Final = 20
+FLEET_CURSOR_S: Final = 10
+"""The states of so many satellites are too long to be stored every second; frames that were stored since the last
+cursor are made again, the same, and known as twins by their numbers."""
 
 
 class _Cursor(msgspec.Struct, frozen=True):
@@ -34,7 +44,10 @@ class _Cursor(msgspec.Struct, frozen=True):
     next: int
     """UTC second of the next frame."""
     seq: dict[str, int]
-    state: dict[str, list[float]]
+    state: dict[str, str]
+    """Satellite -> its state, `_packed`."""
+    held: dict[str, dict[str, float]] = {}
+    """Bus -> what its plan of faults remembers."""
 
 
 class SimSource:
@@ -44,7 +57,8 @@ class SimSource:
     `history_orbits` orbits ends in. With the cursor of its last committed batch it goes on in the same boot, frame
     by frame, when less than `CATCH_UP_S` have passed; otherwise, and for a cursor of another seed or scenario, it
     starts a new boot and the gap stays a gap. Away from 1x there is no wall clock to fall behind of: it goes on
-    where it stopped. Only the last batch of a tick carries a cursor, so a half-stored tick is made again.
+    where it stopped. Only the last batch of a tick carries a cursor, so a half-stored tick is made again. All
+    satellites of a bus travel in one batch per packet and tick.
 
     Raises:
         ValueError: the mission cannot be simulated, or `cursor` is not one of this source's.
@@ -64,11 +78,11 @@ class SimSource:
             raise ValueError(f"rate: {self._rate}: allowed: a finite number above 0")
         self._clock = clock
         self._seed, self._scenario = config.seed, config.scenario
-        self._flights = [Flight(mission, satellite.name, config.seed) for satellite in mission.satellites]
+        self._flights = [Flight(mission, names, config.seed) for names in _by_bus(mission).values()]
         self._warm_orbits = history_orbits
         self._closed = asyncio.Event()
         kept = None if cursor is None else _read(cursor)
-        if kept is not None and {flight.satellite for flight in self._flights} != set(kept.state):
+        if kept is not None and {name for flight in self._flights for name in flight.satellites} != set(kept.state):
             kept = None
         if kept is not None and (kept.seed, kept.scenario) != (config.seed, config.scenario):
             self._warm_orbits = RESTART_ORBITS
@@ -80,6 +94,8 @@ class SimSource:
             self._restart(max(self._now_s(), kept.next), kept)
         else:
             self._begin(self._now_s())
+        satellites = sum(len(flight.satellites) for flight in self._flights)
+        self._largest_chunk_s = min(LARGEST_CHUNK_S, max(1, LARGEST_CHUNK // satellites))
         self._grid_ns = self._boot * NS_PER_S
         if not self.live:
             self._grid_ns = clock.now_ns() - round((self._next - self._boot) / self._rate * NS_PER_S)
@@ -133,7 +149,7 @@ class SimSource:
             if due - self._next >= CATCH_UP_S * max(1.0, self._rate):
                 await self._after_a_pause(due)
                 continue
-            stop = min(due + 1, self._next + LARGEST_CHUNK_S)
+            stop = min(due + 1, self._next + self._largest_chunk_s)
             for batch in self._tick(stop):
                 yield batch
                 if self._closed.is_set():
@@ -149,7 +165,7 @@ class SimSource:
 
     def _begin(self, now_s: int) -> None:
         self._first_start = self._boot = self._next = now_s
-        self._seq = {flight.satellite: 0 for flight in self._flights}
+        self._seq = [np.zeros(len(flight.satellites), dtype=np.int64) for flight in self._flights]
         self._cold = True
         self._reboots: dict[str, float] = {}
 
@@ -159,13 +175,14 @@ class SimSource:
         self._begin(max(now_s, kept.boot + 1))
         self._first_start = first
         self._warm_orbits = RESTART_ORBITS
-        self._reboots = {name: State.from_list(values).reboots + 1.0 for name, values in kept.state.items()}
+        self._reboots = {name: _unpacked(text).reboots + 1.0 for name, text in kept.state.items()}
 
     def _resume(self, kept: _Cursor) -> None:
         self._first_start, self._boot, self._next = kept.first_start, kept.boot, kept.next
-        self._seq = dict(kept.seq)
+        self._seq = [np.array([kept.seq[name] for name in flight.satellites]) for flight in self._flights]
         for flight in self._flights:
-            flight.state = State.from_list(kept.state[flight.satellite])
+            flight.states = [_unpacked(kept.state[name]) for name in flight.satellites]
+            flight.held = dict(kept.held.get(flight.bus.name, {}))
         self._cold = False
         self._reboots = {}
 
@@ -174,12 +191,13 @@ class SimSource:
         if not self._cold:
             return
         for flight in self._flights:
-            start = history_start(flight, self._boot, self._warm_orbits)
-            flight.warm_up(start)
-            for _ in flight.advance(start, self._boot):
+            for _ in _arrive(flight, self._boot, self._warm_orbits):
                 await asyncio.sleep(0)
-            if flight.satellite in self._reboots:
-                flight.state.uptime, flight.state.reboots = 0.0, self._reboots[flight.satellite]
+            if self._reboots:
+                states = flight.states
+                for name, state in zip(flight.satellites, states, strict=True):
+                    state.uptime, state.reboots = 0.0, self._reboots[name]
+                flight.states = states
         self._cold = False
 
     async def _after_a_pause(self, due: int) -> None:
@@ -194,31 +212,39 @@ class SimSource:
     def _tick(self, stop: int) -> list[FrameBatch]:
         """Frames up to before `stop` of every satellite; the last batch carries the cursor."""
         made: list[FrameBatch] = []
-        for flight, schedule in zip(self._flights, self._schedules, strict=True):
-            batches, self._seq[flight.satellite] = flight.batches(
+        for i, (flight, schedule) in enumerate(zip(self._flights, self._schedules, strict=True)):
+            batches, self._seq[i] = flight.batches(
                 self._next,
                 stop,
                 boot=self._boot,
-                seq=self._seq[flight.satellite],
+                seq=self._seq[i],
                 received_ns=self._clock.now_ns(),
                 quality=Quality.SIMULATED,
-                faults=schedule.between(self._next, stop),
+                plan=schedule.plan(self._next, stop),
             )
             made += batches
+        few = sum(len(flight.satellites) for flight in self._flights) < FLEET
+        due = few or stop // FLEET_CURSOR_S > self._next // FLEET_CURSOR_S
         self._next = stop
-        if made:
+        if made and due:
             made[-1] = replace(made[-1], cursor=msgspec.json.encode(self._cursor()).decode())
         return made
 
     def _cursor(self) -> _Cursor:
+        seq: dict[str, int] = {}
+        state: dict[str, str] = {}
+        for flight, numbers in zip(self._flights, self._seq, strict=True):
+            seq.update(zip(flight.satellites, numbers.tolist(), strict=True))
+            state.update(zip(flight.satellites, map(_packed, flight.states), strict=True))
         return _Cursor(
             self._seed,
             self._scenario,
             self._first_start,
             self._boot,
             self._next,
-            dict(self._seq),
-            {flight.satellite: flight.state.as_list() for flight in self._flights},
+            seq,
+            state,
+            {flight.bus.name: dict(flight.held) for flight in self._flights if flight.held},
         )
 
     async def _sleep(self) -> None:
@@ -234,11 +260,44 @@ class SimSource:
             closed.cancel()
 
 
+def _by_bus(mission: Mission) -> dict[str, list[str]]:
+    """Bus -> its satellites, in the order of the mission."""
+    found: dict[str, list[str]] = {}
+    for satellite in mission.satellites:
+        found.setdefault(satellite.bus, []).append(satellite.name)
+    return found
+
+
+def _arrive(flight: Flight, boot: int, orbits: float) -> Iterator[None]:
+    """Fly up to `boot`, with pauses for others to work in."""
+    if len(flight.satellites) < HISTORIES:
+        yield from flight.arrive(history_start(flight, boot, orbits), boot)
+    else:
+        yield from flight.settling(boot)
+
+
+def _packed(state: State[float]) -> str:
+    """The state's numbers, little-endian doubles, as base64: exact, and a third of their decimal digits."""
+    return base64.b64encode(np.array(state.as_list(), dtype="<f8").tobytes()).decode()
+
+
+def _unpacked(text: str) -> State[float]:
+    """Read `_packed` back.
+
+    Raises:
+        ValueError: that is no state.
+    """
+    values = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f8").tolist()
+    if len(values) != len(STATE_FIELDS) or not all(map(math.isfinite, values)):
+        raise ValueError(f"a state has {len(STATE_FIELDS)} finite values")
+    return State.from_list(values)
+
+
 def _read(cursor: str) -> _Cursor:
     try:
         kept = msgspec.json.decode(cursor, type=_Cursor)
-        for values in kept.state.values():
-            State.from_list(values)
+        for text in kept.state.values():
+            _unpacked(text)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ValueError(f"cursor of the simulator cannot be read: {error}") from None
     return kept

@@ -69,10 +69,11 @@ class Around:
         self.forcing: Forcing[Floats] = Forcing(*table)
         self._owner = owner
         self._nodes = nodes
-        self._table = table
+        self.table = table
+        """The forcing in one array, shape (fields, n, satellites)."""
 
     def __len__(self) -> int:
-        return self._table.shape[1]
+        return self.table.shape[1]
 
     @cached_property
     def t_s(self) -> Floats:
@@ -83,7 +84,7 @@ class Around:
     def rows(self) -> list[list[Forcing[float]]]:
         """The forcing second by second and satellite by satellite, as floats."""
         make = Forcing[float]._make
-        return [[make(row) for row in second] for second in self._table.transpose(1, 2, 0).tolist()]
+        return [[make(row) for row in second] for second in self.table.transpose(1, 2, 0).tolist()]
 
     @cached_property
     def sunlit(self) -> Floats:

@@ -54,13 +54,16 @@ def test_the_last_stored_and_the_first_live_values_belong_together(
 ) -> None:
     from sim.flight import Flight, history_start
 
-    flight = Flight(mission, "KESTREL-1", 1)
-    start = history_start(flight, created_s)
-    flight.warm_up(start)
-    for _ in flight.advance(start, created_s):
+    flight = Flight(mission, ("KESTREL-1",), 1)
+    for _ in flight.arrive(history_start(flight, created_s), created_s):
         pass
     live, _ = flight.batches(
-        created_s, created_s + 1, boot=created_s, seq=0, received_ns=0, quality=Quality.SIMULATED
+        created_s,
+        created_s + 1,
+        boot=created_s,
+        seq=np.zeros(1, dtype=np.int64),
+        received_ns=0,
+        quality=Quality.SIMULATED,
     )
     for channel, most in (("eps.bat_v", 0.03), ("eps.bat_i", 0.05), ("orb.alt_km", 0.2), ("thm.t_px", 1.0)):
         batch = next(b for b in live if channel in b.layout.positions)

@@ -9,11 +9,11 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from sim.environment import CARRIER_HZ, SPEED_OF_LIGHT, downlink_dbm
 from sim.field import field
 from sim.orbit import EARTH_RADIUS_M, FLATTENING, Orbit, geodetic, look, sidereal_angle, to_earth_fixed
 from sim.passes import contacts, elevation
 from sim.preset import Station
+from sim.radio import CARRIER_HZ, SPEED_OF_LIGHT
 from sim.sun import sun, sunlit_fraction
 from sim.tle import GRBALPHA, checksum, moved
 
@@ -240,10 +240,3 @@ def test_a_pass_under_way_is_told_whole() -> None:
     middle = (one.acquisition_ns + one.loss_ns) // 2
     assert contacts(GRBALPHA, MUNICH, middle, middle + 10**9) == [one]
     assert contacts(GRBALPHA, MUNICH, one.loss_ns + 10**9, one.loss_ns + 2 * 10**9) == []
-
-
-def test_the_signal_falls_twenty_decibels_per_decade_of_range() -> None:
-    distance = np.geomspace(5e5, 2.5e6, 50)
-    power = downlink_dbm(distance, np.full(50, 45.0))
-    slope = np.polyfit(np.log10(distance), power, 1)[0]
-    assert slope == pytest.approx(-20.0, abs=0.1)

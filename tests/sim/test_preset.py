@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.channels import BY_NAME, CHANNELS
-from sim.environment import Surroundings
-from sim.noise import BLOCK
+from sim.channels import BY_NAME, CHANNELS, PRESETS
+from sim.craft import THREE_U
+from sim.flight import Flight
+from sim.noise import BLOCK_S
 from sim.preset import demo_mission_toml, first_pass
-from telemetry.dictionary import Mission
+from sim.surroundings import Surroundings
+from telemetry.dictionary import Mission, read_mission
 
 
 @settings(max_examples=40, deadline=None)
@@ -21,13 +25,13 @@ def test_a_high_pass_begins_soon_in_sunlight_whenever_the_mission_is_made(create
     assert 75 <= contact.acquisition_ns / 1e9 - created_s <= 105
     assert contact.max_el_deg >= 40
     assert contact.loss_ns - contact.acquisition_ns > 5 * 60 * 10**9
-    surroundings = Surroundings(tle, [station], seed, "KESTREL-1")
-    for t in range(created_s, created_s + 841, 60):
-        forcing = surroundings.forcing(t // BLOCK)
-        assert forcing.sunlit[t % BLOCK] == 1.0
-        assert forcing.payload_on[t % BLOCK] == 0.0
-    begins = round(contact.acquisition_ns / 1e9) + 5
-    assert surroundings.forcing(begins // BLOCK).contact[begins % BLOCK] == 1.0
+    first = created_s // BLOCK_S
+    around = Surroundings(THREE_U, [tle], [station], seed).block(first, 15)
+    rows = slice(created_s - around.start_s, created_s - around.start_s + 841)
+    assert around.sunlit[rows].min() == pytest.approx(1.0)
+    assert around.forcing.payload[rows].max() == 0.0
+    begins = round(contact.acquisition_ns / 1e9) + 5 - around.start_s
+    assert around.contact[begins, 0] == 1.0
 
 
 def test_the_mission_reads_back_with_every_channel_in_its_packet(mission: Mission) -> None:
@@ -48,10 +52,36 @@ def test_the_mission_reads_back_with_every_channel_in_its_packet(mission: Missio
             assert channel.valid is not None
 
 
-def test_soft_limits_lie_inside_hard_ones() -> None:
-    for channel in CHANNELS:
-        if channel.warning and channel.critical:
-            assert channel.critical[0] <= channel.warning[0] < channel.warning[1] <= channel.critical[1]
+@pytest.mark.parametrize("bus", PRESETS)
+def test_soft_limits_lie_inside_hard_ones(bus: str) -> None:
+    for channel in PRESETS[bus]:
+        pairs = [(channel.warning, channel.critical), *((soft, hard) for _, soft, hard in channel.modes)]
+        for soft, hard in pairs:
+            if soft and hard:
+                assert hard[0] <= soft[0] < soft[1] <= hard[1], channel.name
+
+
+@pytest.mark.parametrize(("bus", "channels"), [("3u", 51), ("3u-extended", 62), ("1u", 51)])
+def test_every_preset_reads_back_and_flies(bus: str, channels: int, tmp_path: Path, created_s: int) -> None:
+    (tmp_path / "mission.toml").write_text(demo_mission_toml(created_s * 10**9, 1, "quiet", bus), encoding="utf-8")
+    mission = read_mission(tmp_path)
+    flight = Flight(mission, ["KESTREL-1"], 1)
+    assert flight.craft.name == bus[:2]
+    assert len(mission.buses[bus].channels) == channels
+    assert sum(len(layout) for layout in mission.buses[bus].layouts.values()) == channels
+    names = [channel.name for channel in PRESETS[bus]]
+    assert len([n for n in names if not n.startswith(("orb.", "gs."))]) == (45 if channels == 51 else 56)
+    with pytest.raises(ValueError, match="bus: '6u': allowed: 3u"):
+        demo_mission_toml(created_s * 10**9, bus="6u")
+
+
+def test_a_fleet_is_one_table_with_a_count(tmp_path: Path, created_s: int) -> None:
+    text = demo_mission_toml(created_s * 10**9, 1, "quiet", satellites=30)
+    (tmp_path / "mission.toml").write_text(text, encoding="utf-8")
+    mission = read_mission(tmp_path)
+    assert len(mission.satellites) == 30
+    assert text.count("[[satellite]]") == 1
+    assert mission.satellites[0].tle == first_pass(created_s * 10**9, 1)[1]
 
 
 def test_scenario_and_seed_are_written_and_the_text_is_a_function_of_its_arguments() -> None:
