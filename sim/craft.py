@@ -49,7 +49,7 @@ LITHIUM_ION: Final = curve(
 )
 """Two lithium-ion cells in series."""
 
-NICKEL: Final = curve((0.0, 3.20), (0.05, 3.50), (0.2, 3.66), (0.5, 3.76), (0.85, 3.85), (0.93, 3.89), (1.0, 4.17))
+NICKEL: Final = curve((0.0, 3.20), (0.05, 3.50), (0.2, 3.66), (0.5, 3.76), (0.85, 3.85), (0.93, 3.89), (1.0, 4.20))
 """Three nickel-metal hydride cells in series; the upper end follows BIRDS-3 flight data (docs/simulator.md)."""
 
 
