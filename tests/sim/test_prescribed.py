@@ -123,6 +123,8 @@ def test_the_live_plant_flies_on_without_a_step(hour: Hour) -> None:
     around = surroundings(craft)
     after = live(craft, copy.copy(s), around, START_S + 3_600, 1)[0]
     beside = live(craft, copy.copy(t), around, START_S + 3_600, 1)[0]
+    for name in ("mode", "in_mode_s", "adcs", "uptime", "reboots", "memory", "tx_count"):
+        assert getattr(s, name) == getattr(t, name), name
     for name, (resolution, sigma) in LAST_BIT.items():
         i = TRUTH.index(name)
         assert abs(after[i] - beside[i]) < max(resolution, 2.0 * sigma), name
