@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from cubesat_tui.faults_by_hand import Refused
 from telemetry.alarms import Event
 from telemetry.limits import Level
 from telemetry.plain_text import plain_text
@@ -53,8 +54,20 @@ class Models(Protocol):
         ...
 
 
+class Faults(Protocol):
+    """Breaks what is simulated; `cubesat_tui.faults_by_hand.FaultsByHand` is the real one."""
+
+    def inject(self, request: Request) -> Event:
+        """Do what a request `inject` says.
+
+        Raises:
+            Refused: nothing was changed; the sentence says why.
+        """
+        ...
+
+
 class Acts:
-    """Applies requests. `models` takes what the trainer did, `stop` ends the station."""
+    """Applies requests. `models` takes what the trainer did, `stop` ends the station, `faults` breaks it."""
 
     def __init__(
         self,
@@ -64,13 +77,15 @@ class Acts:
         models: Models,
         stop: Callable[[], None],
         applied_before: str | None = None,
+        faults: Faults | None = None,
     ) -> None:
-        """`applied_before`: the stored cursor `inbox`, or None."""
+        """`applied_before`: the stored cursor `inbox`, or None. `faults`: None where no station runs."""
         self._inbox = inbox
         self._desk = desk
         self._now_ns = now_ns
         self._models = models
         self._stop = stop
+        self._faults = faults
         done: list[str] = json.loads(applied_before) if applied_before else []
         self._inbox.delete(done)
         self._waiting: set[str] = set()
@@ -101,6 +116,8 @@ class Acts:
                     return [event for key in keys for event in self._acknowledge(request, *key)]
                 case "event":
                     return [self._note(request)]
+                case "inject":
+                    return [self._inject(request)]
                 case "run_recorded":
                     return self._models.record(request.body)
                 case "run_logged":
@@ -117,6 +134,14 @@ class Acts:
     def _acknowledge(self, request: Request, satellite: str, subject: str) -> list[Event]:
         outcome = self._desk.acknowledge((satellite, subject), request.actor, self._now_ns())
         return [self._refused(request, outcome, satellite, subject)] if isinstance(outcome, str) else outcome
+
+    def _inject(self, request: Request) -> Event:
+        if self._faults is None:
+            return self._refused(request, "no station was running to break: ask again while one does")
+        try:
+            return self._faults.inject(request)
+        except Refused as error:
+            return self._refused(request, str(error), str(request.body.get("satellite", "")))
 
     def _note(self, request: Request) -> Event:
         kind = plain_text(_text(request, "kind"), 40)
@@ -144,7 +169,7 @@ class Acts:
             severity=int(Level.IN_LIMITS),
             subject=plain_text(subject or request.kind, 80),
             actor=plain_text(request.actor, 40),
-            body={"request": plain_text(request.kind, 40), "text": reason},
+            body={"request": plain_text(request.kind, 40), "id": request.id, "text": reason},
         )
 
 

@@ -42,6 +42,7 @@ def health_body(station: Station) -> dict[str, Any]:
         "ended": station.source_ended,
         "simulated": station.mission.simulated,
         "scenario": station.mission.source.scenario if station.mission.simulated else None,
+        "injected": station.faults.running(),
         "accepted": ingest.accepted,
         "refused": refused(station),
         "packets": station.link.packets() if len(station.mission.satellites) <= PACKETS_OF else {},

@@ -19,6 +19,7 @@ from cubesat_tui.backfill import CURSOR as HISTORY_CURSOR
 from cubesat_tui.backfill import PAUSE_S, Backfill, events_of, history_of, in_thread, pieces
 from cubesat_tui.children import Backoff, Child
 from cubesat_tui.contacts import REFRESH_NS, ContactWatch, compute_contacts, orbit_note
+from cubesat_tui.faults_by_hand import KINDS_BEGIN, REMEMBERED, FaultsByHand
 from cubesat_tui.forecast import Forecast
 from cubesat_tui.frame_queue import FrameQueue
 from cubesat_tui.heartbeat import health_row
@@ -160,6 +161,7 @@ class Station:
             self.judgement = Judgement(mission, self.models, self.desk, clock, self.forecast)
             told += self.judgement.restore(reader)
             accepted, before = reader.frames_accepted(), reader.health()
+            injected = reader.journal_page(None, limit=REMEMBERED, kind=KINDS_BEGIN)
         finally:
             reader.close()
         self.queue = FrameQueue(clock)
@@ -169,7 +171,10 @@ class Station:
         self.ingest.accepted = accepted
         self.ingest.refused.update(before.body.get("refused", {}) if before is not None else {})
         self.ingest.note(told)
-        self.acts = Acts(inbox, self.desk, clock.now_ns, self.models, self.stop, self.writer.cursor(INBOX_CURSOR))
+        self.faults = FaultsByHand(mission, lambda: self.source, clock.now_ns)
+        self.faults.restore(reversed(injected))
+        applied = self.writer.cursor(INBOX_CURSOR)
+        self.acts = Acts(inbox, self.desk, clock.now_ns, self.models, self.stop, applied, self.faults)
         if self._with_history and mission.simulated and not Backfill.is_done(self.writer.cursor(HISTORY_CURSOR)):
             # Told from the first heartbeat on: the trainer waits for it.
             self.history_progress = (0, 100)
@@ -228,6 +233,7 @@ class Station:
             begun = self.clock.monotonic()
             try:
                 source = self._make_source(self.writer.cursor(self.source_name))
+                self.faults.give(source)
                 self.source = source
                 self.mission_clock.live = source.live
                 self.link.use(source)

@@ -73,6 +73,15 @@ class FaultPlan:
         if fault.layer == "transport":
             self._transport.add(fault)
 
+    def end(self, fault_id: str, t_s: int) -> None:
+        """Let the fault of this id act before the second `t_s` only; one that would begin later never happens."""
+        for faults in (self._faults, self._plant, self._sensor, self._transport.faults):
+            faults[:] = [
+                replace(one, end_s=min(one.end_s, t_s)) if one.id == fault_id else one
+                for one in faults
+                if one.id != fault_id or one.start_s < t_s
+            ]
+
     def touched(self, t0_s: int, t1_s: int) -> Sequence[int]:
         """The second after a hung bus counts: the watchdog restarts the computer in it."""
         return sorted({self._satellite[f.satellite] for f in self._plant if f.active(t0_s - 1, t1_s)})

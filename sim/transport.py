@@ -28,17 +28,17 @@ class Transport:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._faults: list[Fault] = []
+        self.faults: list[Fault] = []
         self._kept: list[tuple[int, FrameBatch]] = []
         """Second of release and what is released then."""
 
     def add(self, fault: Fault) -> None:
         """Let one more fault act."""
-        self._faults.append(fault)
+        self.faults.append(fault)
 
     def carry(self, batches: list[FrameBatch], t0_s: int, t1_s: int) -> list[FrameBatch]:
         """What arrives in t0_s <= t < t1_s of the packets made then, and of those held back before."""
-        active = [fault for fault in self._faults if fault.active(t0_s, t1_s)]
+        active = [fault for fault in self.faults if fault.active(t0_s, t1_s)]
         arrived = [batch for due, batch in self._kept if due < t1_s]
         if not active:
             if arrived:
