@@ -100,7 +100,7 @@ def _fleet(seconds: int) -> float:
     for block in range(first, first + seconds // BLOCK_S):
         around = surroundings.block(block)
         for number, flock in enumerate(flocks):
-            table = np.ascontiguousarray(around.table[:, :, number * FLOCK : (number + 1) * FLOCK])
+            table = around.table[:, :, number * FLOCK : (number + 1) * FLOCK]
             for row in range(BLOCK_S):
                 step(THREE_U, ARRAYS, flock, Forcing(*table[:, row]), HEALTHY)
     return FLEET * (seconds // BLOCK_S * BLOCK_S) / (time.process_time() - began)

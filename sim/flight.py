@@ -27,7 +27,7 @@ from telemetry.frame import FrameBatch, Int64s, Layout, Quality
 HISTORY_ORBITS: Final = 6.0
 ARRAYS_FROM: Final = 16
 """From so many satellites on, a step on arrays is quicker than one on floats for each."""
-FLOCK: Final = 2_000
+FLOCK: Final = 5_000
 """Satellites stepped together; more fall out of the processor's cache."""
 PIECE_VALUES: Final = 4_000_000
 """Numbers of truth in one piece of a flight."""

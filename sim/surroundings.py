@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from sim import grid
 from sim.craft import Craft
@@ -30,7 +29,7 @@ TRANSMIT_HALF_WIDTH: Final = np.radians(19.5)
 PAYLOAD_HALF_WIDTH: Final = np.radians(45.0)
 HALF_SUN: Final = 0.0049
 """Half the Sun's disc and a little more, rad: nearer to the Earth's limb than this the cone is worked out."""
-TILE: Final = 128
+TILE: Final = 512
 """Satellites worked out together; more fall out of the processor's cache."""
 KEPT_BLOCKS: Final = 2
 FADING_S: Final = 5.0
@@ -172,7 +171,7 @@ class Around:
 
     @cached_property
     def _look(self) -> _Look:
-        return _best(self._owner.beacons, self.position, np.cos(self._angle), np.sin(self._angle))[0]
+        return _best(self._owner.beacons, self.position, np.cos(self._angle), np.sin(self._angle))
 
 
 class Surroundings:
@@ -271,7 +270,10 @@ class Surroundings:
         aside = uz * across * (nx * nx + ny * ny) - nz * (ux * nx + uy * ny) * across
         near_home = along * self._home[0][cut] + aside * self._home[1][cut] > np.cos(TRANSMIT_HALF_WIDTH)
         imaging = along * self._imaging[0][cut] + aside * self._imaging[1][cut] > np.cos(PAYLOAD_HALF_WIDTH)
-        contact = _best(self.beacons, position, np.cos(angle), np.sin(angle))[1]
+        contact = np.zeros(k.shape, dtype=np.bool_)
+        for beacon in self.beacons:
+            away, height = _seen(beacon, position, np.cos(angle), np.sin(angle))
+            contact |= height >= beacon.sin_mask * away
         table[_UP] = up
         table[_NORMAL] = normal
         table[_SUN] = sun[:3]
@@ -285,27 +287,30 @@ class Surroundings:
         table[_ROW["contact"]] = contact
 
 
-def _best(
-    beacons: Sequence[_Beacon], position: Floats, cos: Floats, sin: Floats
-) -> tuple[_Look, npt.NDArray[np.bool_]]:
-    """The view from whichever station sees the satellite highest, and whether any sees it above its mask."""
-    x, y, z = position
-    contact = np.zeros(x.shape, dtype=np.bool_)
-    best = _Look(np.full(x.shape, EARTH_RADIUS_M), np.full(x.shape, -1.0), np.zeros(x.shape))
+def _best(beacons: Sequence[_Beacon], position: Floats, cos: Floats, sin: Floats) -> _Look:
+    """The view from whichever station sees the satellite highest."""
+    shape = position.shape[1:]
+    best = _Look(np.full(shape, EARTH_RADIUS_M), np.full(shape, -1.0), np.zeros(shape))
     for i, beacon in enumerate(beacons):
-        px, py, pz = beacon.place
-        ax, ay, az = beacon.up
-        dx, dy, dz = x - (cos * px - sin * py), y - (cos * py + sin * px), z - pz
-        away = np.sqrt(dx * dx + dy * dy + dz * dz)
-        height = (dx * (cos * ax - sin * ay) + dy * (cos * ay + sin * ax) + dz * az) / away
-        contact |= height >= beacon.sin_mask
+        away, height = _seen(beacon, position, cos, sin)
+        height /= away
         higher = height > best.sin_elevation
         best = _Look(
             np.where(higher, away, best.range_m),
             np.where(higher, height, best.sin_elevation),
             np.where(higher, float(i), best.station),
         )
-    return best, contact
+    return best
+
+
+def _seen(beacon: _Beacon, position: Floats, cos: Floats, sin: Floats) -> tuple[Floats, Floats]:
+    """Range from a station and height above its horizon, metres."""
+    x, y, z = position
+    px, py, pz = beacon.place
+    ax, ay, az = beacon.up
+    dx, dy, dz = x - (cos * px - sin * py), y - (cos * py + sin * px), z - pz
+    away = np.sqrt(dx * dx + dy * dy + dz * dz)
+    return away, dx * (cos * ax - sin * ay) + dy * (cos * ay + sin * ax) + dz * az
 
 
 def _beacon(site: Site) -> _Beacon:
