@@ -52,7 +52,9 @@ class Sieve:
 
         Also the row the step ends with, or None where it ends with the span. The caller holds a snapshot.
         """
-        share = max(1, -(-size // max(1, len(self._satellites))))
+        if not self._satellites:
+            return [], None
+        share = -(-size // len(self._satellites))
         end: Key | None = None
         # What lies beyond the end is the next step's. The satellite that sets the end is asked first the next time:
         # it is likely to be the one with most rows, and the sooner it is asked the less the others are asked for.

@@ -282,6 +282,13 @@ def test_a_filter_that_blocks_exclude_reads_almost_nothing(writer, store_path, m
     assert 0 < sum(looked_at) < 300
 
 
+def test_a_filter_finds_nothing_where_nothing_was_ever_stored(writer, store_path, mission):
+    reader = StoreReader(store_path)
+    for text in QUERIES:
+        assert reader.page(parse(text, mission, 0)).rows == []
+        assert list(reader.rows_from(parse(text, mission, 0))) == []
+
+
 def test_newest_never_shows_a_stored_frame_as_live(writer, store_path, batch, hk, pld):
     writer.append(
         [ScoredBatch(batch(hk, [1, 2])), ScoredBatch(batch(pld, [3], quality=int(Quality.STORED)))], [], {}
