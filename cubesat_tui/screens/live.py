@@ -222,8 +222,9 @@ class LiveScreen(MissionScreen):
         join_s = 3 * now.channel.period_s + 1
         self._data = (wanted, TrendData(wanted.t0_ns, wanted.t1_ns, series.low, series.high, join_s))
         snapshot = self.console_app.shown
-        if snapshot is not None and self.is_attached:
-            # Which channel is wanted may have changed meanwhile: then this asks again.
+        if snapshot is not None and self.is_attached and self.query(Trend):
+            # Which channel is wanted may have changed meanwhile: then this asks again. While the app closes, the
+            # plot may be gone before its screen.
             self._show_trend(snapshot, self._selection(snapshot)[1])
 
     def go_to(self, t_ns: int, channel: str | None) -> None:
