@@ -50,6 +50,19 @@ class Backfill:
         return Backfill(int(body["t_end_ns"]), bool(body["done"]))
 
 
+def has_history(mission: Mission) -> bool:
+    """Whether a new mission is given a past: a simulated one of a few satellites.
+
+    A larger fleet begins in states of its own, which no history leads up to; and six orbits of a hundred satellites
+    are eight million frames that nobody has asked for.
+    """
+    if not mission.simulated:
+        return False
+    from sim.source import HISTORIES
+
+    return len(mission.satellites) < HISTORIES
+
+
 def pieces(batch: FrameBatch) -> Iterator[FrameBatch]:
     """`batch` in pieces of at most 2,000 frames, so that no transaction holds the store for long."""
     import numpy as np

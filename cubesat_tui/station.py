@@ -16,7 +16,7 @@ from typing import Any
 from cubesat_tui.acts import CURSOR as INBOX_CURSOR
 from cubesat_tui.acts import Acts
 from cubesat_tui.backfill import CURSOR as HISTORY_CURSOR
-from cubesat_tui.backfill import PAUSE_S, Backfill, events_of, history_of, in_thread, pieces
+from cubesat_tui.backfill import PAUSE_S, Backfill, events_of, has_history, history_of, in_thread, pieces
 from cubesat_tui.children import Backoff, Child
 from cubesat_tui.contacts import REFRESH_NS, ContactWatch, compute_contacts, orbit_note
 from cubesat_tui.faults_by_hand import KINDS_BEGIN, REMEMBERED, FaultsByHand
@@ -175,7 +175,8 @@ class Station:
         self.faults.restore(reversed(injected))
         applied = self.writer.cursor(INBOX_CURSOR)
         self.acts = Acts(inbox, self.desk, clock.now_ns, self.models, self.stop, applied, self.faults)
-        if self._with_history and mission.simulated and not Backfill.is_done(self.writer.cursor(HISTORY_CURSOR)):
+        done = Backfill.is_done(self.writer.cursor(HISTORY_CURSOR))
+        if self._with_history and not done and has_history(mission):
             # Told from the first heartbeat on: the trainer waits for it.
             self.history_progress = (0, 100)
         self.child: Child | None = None

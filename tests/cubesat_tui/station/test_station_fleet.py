@@ -10,11 +10,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cubesat_tui.backfill import has_history
 from cubesat_tui.judgement import Judgement
 from telemetry.alarm_desk import AlarmDesk
 from telemetry.alarms import Event
 from telemetry.clock import NS_PER_S, ManualClock
-from telemetry.dictionary import Bus, Channel, LimitSet, Mission, Satellite
+from telemetry.dictionary import Bus, Channel, LimitSet, Mission, Satellite, SourceConfig
 from telemetry.frame import FrameBatch, Quality
 from trainer.scorer import LiveScoring
 
@@ -128,3 +129,13 @@ def test_a_calm_fleet_is_never_looked_at_frame_by_frame(monkeypatch: Any) -> Non
 
 def looked_at(batch: FrameBatch, i: int) -> None:
     raise AssertionError(f"row {i} was looked at on its own")
+
+
+def test_one_simulated_satellite_is_given_a_past_and_a_fleet_is_not() -> None:
+    def mission(count: int, kind: str = "sim") -> Mission:
+        satellites = tuple(Satellite(f"K-{i}", "a") for i in range(count))
+        return Mission(Path("nowhere"), satellites, BUSES, source=SourceConfig(kind=kind))
+
+    assert has_history(mission(1))
+    assert not has_history(mission(100))
+    assert not has_history(mission(1, "stream"))
