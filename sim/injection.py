@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -62,8 +62,8 @@ class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     target: str = ""
     """Empty where the kind has one target only; packets: all."""
     size: float | None = None
-    lasts_s: Annotated[int, msgspec.Meta(ge=1, le=FOR_EVER_S)] | None = None
-    in_s: Annotated[int, msgspec.Meta(ge=0, le=LATEST_S)] = 0
+    lasts_s: int | None = None
+    in_s: int = 0
     how: str = ""
 
 
@@ -146,8 +146,10 @@ def fault_of(
         raise FaultRefused(f"how: {wish.how}: allowed: {', '.join(hows) or f'nothing for {kind.name}'}")
     if not _allowed(kind, size):
         raise FaultRefused(f"size: {size:g}: allowed: {sizes(kind) or f'none, {kind.name} has no size'}")
+    if not 0 <= wish.in_s <= LATEST_S:
+        raise FaultRefused(f"in_s: {wish.in_s}: allowed: 0 to {LATEST_S}")
     start_s = first_s + wish.in_s
-    lasts_s = usual_lasts_s(kind) if wish.lasts_s is None else wish.lasts_s
+    lasts_s = usual_lasts_s(kind) if wish.lasts_s is None else min(wish.lasts_s, FOR_EVER_S)
     how = wish.how or (hows[0] if hows else "")
     target = wish.target or usual_target(kind)
     return checked(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from sim.catalogue import Fault
+from cubesat_tui.acts import Applied
+from cubesat_tui.cli import root
+from sim.catalogue import KINDS, Fault
 from sim.injection import Injectable
 from telemetry.clock import NS_PER_S
 from telemetry.limits import Level
@@ -138,7 +143,9 @@ async def test_an_operator_ends_one_fault_or_all_of_them_early(sim_rig):
         ({**BIAS, "target": "eps.none"}, "channel: eps.none: allowed: eps.bat_v, obc.mode"),
         ({**BIAS, "size": 0.0}, "size: 0: allowed: from -1,000,000 to 1,000,000, not 0"),
         ({**BIAS, "how": "nan"}, "how: nan: allowed: nothing for bias"),
-        ({**BIAS, "lasts_s": 0}, "the request cannot be read"),
+        ({**BIAS, "lasts_s": 0}, "lasts_s: 0: allowed: 1 or more"),
+        ({**BIAS, "in_s": -5}, "in_s: -5: allowed: 0 to 86400"),
+        ({**BIAS, "lasts_s": "x"}, "the request cannot be read"),
         ({**BIAS, "surprise": 1}, "the request cannot be read"),
         ({"kind": "tumble", "satellite": "TESTBIRD", "target": "x", "size": 1e9}, "size: 1e+09: allowed: above 0"),
         ({"kind": "string_loss", "satellite": "TESTBIRD", "target": "px", "size": 2}, "above 0, up to 1"),
@@ -216,3 +223,119 @@ async def test_a_source_that_died_is_given_the_faults_again(sim_rig):
     sim_rig.source.put(RuntimeError("boom"))
     await sim_rig.until(lambda: len(sim_rig.doubles) == 2)
     await sim_rig.until(lambda: event.body["id"] in sim_rig.doubles[1].faults)
+
+
+# The command
+
+
+@pytest.fixture
+def invoke(monkeypatch):
+    """invoke(rig, *arguments): the command beside the rig's station, on its clock."""
+    monkeypatch.setenv("CUBESAT_OPERATOR", "bob")
+
+    async def run(rig, *arguments: str) -> Any:
+        monkeypatch.setattr("telemetry.clock.SystemClock", lambda: rig.clock)
+        line = ["inject", *arguments, "--mission", str(rig.directory.path)]
+        task = asyncio.create_task(asyncio.to_thread(CliRunner().invoke, root, line))
+        await rig.until(task.done)
+        return task.result()
+
+    return run
+
+
+async def test_the_command_breaks_something_and_says_what_and_ends_it_again(sim_rig, invoke):
+    await sim_rig.start()
+    result = await invoke(sim_rig, "bias", "--channel", "eps.bat_v", "--size", "60", "--lasts", "1min")
+    assert result.exit_code == 0, result.output
+    (fault,) = sim_rig.doubles[0].faults.values()
+    assert result.stdout == f"bias of 60 steps on Battery voltage for 60 s   ({fault.id})\n"
+    assert sim_rig.events("fault.injected")[0].actor == "bob"
+
+    result = await invoke(sim_rig, "seu_reboot", "--in", "30s", "--json")
+    told = json.loads(result.stdout)
+    assert (told["done"], told["kind"], told["text"]) == (True, "seu_reboot", "seu reboot, in 30 s")
+    listed = json.loads((await invoke(sim_rig, "--list", "--json")).stdout)
+    assert [one["kind"] for one in listed["kinds"]] == list(KINDS)
+
+    result = await invoke(sim_rig, "--clear", fault.id)
+    assert (result.exit_code, result.stdout) == (0, "bias of 60 steps on Battery voltage: ended\n")
+    told = json.loads((await invoke(sim_rig, "--clear", "--json")).stdout)
+    assert told["ids"] == [told["ids"][0]] != [fault.id]
+    result = await invoke(sim_rig, "--clear")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no injected fault is running" in result.stderr
+
+
+async def test_the_list_names_every_kind_and_what_is_injected_now(sim_rig, invoke):
+    await sim_rig.start()
+    await asked(sim_rig, {**BIAS, "lasts_s": 5_000})
+    await sim_rig.until(lambda: bool(sim_rig.read(lambda r: r.health()).body["injected"]))
+    result = await invoke(sim_rig, "--list")
+    assert result.exit_code == 0
+    assert all(kind.name in result.stdout and kind.about in result.stdout for kind in KINDS.values())
+    assert "bias of 60 steps on Battery voltage" in result.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a kind, or give --clear"),
+        (["bias", "--clear"], "name a kind, or give --clear"),
+        (["explode"], "kind: explode: allowed: spike"),
+        (["bias"], "channel: : allowed: eps.bat_v"),
+        (["bias", "--channel", "eps.bat_v", "--target", "eps.bat_v"], "say the same"),
+        (["bias", "--channel", "eps.bat_v", "--lasts", "soon"], "'soon' is no time"),
+        (["bias", "--channel", "eps.bat_v", "--lasts", "0s"], "lasts_s: 0: allowed: 1 or more"),
+        (["bias", "--channel", "eps.bat_v", "--in", "9d"], "in_s: 777600: allowed: 0 to 86400"),
+        (["bias", "--channel", "eps.bat_v", "--satellite", "MIR"], "satellite: MIR"),
+        (["corrupt", "--channel", "eps.bat_v", "--how", "rail"], "how: rail: allowed: nan, fill, bit"),
+        (["string_loss", "--target", "px", "--size", "nan"], "size: nan"),
+    ],
+)
+async def test_wrong_use_is_refused_before_anything_is_asked(sim_rig, invoke, arguments, said):
+    await sim_rig.start()
+    result = await invoke(sim_rig, *arguments)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert sim_rig.doubles[0].faults == {}
+    assert sim_rig.events("act.") == []
+
+
+async def test_without_a_station_the_command_says_how_to_start_one(sim_rig, invoke):
+    await sim_rig.start()
+    await sim_rig.stop()
+    result = await invoke(sim_rig, "seu_reboot")
+    assert result.exit_code == 3
+    assert f"cubesat-tui run --mission {sim_rig.directory.path}" in result.stderr
+    assert sim_rig.waiting_requests() == 0
+
+
+async def test_the_command_refuses_a_mission_that_is_not_simulated(rig, invoke):
+    await rig.start()
+    result = await invoke(rig, "seu_reboot")
+    assert result.exit_code == 2
+    assert "this mission's source is stream" in result.stderr
+    assert rig.waiting_requests() == 0
+
+
+async def test_a_refusal_of_the_station_is_a_failure(sim_rig, invoke):
+    del sim_rig.make_source
+    await sim_rig.start()
+    result = await invoke(sim_rig, "seu_reboot", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {
+        "done": False,
+        "text": "only the station that runs the simulator can break it, and this one is fed by stream:"
+        " nothing was changed",
+    }
+
+
+async def test_a_station_that_does_not_answer_is_not_reachable_and_keeps_no_request(sim_rig, invoke, monkeypatch):
+    monkeypatch.setattr("cubesat_tui.commands.inject.PATIENCE_S", 0.0)
+    await sim_rig.start()
+    monkeypatch.setattr(sim_rig.station.acts, "poll", Applied)
+    result = await invoke(sim_rig, "seu_reboot")
+    assert result.exit_code == 3
+    assert "does not answer" in result.stderr
+    assert sim_rig.waiting_requests() == 0
