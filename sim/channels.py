@@ -169,7 +169,7 @@ _POWER: Final = (
     *(
         _channel(name, f"Array {face} current", "A", "hk", (0.003, 0.005, 3), limits, (-0.5, 5), _ARRAY)
         for (name, face), limits in zip(
-            _faces("eps.pv_i_"), (*(_below(1.9, 2.3),) * 4, *(_below(0.7, 0.9),) * 2), strict=True
+            _faces("eps.pv_i_"), (*(_below(2.2, 2.6),) * 4, *(_below(0.7, 0.9),) * 2), strict=True
         )
     ),
     _channel("eps.bus3v3_v", "Bus 3V3", "V", "hk", (0.004, 0.005, 3), ((3.2, 3.4), (3.1, 3.5)), (0, 6), _RAIL),
@@ -259,7 +259,7 @@ _MORE: Final = (
 """What the extended 3U sends besides."""
 
 _SMALL: Final = {
-    "eps.bat_v": ((3.6, 4.25), (3.2, 4.3)),
+    "eps.bat_v": ((3.62, 4.25), (3.3, 4.3)),
     "eps.bat_i": ((-1.2, 1.1), (-1.8, 1.5)),
     **{name: _below(0.7, 0.9) for name, _ in _faces("eps.pv_i_")},
     "com.rssi_dn": ((-129, INF), (-132, INF)),
@@ -267,7 +267,7 @@ _SMALL: Final = {
 }
 """Limits of the 1U where they differ: smaller arrays, one cell in series, nothing that points."""
 
-_SMALL_MODES: Final = {"eps.bat_v": (("SAFE", (3.5, 4.25), (3.2, 4.3)),), "adcs.att_err": ()}
+_SMALL_MODES: Final = {"eps.bat_v": (("SAFE", (3.5, 4.25), (3.3, 4.3)),), "adcs.att_err": ()}
 
 
 def _small(channel: SimChannel) -> SimChannel:

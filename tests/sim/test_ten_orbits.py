@@ -19,27 +19,33 @@ from sim.state import State
 from telemetry.dictionary import Mission, read_mission
 
 CREATED_S = 1_795_355_400
+WINTER_S = 1_795_708_800
+"""26 November, over Montreal: the strongest light on the faces ahead and behind."""
 ORBITS = 10
 
 
-@pytest.fixture(scope="module", params=["3u", "3u-extended", "1u"])
+@pytest.fixture(
+    scope="module",
+    params=[("3u", CREATED_S), ("3u-extended", WINTER_S), ("1u", CREATED_S), ("1u", WINTER_S)],
+    ids=["3u", "3u-extended, winter", "1u", "1u, winter"],
+)
 def any_bus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Orbits:
-    return fly(request.param, tmp_path_factory)
+    return fly(*request.param, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def ten_orbits(tmp_path_factory: pytest.TempPathFactory) -> Orbits:
-    return fly("3u", tmp_path_factory)
+    return fly("3u", CREATED_S, tmp_path_factory)
 
 
-def fly(bus: str, tmp_path_factory: pytest.TempPathFactory) -> Orbits:
+def fly(bus: str, created_s: int, tmp_path_factory: pytest.TempPathFactory) -> Orbits:
     """Measured values (n, channels), contact flags (n,) and the period (s) of ten nominal orbits."""
     path = tmp_path_factory.mktemp("mission")
-    (path / "mission.toml").write_text(demo_mission_toml(CREATED_S * 10**9, 3, "quiet", bus), encoding="utf-8")
+    (path / "mission.toml").write_text(demo_mission_toml(created_s * 10**9, 3, "quiet", bus), encoding="utf-8")
     mission = read_mission(path)
     flight = Flight(mission, ("KESTREL-1",), 3)
     period = flight.surroundings.period_s
-    start = CREATED_S - round(6 * period)
+    start = created_s - round(6 * period)
     flight.settle(start)
     pieces = [flight.measure(flown) for flown in flight.coast(start, start + round(ORBITS * period))]
     values = np.concatenate([piece.values[:, 0] for piece in pieces])
