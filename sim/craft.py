@@ -121,8 +121,6 @@ class Craft:
 
     series: int
     """Solar cells in series in one string."""
-    pack_series: int
-    """Battery cells in series."""
     capacity_ah: float
     resistance: float
     """Of the whole pack at 25 degC and above, ohm."""
@@ -202,7 +200,6 @@ THREE_U: Final = Craft(
     heater_on=ZERO_C + 3.5,
     heater_off=ZERO_C + 6.0,
     series=2,
-    pack_series=2,
     capacity_ah=2.6,
     resistance=0.13,
     charge_limit_a=1.3,
@@ -268,9 +265,8 @@ ONE_U: Final = Craft(
     heater_on=ZERO_C + 1.0,
     heater_off=ZERO_C + 4.0,
     series=2,
-    pack_series=3,
     capacity_ah=2.7,
-    resistance=0.20,
+    resistance=0.11,
     charge_limit_a=0.60,
     charge_limit_v=4.20,
     taper_a=0.05,

@@ -44,7 +44,7 @@ def test_the_1u_is_not_like_a_satellite_with_a_dead_panel(folder: Path) -> None:
     rows = {row.recorded: row.common for row in compare(real, simulated(real))}
     assert rows["Vpy"] < 0.5
     assert rows["Ipy"] < 0.1
-    assert sum(common >= 0.5 for common in rows.values()) >= 14
+    assert sum(common >= 0.5 for common in rows.values()) >= 13
 
 
 def test_spans_are_compared_by_what_they_share() -> None:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from sim import plant, power, thermal
-from sim.channels import CHANNELS
-from sim.craft import CRAFTS, THREE_U, Craft
+from sim.channels import CHANNELS, PRESETS
+from sim.craft import CRAFTS, ONE_U, THREE_U, Craft
 from sim.elementwise import FLOATS
 from sim.motion import MEMORY_S, response
 from sim.noise import BLOCK_S
@@ -348,3 +348,17 @@ def test_an_orbit_of_the_live_plant_closes(craft: Craft, monkeypatch: pytest.Mon
     assert abs(ledger.stored(s) - heat - ledger.heat_in) < 0.01 * max(abs(ledger.heat_in), 1.0)
     assert ledger.heat_size > 1e4
     assert np.isfinite(truth).all()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_three_days_of_the_1u_stay_inside_its_own_limits(seed: int) -> None:
+    around = surroundings(ONE_U, seed)
+    truth = flown(ONE_U, settled(ONE_U, around, START_S), around, START_S, START_S + 3 * 86_400)
+    for channel in PRESETS["1u"]:
+        name = channel.name.split(".")[1]
+        if channel.warning is None or name not in TRUTH:
+            continue
+        low, high = channel.warning
+        assert column(truth, name).min() - 3.0 * channel.sigma > low, channel.name
+        assert column(truth, name).max() + 3.0 * channel.sigma < high, channel.name
+    assert set(column(truth, "obc_mode")) == {3.0, 4.0}
