@@ -272,7 +272,8 @@ class Trainer:
             place = artifact.write(self._directory.models, manifest, fitted.packed)
             self._version = manifest.version
             learner.champion = fitted.scorer
-            _prune(self._directory.models, self._version)
+            serving = {one.champion.version for one in self._learners if one.champion is not None}
+            _prune(self._directory.models, self._version, serving)
         self._record(run, place, done)
         done.entries.append(_entry(run, fitted, started, self._clock.now_ns(), place))
 
@@ -351,11 +352,14 @@ def _number(path: Path) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _prune(models: Path, newest: int) -> None:
-    """Remove artifacts that `KEPT_MODELS` newer ones have replaced; the run rows stay."""
+def _prune(models: Path, newest: int, serving: set[int]) -> None:
+    """Remove artifacts older than the `KEPT_MODELS` newest, but for those that serve; the run rows stay.
+
+    Versions are counted over all satellites: in a fleet the champion of one may be hundreds old.
+    """
     for path in models.glob("v*"):
         number = _number(path)
-        if 0 < number <= newest - KEPT_MODELS:
+        if 0 < number <= newest - KEPT_MODELS and number not in serving:
             for file in path.iterdir():
                 file.unlink(missing_ok=True)
             path.rmdir()

@@ -129,6 +129,26 @@ def test_a_station_that_falls_silent_is_down_in_words_within_three_seconds(direc
     assert "LINK DOWN station silent 2 s" in plain(status_rows(snapshot, "live", 80, UNICODE)[0])
 
 
+@pytest.mark.parametrize("seen_s", [0.1, 0.6, 0.9, 1.1])
+def test_silence_is_told_at_the_next_look_and_not_when_ages_are_due(
+    directory: MissionDirectory, seen_s: float
+) -> None:
+    clock = fabricated.clock()
+    reader = SnapshotReader(directory, clock)
+    clock.advance(seen_s)
+    snapshot = reader.poll()
+    assert snapshot is not None
+    beat = snapshot.link.beat_age_s
+    assert beat is not None
+    waited = 0.0
+    while snapshot is None or snapshot.link.state != "DOWN":
+        clock.advance(0.25)
+        waited += 0.25
+        snapshot = reader.poll()
+        assert beat + waited <= 2.5, "a tick after two seconds at the latest"
+    reader.close()
+
+
 def test_a_full_disk_is_said_with_the_frames_it_cost(directory: MissionDirectory) -> None:
     writer = StoreWriter(directory.telemetry, fabricated.clock())
     writer.beat(fabricated.health(disk_full=12))
