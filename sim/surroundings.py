@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from sim import grid
 from sim.craft import Craft
@@ -35,9 +36,7 @@ KEPT_BLOCKS: Final = 2
 FADING_S: Final = 5.0
 
 _LAG = exponential_kernel(FADING_S, 32)
-_WEIGHTS = np.concatenate((_LAG[::-1] / np.sqrt(np.sum(_LAG * _LAG)), np.zeros(96)))
-_FADE = np.stack([np.roll(_WEIGHTS, i + 33) for i in range(BLOCK_S)])
-"""From the white noise of two blocks to the fading of the second, shape (64, 128)."""
+_LAG_WEIGHTS = _LAG[::-1] / np.sqrt(np.sum(_LAG * _LAG))
 
 _ROW: Final = {name: i for i, name in enumerate(Forcing._fields)}
 _UP, _NORMAL, _SUN, _FIELD = (slice(_ROW[name], _ROW[name] + 3) for name in ("ux", "nx", "sx", "bx"))
@@ -151,7 +150,9 @@ class Around:
         blocks: list[Floats] = []
         for block in range(self._first, self._first + len(self) // BLOCK_S):
             white = self._owner.path(block)
-            blocks.append(_FADE @ np.concatenate((before, white)))
+            recent = np.concatenate((before[-_LAG.size + 1 :], white))
+            # Not a matrix product: those wait for other threads.
+            blocks.append(np.einsum("nsk,k->ns", sliding_window_view(recent, _LAG.size, axis=0), _LAG_WEIGHTS))
             before = white
         return np.concatenate(blocks)
 
