@@ -138,12 +138,13 @@ class _Fleet:
     ) -> None:
         """Judge some rows of a batch, sorted by slot; fills `columns` and adds to `verdicts`."""
         streams = self._streams_of(batch.layout, stored)
-        newer = streams.newer(Cut.of(slots), batch.t_ns[rows], batch.boot[rows])
+        cut = Cut.of(slots)
+        newer = streams.newer(cut, batch.t_ns[rows], batch.boot[rows])
         if not newer.all():
-            rows, slots = rows[newer], slots[newer]
+            rows = rows[newer]
             if not len(rows):
                 return
-        cut = Cut.of(slots)
+            cut = Cut.of(slots[newer])
         t_ns, values = batch.t_ns[rows], all_values[rows]
         codes = self._codes(streams, cut, t_ns, values)
         features = streams.push(cut, t_ns, batch.boot[rows], values, codes)

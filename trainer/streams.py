@@ -59,9 +59,12 @@ class Cut:
 
     @staticmethod
     def of(slots: Indices) -> Cut:
-        """Cut rows by their sorted satellites."""
+        """Cut rows, at least one, by their sorted satellites."""
+        n = len(slots)
+        if slots[0] == slots[-1]:
+            return Cut(slots[:1], np.array([0]), np.array([n]), np.zeros(n, dtype=np.intp))
         first = np.flatnonzero(np.diff(slots, prepend=-1))
-        count = np.diff(first, append=len(slots))
+        count = np.diff(first, append=n)
         return Cut(slots[first], first, count, np.repeat(np.arange(len(first)), count))
 
     def before(self, rows: npt.NDArray[Any], kept: npt.NDArray[Any]) -> npt.NDArray[Any]:
