@@ -18,7 +18,7 @@ from sim.draws import drawn
 from sim.elementwise import Floats
 from sim.plan import Held
 from sim.state import BOOT, HEALTHY, SAFE, Knobs
-from sim.transport import Transport
+from sim.transport import DELAYS, Transport
 from telemetry.frame import Int64s
 
 if TYPE_CHECKING:
@@ -82,6 +82,27 @@ class FaultPlan:
                 if one.id != fault_id or one.start_s < t_s
             ]
 
+    def forget(self, t_s: int, held: Held) -> None:
+        """Drop what was over before `t_s`, and what is remembered of it; the seconds before are not flown again."""
+        over = [fault for fault in self._faults if fault.end_s < t_s]
+        if not over:
+            return
+        gone = {fault.id for fault in over}
+        for faults in (self._faults, self._plant, self._sensor, self._transport.faults):
+            faults[:] = [fault for fault in faults if fault.id not in gone]
+        for key in [key for key in held if key.rpartition("/")[0] in gone]:
+            del held[key]
+
+    @property
+    def holding_since_s(self) -> int | None:
+        """Second in which the oldest packet that is still on its way was made; None: nothing is."""
+        return self._transport.holding_since_s
+
+    @property
+    def delays(self) -> bool:
+        """Whether one of the faults holds packets back."""
+        return any(fault.kind in DELAYS for fault in self._transport.faults)
+
     def touched(self, t0_s: int, t1_s: int) -> Sequence[int]:
         """The second after a hung bus counts: the watchdog restarts the computer in it."""
         return sorted({self._satellite[f.satellite] for f in self._plant if f.active(t0_s - 1, t1_s)})
@@ -117,7 +138,7 @@ class FaultPlan:
             elif fault.kind == "drift":
                 here = here + fault.size * step * np.array([fault.grown(t) for t in seconds.tolist()])
             elif fault.kind == "noise_up":
-                here = here + (fault.size - 1.0) * self._restless(noise[rows, satellite, column], column)
+                here = here + self._restless(fault, noise[rows, satellite, column], column, seconds)
             elif fault.kind == "gain":
                 restless = noise[rows, satellite, column]
                 here = (here - restless) * fault.size + restless
@@ -150,9 +171,12 @@ class FaultPlan:
             if fault.active(t0_s, t0_s + seconds)
         ]
 
-    def _restless(self, noise: Floats, column: int) -> Floats:
-        """The sensor's noise; for a sensor without any, half a step of resolution in its rhythm."""
-        return noise if self._channels[column].sigma > 0 else np.full(len(noise), 0.5 * self._resolution[column])
+    def _restless(self, fault: Fault, noise: Floats, column: int, seconds: Int64s) -> Floats:
+        """What more noise adds; a sensor without any scatters by steps of its resolution."""
+        if noise.any():
+            return (fault.size - 1.0) * noise
+        scatter = 2.0 * drawn(self._seed, fault.id, seconds) - 1.0
+        return fault.size * self._resolution[column] * scatter
 
     def _standing(self, fault: Fault) -> list[int]:
         if fault.kind == "stuck":
@@ -177,9 +201,12 @@ class FaultPlan:
             spoilt = np.full(len(here), math.nan)
         elif fault.how == "bit":
             resolution = self._resolution[column] or 1.0
-            bit = (drawn(self._seed, f"{fault.id}/bit", seconds) * BITS).astype(np.int64)
+            # Bits below the sensor's noise flip as well, but nobody would ever know.
+            lowest = int(np.ceil(np.log2(4.0 * self._step[column] / resolution)))
+            among = max(1, BITS - lowest)
+            bit = lowest + (drawn(self._seed, f"{fault.id}/bit", seconds) * among).astype(np.int64)
             whole = np.rint(np.nan_to_num(here) / resolution).astype(np.int64)
-            spoilt = (whole ^ (np.int64(1) << np.clip(bit, 3, BITS - 1))) * resolution
+            spoilt = (whole ^ (np.int64(1) << bit)) * resolution
         else:
             spoilt = np.full(len(here), FILL)
         values[rows, satellite, column] = np.where(hit, spoilt, here)

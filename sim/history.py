@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sim.channels import COLUMN
+from sim.catalogue import Fault
+from sim.channels import COLUMN, TABLE
 from sim.computer import TASK_S as TASK_PERIOD_S
-from sim.faults import Biases, Fault
+from sim.fault_plan import FaultPlan
 from sim.flight import HISTORY_ORBITS, Flight, history_start
 from sim.noise import BLOCK_S
+from sim.scenario import scenario
 from sim.sensors import Measured
 from telemetry.alarm_desk import AlarmDesk
 from telemetry.alarms import Event
@@ -36,16 +38,18 @@ def history(
     """Frames of the `orbits` orbits before `t_end_ns` (UTC ns, a whole second), marked STORED and SIMULATED.
 
     With the boot of a fresh `SimSource` as `t_end_ns` the live values continue these. `seed` defaults to the
-    mission's. The boot of the history is its first second.
+    mission's. The boot of the history is its first second. A satellite that was only just released has none.
 
     Raises:
         ValueError: the mission cannot be simulated; see `sim.flight.Flight`.
     """
+    if _only_released(mission):
+        return
     flight = Flight(mission, (satellite,), mission.source.seed if seed is None else seed)
     end = t_end_ns // NS_PER_S
     start = history_start(flight, end, orbits)
     flight.settle(start)
-    plan = Biases(excursions(flight, start, end))
+    plan = _plan(flight, excursions(flight, start, end))
     seq = np.zeros(1, dtype=np.int64)
     pieces: list[Measured] = []
     for flown in flight.coast(start, end):
@@ -68,11 +72,29 @@ def excursions(flight: Flight, start_s: int, end_s: int) -> tuple[Fault, ...]:
         return ()
     check = _quiet(flight, start_s, (end_s - start_s) * 31 // 100)
     surge = _quiet(flight, start_s, (end_s - start_s) * 78 // 100)
-    return (
-        Fault("bias", check, check + 45, "obc.cpu", 68.0),
-        Fault("bias", surge, surge + 30, "eps.bus5v_v", -0.16),
-        Fault("bias", surge, surge + 30, "eps.bus5v_i", 0.21),
+    [satellite] = flight.satellites
+    return tuple(
+        Fault(f"history/{channel}", "bias", satellite, channel, begin, begin + lasts, size / _step(channel))
+        for channel, begin, lasts, size in (
+            ("obc.cpu", check, 45, 68.0),
+            ("eps.bus5v_v", surge, 30, -0.16),
+            ("eps.bus5v_i", surge, 30, 0.21),
+        )
     )
+
+
+def _step(name: str) -> float:
+    """What the size of a sensor fault counts, in the channel's unit."""
+    channel = TABLE[COLUMN[name]]
+    return max(channel.sigma, channel.resolution)
+
+
+def _plan(flight: Flight, faults: tuple[Fault, ...]) -> FaultPlan:
+    return FaultPlan(faults, flight.satellites, flight.table, flight.seed)
+
+
+def _only_released(mission: Mission) -> bool:
+    return scenario(mission.source.scenario, mission.directory).begin == "detumble"
 
 
 def _quiet(flight: Flight, start_s: int, after_s: int) -> int:
@@ -103,13 +125,15 @@ def history_events(
     Raises:
         ValueError: the mission cannot be simulated; see `sim.flight.Flight`.
     """
+    if _only_released(mission):
+        return []
     flight = Flight(mission, (satellite,), mission.source.seed if seed is None else seed)
     end = t_end_ns // NS_PER_S
     start = history_start(flight, end, orbits)
     faults = excursions(flight, start, end)
     if not faults:
         return []
-    plan = Biases(faults)
+    plan = _plan(flight, faults)
     windows = sorted({(fault.start_s - MARGIN_S, fault.end_s + MARGIN_S) for fault in faults})
     flight.settle(start)
     seen: dict[tuple[int, int], list[Measured]] = {window: [] for window in windows}

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from sim.channels import PRESETS, Range, SimChannel, packets_of
 from sim.orbit import Orbit, sidereal_angle
 from sim.passes import Contact, contacts
+from sim.scenario import scenario as scenario_of
 from sim.sun import sun, sunlit_fraction
 from sim.tle import GRBALPHA, Tle, moved
 
@@ -54,9 +56,15 @@ DAYLIGHT_S = 880.0
 CANDIDATES = 4
 """Stations tried, the one with the fittest local time first: in winter a northern pass may end in the shadow."""
 
-MORNING_H = 10.5
-"""Local solar time of the first pass: the plane is then close to GRBAlpha's own, so power and temperatures are
-those the limits were set for, and the satellite is in sunlight for a quarter of an hour after acquisition."""
+SOLAR_H: Final = {"morning": 10.5, "noon": 12.0, "dusk": 18.0}
+"""Local solar time of the first pass, by the scenario's orbit.
+
+Mid-morning: the plane is close to GRBAlpha's own, so power and temperatures are those the limits were set for, and
+the satellite is in sunlight for a quarter of an hour after acquisition. Noon: the Sun lies in the plane, and no
+eclipses are longer. Dusk: the plane follows the terminator; in the northern summer, when such an orbit would dip
+into the shadow, the pass is at dawn instead.
+"""
+DAWN_H: Final = 6.0
 
 
 def demo_mission_toml(
@@ -66,14 +74,15 @@ def demo_mission_toml(
 
     Among the stations the one is chosen where it is mid-morning at `created_ns` (UTC ns); the embedded element set
     is moved to that moment so that a pass of at least 40 deg begins there 80 to 100 s later. `bus` is a preset of
-    `sim.channels`; several satellites share orbits as `telemetry.fleet` phases them.
+    `sim.channels`; several satellites share orbits as `telemetry.fleet` phases them. A scenario may ask for another
+    time of day.
 
     Raises:
-        ValueError: there is no such preset.
+        ValueError: there is no such preset or scenario.
     """
     if bus not in PRESETS:
         raise ValueError(f"bus: {bus!r}: allowed: {', '.join(PRESETS)}")
-    station, tle, _ = first_pass(created_ns, seed)
+    station, tle, _ = first_pass(created_ns, seed, scenario_of(scenario).orbit)
     head = f"""\
 # A satellite that does not exist. Orbit: shape of GRBAlpha's public element set, moved so that a pass begins soon.
 schema = 1
@@ -118,16 +127,17 @@ context = ["obc.mode", "orb.eclipse"]
     return head + packets + "".join(_channel(bus, channel) for channel in PRESETS[bus])
 
 
-def first_pass(created_ns: int, seed: int) -> tuple[Station, Tle, Contact]:
-    """Station, element set and pass of a demo mission created at `created_ns`."""
+def first_pass(created_ns: int, seed: int, orbit: str = "morning") -> tuple[Station, Tle, Contact]:
+    """Station, element set and pass of a demo mission created at `created_ns`; `orbit` is one of `SOLAR_H`."""
     now = np.array([created_ns / 1e9])
     towards_sun, _ = sun(now)
     right_ascension = math.degrees(math.atan2(towards_sun[0, 1], towards_sun[0, 0]))
     angle = math.degrees(float(sidereal_angle(now)[0]))
+    solar_h = DAWN_H if orbit == "dusk" and towards_sun[0, 2] > 0.0 else SOLAR_H[orbit]
 
     def hours_off(station: Station) -> float:
         solar = 12.0 + (angle + station.lon - right_ascension) / 15.0
-        return abs((solar - MORNING_H + 12.0) % 24.0 - 12.0)
+        return abs((solar - solar_h + 12.0) % 24.0 - 12.0)
 
     draw = np.random.Generator(np.random.Philox(key=[seed, 0x9A55]))
     begins_ns = created_ns + round((80.0 + 20.0 * draw.random()) * 1e9)

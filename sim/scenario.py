@@ -76,15 +76,15 @@ def ready() -> tuple[str, ...]:
     return ("hello", *(name for name in names if name != "hello"))
 
 
-def scenario(name: str) -> Scenario:
-    """A ready scenario by name, or the one in the file of that path.
+def scenario(name: str, beside: Path | None = None) -> Scenario:
+    """A ready scenario by name, or the one in the file of that path, which counts from the directory `beside`.
 
     Raises:
         ScenarioRefused: there is none, or the file is wrong; names file, key, value and what is allowed.
     """
     path = READY / f"{name}.toml"
     if name not in ready():
-        path = Path(name)
+        path = Path(name) if beside is None else beside / name
         if path.suffix != ".toml" or not path.is_file():
             raise ScenarioRefused(f"scenario: {name!r}: allowed: {', '.join(ready())}, or a .toml file")
     try:

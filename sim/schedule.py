@@ -68,13 +68,13 @@ class Schedule:
         return found
 
     def before(self, t_s: int) -> list[Fault]:
-        """Faults of the periods that began before `t_s` and are not over then."""
+        """Faults of the periods that began before `t_s` and were not over before it."""
         longest = max((self._longest(planned) for planned in self.scenario.fault), default=0)
         since = max(self.first_start_s, t_s - longest)
         found = self.starting(since, t_s)
         if since > self.first_start_s:
             found += self.starting(self.first_start_s, self.first_start_s + 1)
-        return [fault for fault in found if fault.end_s > t_s]
+        return [fault for fault in found if fault.end_s >= t_s]
 
     @staticmethod
     def _longest(planned: Planned) -> int:
@@ -90,14 +90,14 @@ class Schedule:
         satellite = self._satellites[int(draw.integers(len(self._satellites)))]
         targets = (planned.target,) if isinstance(planned.target, str) else planned.target
         if targets == ("",):
-            targets = self._channels if kind.targets == ("channel",) else kind.targets
+            targets = self._channels if kind.targets == ("channel",) else kind.drawn or kind.targets
         target = targets[int(draw.integers(len(targets)))]
         at = planned.at_s
         if planned.every_s is not None and at == 0:
             at = (0, max(0, planned.every_s - MARGIN_S))
         start = begins_s + _whole(at, draw)
         lasts = _whole(planned.lasts_s if planned.lasts_s is not None else kind.lasts_s, draw)
-        size = _number(planned.size if planned.size is not None else kind.size, draw)
+        size = _number(planned.size, draw) if planned.size is not None else kind.size_at(draw.random())
         if self._seed == 1 and planned.seed_1 is not None and period == 0:
             target = planned.seed_1.target or target
             start = begins_s + planned.seed_1.at_s if planned.seed_1.at_s is not None else start

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -12,9 +12,12 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from sim.faults import Fault, Schedule
+from sim.catalogue import Fault
+from sim.cursor import Cursor, packed, read, unpacked, written
 from sim.flight import HISTORY_ORBITS, Flight, history_start
-from sim.state import STATE_FIELDS, State
+from sim.mishaps import Mishaps
+from sim.release import released
+from sim.scenario import scenario
 from telemetry.clock import NS_PER_S, Clock
 from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Quality
@@ -32,22 +35,6 @@ FLEET: Final = 20
 FLEET_CURSOR_S: Final = 10
 """The states of so many satellites are too long to be stored every second; frames that were stored since the last
 cursor are made again, the same, and known as twins by their numbers."""
-
-
-class _Cursor(msgspec.Struct, frozen=True):
-    """Where a simulator stands: everything needed to go on as if it had never stopped."""
-
-    seed: int
-    scenario: str
-    first_start: int
-    boot: int
-    next: int
-    """UTC second of the next frame."""
-    seq: dict[str, int]
-    state: dict[str, str]
-    """Satellite -> its state, `_packed`."""
-    held: dict[str, dict[str, float]] = {}
-    """Bus -> what its plan of faults remembers."""
 
 
 class SimSource:
@@ -78,30 +65,33 @@ class SimSource:
             raise ValueError(f"rate: {self._rate}: allowed: a finite number above 0")
         self._clock = clock
         self._seed, self._scenario = config.seed, config.scenario
+        self._story = scenario(config.scenario, mission.directory)
         self._flights = [Flight(mission, names, config.seed) for names in _by_bus(mission).values()]
         self._warm_orbits = history_orbits
         self._closed = asyncio.Event()
-        kept = None if cursor is None else _read(cursor)
+        kept = None if cursor is None else read(cursor)
         if kept is not None and {name for flight in self._flights for name in flight.satellites} != set(kept.state):
             kept = None
         if kept is not None and (kept.seed, kept.scenario) != (config.seed, config.scenario):
             self._warm_orbits = RESTART_ORBITS
             self._begin(max(self._now_s(), kept.next))
-        elif kept is not None and (not self.live or self._now_s() - kept.next < CATCH_UP_S):
+        elif kept is not None and (not self.live or self._now_s() - max(kept.next, kept.sent) < CATCH_UP_S):
             self._resume(kept)
         elif kept is not None:
             self._first_start = kept.first_start
             self._restart(max(self._now_s(), kept.next), kept)
         else:
             self._begin(self._now_s())
+        given = () if kept is None else kept.given
+        self._mishaps = Mishaps(mission, self._story, self._first_start, self._flights, given)
+        self._mishaps.begin(self._next)
+        self._before: deque[Cursor] = deque()
+        """Where it stood at the seconds whose packets are partly on their way still."""
         satellites = sum(len(flight.satellites) for flight in self._flights)
         self._largest_chunk_s = min(LARGEST_CHUNK_S, max(1, LARGEST_CHUNK // satellites))
         self._grid_ns = self._boot * NS_PER_S
         if not self.live:
             self._grid_ns = clock.now_ns() - round((self._next - self._boot) / self._rate * NS_PER_S)
-        self._schedules = [
-            Schedule(self._scenario, self._seed, self._first_start, flight.surroundings) for flight in self._flights
-        ]
 
     @property
     def name(self) -> str:
@@ -120,10 +110,26 @@ class SimSource:
         """UTC second of the first frame of the present boot; a history ends here."""
         return self._boot
 
+    @property
+    def next_s(self) -> int:
+        """UTC second of the next frame to be made."""
+        return self._next
+
     def faults(self, t0_ns: int, t1_ns: int) -> list[Fault]:
         """The truth about what is wrong between two times; for tests and evaluation, never for the detector."""
-        t0, t1 = t0_ns // NS_PER_S, -(-t1_ns // NS_PER_S)
-        return [fault for schedule in self._schedules for fault in schedule.between(t0, t1)]
+        return self._mishaps.between(t0_ns // NS_PER_S, -(-t1_ns // NS_PER_S))
+
+    def inject(self, fault: Fault) -> None:
+        """Let `fault` happen, as `sim.injection.Injectable` says.
+
+        Raises:
+            FaultRefused: these satellites cannot have it.
+        """
+        self._mishaps.inject(fault)
+
+    def clear(self, fault_id: str | None) -> None:
+        """End the fault that was given under this id, or all that were given, before the next frame."""
+        self._mishaps.end(fault_id, self._next)
 
     def status(self) -> dict[str, Any]:
         """Scenario, seed, rate and boot, for the station's health row."""
@@ -164,40 +170,53 @@ class SimSource:
         return self._boot + math.floor(elapsed * self._rate + 1e-6)
 
     def _begin(self, now_s: int) -> None:
-        self._first_start = self._boot = self._next = now_s
+        self._first_start = self._boot = self._next = self._sent = now_s
         self._seq = [np.zeros(len(flight.satellites), dtype=np.int64) for flight in self._flights]
         self._cold = True
+        self._fresh = True
         self._reboots: dict[str, float] = {}
+        for flight in self._flights:
+            flight.held = {}
 
-    def _restart(self, now_s: int, kept: _Cursor) -> None:
+    def _restart(self, now_s: int, kept: Cursor) -> None:
         """A new boot after `kept`: strictly later, computers restarted, temperatures those of a warm satellite."""
         first = self._first_start
         self._begin(max(now_s, kept.boot + 1))
-        self._first_start = first
+        self._first_start, self._fresh = first, False
         self._warm_orbits = RESTART_ORBITS
-        self._reboots = {name: _unpacked(text).reboots + 1.0 for name, text in kept.state.items()}
+        self._reboots = {name: unpacked(text).reboots + 1.0 for name, text in kept.state.items()}
 
-    def _resume(self, kept: _Cursor) -> None:
+    def _resume(self, kept: Cursor) -> None:
         self._first_start, self._boot, self._next = kept.first_start, kept.boot, kept.next
+        self._sent = max(kept.next, kept.sent)
         self._seq = [np.array([kept.seq[name] for name in flight.satellites]) for flight in self._flights]
         for flight in self._flights:
-            flight.states = [_unpacked(kept.state[name]) for name in flight.satellites]
+            flight.states = [unpacked(kept.state[name]) for name in flight.satellites]
             flight.held = dict(kept.held.get(flight.bus.name, {}))
-        self._cold = False
+        self._cold = self._fresh = False
         self._reboots = {}
 
     async def _warm_up(self) -> None:
         """Fly up to the boot, giving way to other tasks between blocks."""
         if not self._cold:
+            if self._next < self._sent:
+                # Only to have again what was on its way: the rest was sent.
+                self._tick(self._sent)
             return
         for flight in self._flights:
             for _ in _arrive(flight, self._boot, self._warm_orbits):
                 await asyncio.sleep(0)
+            states = flight.states
             if self._reboots:
-                states = flight.states
                 for name, state in zip(flight.satellites, states, strict=True):
                     state.uptime, state.reboots = 0.0, self._reboots[name]
-                flight.states = states
+            if self._fresh and self._story.begin == "detumble":
+                numbers = flight.surroundings.numbers
+                states = [
+                    released(state, self._story.begin_deg_s, self._seed, number)
+                    for state, number in zip(states, numbers, strict=True)
+                ]
+            flight.states = states
         self._cold = False
 
     async def _after_a_pause(self, due: int) -> None:
@@ -206,13 +225,19 @@ class SimSource:
             self._grid_ns += round((due - self._next) / self._rate * NS_PER_S)
             return
         self._restart(due, self._cursor())
+        self._mishaps.begin(self._next)
+        self._before.clear()
         self._grid_ns = self._boot * NS_PER_S
         await self._warm_up()
 
     def _tick(self, stop: int) -> list[FrameBatch]:
         """Frames up to before `stop` of every satellite; the last batch carries the cursor."""
         made: list[FrameBatch] = []
-        for i, (flight, schedule) in enumerate(zip(self._flights, self._schedules, strict=True)):
+        self._mishaps.follow(stop)
+        plans = self._mishaps.plans
+        if any(plan.delays for plan in plans):
+            self._before.append(self._cursor())
+        for i, (flight, plan) in enumerate(zip(self._flights, plans, strict=True)):
             batches, self._seq[i] = flight.batches(
                 self._next,
                 stop,
@@ -220,23 +245,36 @@ class SimSource:
                 seq=self._seq[i],
                 received_ns=self._clock.now_ns(),
                 quality=Quality.SIMULATED,
-                plan=schedule.plan(self._next, stop),
+                plan=plan,
             )
             made += batches
         few = sum(len(flight.satellites) for flight in self._flights) < FLEET
         due = few or stop // FLEET_CURSOR_S > self._next // FLEET_CURSOR_S
         self._next = stop
         if made and due:
-            made[-1] = replace(made[-1], cursor=msgspec.json.encode(self._cursor()).decode())
+            made[-1] = replace(made[-1], cursor=written(self._resumable()))
         return made
 
-    def _cursor(self) -> _Cursor:
+    def _resumable(self) -> Cursor:
+        """Where to go on from: here, or where the oldest packet that has not arrived yet was made."""
+        held = [since for plan in self._mishaps.plans if (since := plan.holding_since_s) is not None]
+        if not held:
+            self._before.clear()
+            return self._cursor()
+        while len(self._before) > 1 and self._before[1].next <= min(held):
+            self._before.popleft()
+        first = self._before[0]
+        over = (fault for fault in first.given if fault.end_s < self._next)
+        given = (*over, *self._mishaps.given(self._next))
+        return msgspec.structs.replace(first, given=given, sent=self._next)
+
+    def _cursor(self) -> Cursor:
         seq: dict[str, int] = {}
         state: dict[str, str] = {}
         for flight, numbers in zip(self._flights, self._seq, strict=True):
             seq.update(zip(flight.satellites, numbers.tolist(), strict=True))
-            state.update(zip(flight.satellites, map(_packed, flight.states), strict=True))
-        return _Cursor(
+            state.update(zip(flight.satellites, map(packed, flight.states), strict=True))
+        return Cursor(
             self._seed,
             self._scenario,
             self._first_start,
@@ -245,6 +283,7 @@ class SimSource:
             seq,
             state,
             {flight.bus.name: dict(flight.held) for flight in self._flights if flight.held},
+            tuple(self._mishaps.given(self._next)),
         )
 
     async def _sleep(self) -> None:
@@ -274,30 +313,3 @@ def _arrive(flight: Flight, boot: int, orbits: float) -> Iterator[None]:
         yield from flight.arrive(history_start(flight, boot, orbits), boot)
     else:
         yield from flight.settling(boot)
-
-
-def _packed(state: State[float]) -> str:
-    """The state's numbers, little-endian doubles, as base64: exact, and a third of their decimal digits."""
-    return base64.b64encode(np.array(state.as_list(), dtype="<f8").tobytes()).decode()
-
-
-def _unpacked(text: str) -> State[float]:
-    """Read `_packed` back.
-
-    Raises:
-        ValueError: that is no state.
-    """
-    values = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f8").tolist()
-    if len(values) != len(STATE_FIELDS) or not all(map(math.isfinite, values)):
-        raise ValueError(f"a state has {len(STATE_FIELDS)} finite values")
-    return State.from_list(values)
-
-
-def _read(cursor: str) -> _Cursor:
-    try:
-        kept = msgspec.json.decode(cursor, type=_Cursor)
-        for text in kept.state.values():
-            _unpacked(text)
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise ValueError(f"cursor of the simulator cannot be read: {error}") from None
-    return kept

@@ -19,7 +19,17 @@ from telemetry.query_syntax import ChannelTest, Node, Vocabulary, holds
 DEFAULT_PACKET = "hk"
 FALLBACK_SET = "default"
 SOURCE_KINDS = ("sim", "csv", "stream")
-SCENARIOS = ("hello", "quiet")
+SCENARIOS = (
+    "hello",
+    "bad-day",
+    "dead-panel",
+    "detumble",
+    "eclipse-season",
+    "quiet",
+    "radio-fading",
+    "reset-storm",
+    "stuck-heater",
+)
 DETECTOR_KINDS = ("isolation_forest",)
 MLFLOW_URIS = ("sqlite",)
 EXACT_INTEGERS = 2**53

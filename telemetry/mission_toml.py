@@ -35,7 +35,7 @@ from telemetry.plain_text import plain_text
 from telemetry.predicted import PREDICTED, needs_station
 from telemetry.query_parser import parse_expression
 from telemetry.query_syntax import ChannelTest, QueryError, Vocabulary, leaves
-from telemetry.toml_report import MISSING, Report, Rule, as_table, number, one_of, words
+from telemetry.toml_report import MISSING, Report, Rule, as_table, is_text, number, one_of, words
 
 SCHEMA = 1
 FILE_NAME = "mission.toml"
@@ -89,7 +89,11 @@ BUS = {
 }
 SOURCES = {
     "sim": {
-        "scenario": one_of(*SCENARIOS),
+        "scenario": Rule(
+            str,
+            " or ".join([*(f'"{word}"' for word in SCENARIOS), "a .toml file"]),
+            lambda text: text in SCENARIOS or (is_text(400)(text) and text.endswith(".toml")),
+        ),
         "seed": Rule(int, "a whole number from 0 to 2^31", lambda n: 0 <= n <= 2**31),
         "rate": number("a factor above 0, at most 1000", 0, 1000, above=True),
         "visible": Rule(bool, "true or false"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,13 @@ from sim.channels import BY_NAME, CHANNELS, PRESETS
 from sim.craft import THREE_U
 from sim.flight import Flight
 from sim.noise import BLOCK_S
-from sim.preset import demo_mission_toml, first_pass
+from sim.orbit import Orbit
+from sim.preset import SOLAR_H, demo_mission_toml, first_pass
+from sim.scenario import ready, scenario
+from sim.sun import sun, sunlit_fraction
 from sim.surroundings import Surroundings
-from telemetry.dictionary import Mission, read_mission
+from sim.tle import Tle
+from telemetry.dictionary import SCENARIOS, Mission, read_mission
 
 
 @settings(max_examples=40, deadline=None)
@@ -100,3 +105,35 @@ def test_the_orbit_before_passes_lower_so_that_the_history_holds_a_pass_too(hour
     earlier = contacts(tle, station, (created - 35_000) * 10**9, created * 10**9)
     assert earlier
     assert np.max([c.max_el_deg for c in earlier]) < first.max_el_deg
+
+
+@pytest.mark.parametrize("month", [1, 6, 9, 12])
+def test_a_scenario_asks_for_the_longest_eclipses_or_for_none(month: int) -> None:
+    made = dt.datetime(2026, month, 21, 9, tzinfo=dt.UTC).timestamp()
+    dark = {name: _dark(first_pass(int(made * 1e9), 1, name)[1], made) for name in SOLAR_H}
+    assert dark["dusk"] < 0.02
+    assert dark["noon"] > 0.365
+    assert 0.3 < dark["morning"] <= dark["noon"] + 0.003
+
+
+def test_eclipse_season_is_made_at_noon() -> None:
+    made = int(dt.datetime(2026, 11, 22, 13, tzinfo=dt.UTC).timestamp() * 1e9)
+    assert first_pass(made, 1, "noon")[1][0] in demo_mission_toml(made, 1, "eclipse-season")
+    with pytest.raises(ValueError, match="scenario: 'calm': allowed: hello,"):
+        demo_mission_toml(made, 1, "calm")
+
+
+def test_a_mission_names_any_ready_scenario_or_a_file_of_its_own(tmp_path: Path) -> None:
+    assert set(SCENARIOS) == set(ready())
+    (tmp_path / "mine.toml").write_text('about = "Mine."')
+    text = demo_mission_toml(0, 1).replace('scenario = "hello"', 'scenario = "mine.toml"')
+    (tmp_path / "mission.toml").write_text(text)
+    mission = read_mission(tmp_path)
+    assert scenario(mission.source.scenario, mission.directory).about == "Mine."
+
+
+def _dark(tle: Tle, since_s: float) -> float:
+    """Share of an orbit in the shadow."""
+    t_s = since_s + np.arange(0.0, Orbit(tle).period_s, 20.0)
+    direction, distance = sun(t_s)
+    return 1.0 - float(sunlit_fraction(Orbit(tle).state(t_s)[0], direction, distance).mean())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -16,72 +15,14 @@ from sim.source import CATCH_UP_S, SimSource
 from telemetry.clock import ManualClock
 from telemetry.dictionary import Mission
 from telemetry.fleet import fleet_names, phased
-from telemetry.frame import Frame, FrameBatch, Quality
+from telemetry.frame import Quality
 from telemetry.limits import Level, levels
+from tests.sim.tape import Tape, content
 
 MissionMaker = Callable[..., Mission]
 S = 1_000_000_000
 SHORT = 0.02
 """Orbits of warm-up where a test does not look at the state a history ends in."""
-
-
-class Tape:
-    """Runs a source on a hand-moved clock and keeps what it yields."""
-
-    def __init__(self, source: SimSource, clock: ManualClock) -> None:
-        self.source, self.clock = source, clock
-        self.batches: list[FrameBatch] = []
-        self._task: asyncio.Task[None] | None = None
-
-    async def play(self, seconds: int, step: float = 1.0) -> Tape:
-        if self._task is None:
-            self._task = asyncio.create_task(self._take(aiter(self.source)))
-            await self._settle()
-        for _ in range(round(seconds / step)):
-            self.clock.advance(step)
-            await self._settle()
-        return self
-
-    async def stop(self) -> str:
-        """Close the source; the newest cursor."""
-        await self.source.close()
-        assert self._task is not None
-        await asyncio.wait_for(self._task, 5)
-        return next(batch.cursor for batch in reversed(self.batches) if batch.cursor is not None)
-
-    @property
-    def frames(self) -> list[Frame]:
-        return [frame for batch in self.batches for frame in batch]
-
-    def series(self, channel: str) -> dict[int, float]:
-        """Seconds since the first boot -> value."""
-        first = int(self.batches[0].t_ns[0])
-        return {
-            (t - first) // S: value
-            for batch in self.batches
-            if channel in batch.layout.positions
-            for t, value in zip(
-                batch.t_ns.tolist(), batch.values[:, batch.layout.positions[channel]].tolist(), strict=True
-            )
-        }
-
-    async def _take(self, batches: AsyncIterator[FrameBatch]) -> None:
-        async for batch in batches:
-            self.batches.append(batch)
-
-    async def _settle(self) -> None:
-        for _ in range(2_000):
-            await asyncio.sleep(0)
-            if self.clock.sleepers or (self._task and self._task.done()):
-                return
-        raise AssertionError("the source neither sleeps nor ends")
-
-
-def content(frames: list[Frame]) -> dict[tuple[int, int], tuple[int, str, bytes]]:
-    """Identity -> everything about a frame but when it was received."""
-    found = {(f.boot, f.seq): (f.t_ns, f.layout.packet, f.values.tobytes()) for f in frames}
-    assert len(found) == len(frames), "two frames share boot and sequence number"
-    return found
 
 
 async def record(mission: Mission, seconds: int, created_s: int, orbits: float = SHORT) -> Tape:
@@ -345,7 +286,7 @@ async def test_the_first_minutes_of_the_default_seed(make_mission: MissionMaker,
     assert np.mean(normal) == pytest.approx(55.1, abs=0.2)
     assert 0.3 < np.std(normal) < 0.6
 
-    loss = next(f for f in hello.source.faults(created_s * S, (created_s + 700) * S) if f.kind == "panel_loss")
+    loss = next(f for f in hello.source.faults(created_s * S, (created_s + 700) * S) if f.kind == "string_loss")
     assert (loss.start_s, loss.size) == (created_s + 240, 0.5)
     late = {name for name, found in delta.items() if any(t >= 240 for t in found)}
     assert {f"eps.pv_i_{loss.target}", "eps.bat_i", "eps.bat_v", f"thm.t_{loss.target}"} <= late
@@ -358,18 +299,18 @@ async def test_the_first_minutes_of_the_default_seed(make_mission: MissionMaker,
 
 async def test_other_seeds_choose_another_face_and_moment(make_mission: MissionMaker, created_s: int) -> None:
     seen: set[tuple[str, int]] = set()
-    for seed in range(2, 12):
+    for seed in range(2, 16):
         source = SimSource(make_mission(seed=seed), None, ManualClock(created_s * S))
         first, second, *_ = sorted(
             source.faults(created_s * S, (created_s + 900) * S), key=lambda fault: fault.start_s
         )
-        assert (first.kind, second.kind) == ("bias", "panel_loss")
+        assert (first.kind, second.kind) == ("bias", "string_loss")
         assert 15 <= first.start_s - created_s <= 40
         assert first.end_s - first.start_s == 55
         assert second.start_s == created_s + 240
         seen.add((first.target, first.start_s))
     assert {target for target, _ in seen} == {f"pld.dist_{face}" for face in "nesw"}
-    assert len(seen) >= 8
+    assert len(seen) >= 10
 
 
 async def test_no_fault_of_the_first_minutes_crosses_a_limit(make_mission: MissionMaker, created_s: int) -> None:
@@ -384,14 +325,12 @@ async def test_no_fault_of_the_first_minutes_crosses_a_limit(make_mission: Missi
 
 
 async def test_a_bias_stays_inside_the_soft_limits_on_every_face(mission: Mission, created_s: int) -> None:
-    from sim.faults import BIAS_CM, RANGEFINDERS
-
     tape = await record(mission, 15, created_s)
     bus = mission.bus_of("KESTREL-1")
-    for face in RANGEFINDERS:
+    for face in "nesw":
         limits = bus.channel(f"pld.dist_{face}").limits[-1].warning
         assert limits
-        assert max(tape.series(f"pld.dist_{face}").values()) + BIAS_CM + 3.0 < limits[1]
+        assert max(tape.series(f"pld.dist_{face}").values()) + 25.0 + 3.0 < limits[1]
 
 
 async def test_later_about_two_faults_an_hour_and_none_when_quiet(
@@ -403,7 +342,7 @@ async def test_later_about_two_faults_an_hour_and_none_when_quiet(
     assert 1.6 * 24 <= len(loud) <= 2.4 * 24
     later = [fault for fault in loud if fault.start_s > created_s + 1_800]
     kinds = [fault.kind for fault in later]
-    assert min(kinds.count("bias"), kinds.count("panel_loss")) >= 0.7 * 24
+    assert min(kinds.count("bias"), kinds.count("string_loss")) >= 0.7 * 24
     assert len(set(loud)) == len(loud)
     anew = SimSource(make_mission(), None, clock)
     by_ten_minutes = {

@@ -237,7 +237,7 @@ def test_what_refers_to_a_wrong_name_is_told_too(
         ("[source]\nseed = 1.5", "source.seed: 1.5"),
         ("[source]\nrate = 0", "source.rate: 0: allowed: a factor above 0"),
         ("[source]\nrate = nan", "source.rate: nan"),
-        ('[source]\nscenario = "war"', 'source.scenario: "war": allowed: "hello" or "quiet"'),
+        ('[source]\nscenario = "war"', 'source.scenario: "war": allowed: "hello" or "bad-day" or'),
         ('[source]\ntime = "t_s"', 'source.time: "t_s": allowed: keys here are kind, scenario'),
         ('[source]\nkind = "csv"\ntime = "t"\ncolumns = {"eps.x" = "a"}', "source.columns.eps.x"),
         ('[source]\nkind = "csv"\ntime = "t"', "source.columns: missing"),
