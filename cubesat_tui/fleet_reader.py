@@ -20,8 +20,8 @@ from cubesat_tui.fleet import (
     Silence,
     silence_of,
 )
+from cubesat_tui.reported import contact_of, counts_of
 from cubesat_tui.snapshot import Pass
-from cubesat_tui.snapshot_reader import contact_of, counts_of
 from telemetry.alarms import AlarmState, urgency
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cubesat_tui.choked import choked
-from cubesat_tui.drawing.why import alarm_key
 from cubesat_tui.predicted_now import predicted_now, predicted_values
-from cubesat_tui.snapshot import ChannelNow, ContactNow, LinkNow, ModelNow, Pass, Snapshot
+from cubesat_tui.reported import SILENT_S, age_s, counts_of, link_of, model_of, pass_of, rate_of
+from cubesat_tui.snapshot import ChannelNow, LinkNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import SparkHistory
-from telemetry.alarms import ALARM_KINDS, Alarm, AlarmState, Event, Key, fold, urgency
+from telemetry.alarms import ALARM_KINDS, Alarm, Event, Key, fold, urgency
 from telemetry.dictionary import Mission, read_mission
 from telemetry.freshness import Acquisition, acquisition, invalid_mask, is_invalid
 from telemetry.limits import DISABLED, check
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from telemetry.store.directory import MissionDirectory
     from telemetry.store.rows import HealthRow, InvalidRule
 
-SILENT_S = 2.0
-"""A heartbeat older than this means that no station runs."""
 IDLE_S = 1.0
 """Without news, ages are redrawn this often."""
 CONTACTS_S = 5.0
@@ -147,15 +145,15 @@ class SnapshotReader:
         frames = reader.newest(satellite)
         wall = self._clock.now_ns()
         newest_t = max((frame.t_ns for frame in frames.values()), default=None)
-        rate = _rate(body)
+        rate = rate_of(body)
         live = bool(body.get("live", body.get("link") != "REPLAY" and rate == 1.0))
         now = wall if live or newest_t is None else newest_t
         self._follow_contacts(reader, satellite, now)
-        contact = _contact(self._passes, body, satellite, now)
-        link = _link(health, wall, rate)
+        contact = pass_of(self._passes, body, satellite, now)
+        link = link_of(health, wall, rate)
         if link.state == "DOWN" and choked(self._directory):
             link = LinkNow("DISK FULL", "frames refused until there is space", link.beat_age_s)
-        model = _model(health, wall)
+        model = model_of(health, wall)
         if len(mission.satellites) > 1:
             model = self._model_of(reader, satellite, model)
         self._seq += 1
@@ -174,7 +172,7 @@ class SnapshotReader:
             simulated=mission.simulated,
             link=link,
             contact=contact,
-            data_age_s=min((_age(wall, frame.received_ns) for frame in frames.values()), default=None),
+            data_age_s=min((age_s(wall, frame.received_ns) for frame in frames.values()), default=None),
             model=model,
             alarms=alarms,
             counts=counts_of(alarms),
@@ -301,7 +299,7 @@ class SnapshotReader:
         out: dict[str, ChannelNow] = {}
         for name, channel in bus.by_name.items():
             value, frame = newest.get(name, (None, None))
-            age = None if frame is None else _age(wall, frame.received_ns)
+            age = None if frame is None else age_s(wall, frame.received_ns)
             status = acquisition(channel, value, age, rate, in_contact)
             silent = channel.contact_only and not in_contact and status is Acquisition.NOT_RECEIVED
             known = value is not None and math.isfinite(value)
@@ -321,89 +319,3 @@ class SnapshotReader:
                 silent=silent,
             )
         return out
-
-
-def _age(wall_ns: int, received_ns: int) -> float:
-    return max(0.0, (wall_ns - received_ns) / 1e9)
-
-
-def _rate(body: Mapping[str, Any]) -> float:
-    raw = body.get("rate", 1.0)
-    return float(raw) if isinstance(raw, int | float) and raw > 0 else math.inf
-
-
-def _link(health: HealthRow | None, wall_ns: int, rate: float) -> LinkNow:
-    if health is None:
-        return LinkNow("CONNECTING", "no station has reported yet", None)
-    beat = _age(wall_ns, health.beat_ns)
-    if beat > SILENT_S:
-        return LinkNow("DOWN", f"station silent {_short(beat)}", beat)
-    full = int(health.body.get("disk_full") or 0)
-    if full:
-        return LinkNow("DISK FULL", f"{full} frames refused", beat)
-    state = str(health.body.get("link", "CONNECTING"))
-    detail = str(health.body.get("detail") or "")
-    history = health.body.get("history") or {}
-    if not detail and history.get("of") and history["done"] < history["of"]:
-        detail = f"history {100 * history['done'] // history['of']} %"
-    if not detail:
-        detail = str(health.body.get("source", ""))
-        if rate != 1.0 and state == "LIVE":
-            detail += f" x{rate:g}"
-    return LinkNow(state, detail, beat)
-
-
-def _short(seconds: float) -> str:
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
-
-
-def contact_of(passes: Sequence[Pass], now_ns: int) -> ContactNow:
-    """The pass that runs now, or the next one; `passes` in order of acquisition."""
-    for one in passes:
-        if one.acquisition_ns <= now_ns < one.loss_ns:
-            return ContactNow(True, one.station, until_ns=one.loss_ns)
-    coming = next((one for one in passes if one.acquisition_ns > now_ns), None)
-    return ContactNow() if coming is None else ContactNow(False, coming.station, next_ns=coming.acquisition_ns)
-
-
-def _contact(passes: tuple[Pass, ...], body: Mapping[str, Any], satellite: str, now_ns: int) -> ContactNow:
-    known = contact_of(passes, now_ns)
-    if known != ContactNow():
-        return known
-    told = (body.get("contact") or {}).get(satellite) or {}
-    station = str(told.get("station", ""))
-    until, following = told.get("until_ns"), told.get("next_ns")
-    if until is not None and int(until) > now_ns:
-        return ContactNow(True, station, until_ns=int(until))
-    return ContactNow(False, station, next_ns=int(following)) if following is not None else ContactNow()
-
-
-def _model(health: HealthRow | None, wall_ns: int) -> ModelNow:
-    if health is None:
-        return ModelNow()
-    model = health.body.get("model") or {}
-    trainer = health.body.get("trainer") or {}
-    learning = health.body.get("learning") or {}
-    due = health.next_retrain_ns if health.next_retrain_ns is not None else trainer.get("next_ns")
-    return ModelNow(
-        version=model.get("version"),
-        sha256=str(model["sha256"]) if model.get("sha256") else None,
-        retrain=trainer.get("retrain"),
-        next_s=None if due is None else max(0.0, (int(due) - wall_ns) / 1e9),
-        learning=(int(learning["have"]), int(learning["need"])) if {"have", "need"} <= learning.keys() else None,
-        error=str(trainer.get("error") or ""),
-    )
-
-
-def counts_of(alarms: Iterable[Alarm]) -> dict[str, tuple[int, int]]:
-    """Sign key -> (new, active) of those alarms that are not shelved."""
-    counts: dict[str, tuple[int, int]] = {}
-    for alarm in alarms:
-        if alarm.state is AlarmState.SHELVED:
-            continue
-        new, active = counts.get(alarm_key(alarm), (0, 0))
-        counts[alarm_key(alarm)] = (new + alarm.needs_acknowledgement, active + alarm.active)
-    return counts
