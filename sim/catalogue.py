@@ -43,6 +43,20 @@ class Kind:
     """Felt in more than one subsystem (ESA-ADB: Global)."""
     needs: str = ""
     """What a satellite must have for it to show."""
+    apart: tuple[float, float] | None = None
+    """Sizes between these two are never drawn: nobody could see them."""
+    drawn: tuple[str, ...] = ()
+    """What a scenario that names no target draws from, where that is not all of `targets`."""
+
+    def size_at(self, share: float) -> float:
+        """The default size at `share`, 0 to 1, of the way from the smallest to the largest."""
+        smallest, largest = self.size
+        if self.apart is None:
+            return smallest + (largest - smallest) * share
+        below, above = self.apart
+        if share < 0.5:
+            return smallest + (below - smallest) * 2.0 * share
+        return above + (largest - above) * (2.0 * share - 1.0)
 
 
 KINDS: Final[dict[str, Kind]] = {
@@ -62,7 +76,17 @@ KINDS: Final[dict[str, Kind]] = {
             ramp=True,
         ),
         Kind("noise_up", "sensor", "a sensor becomes restless", ("channel",), (3, 10), "times", (300, 3_600)),
-        Kind("gain", "sensor", "a sensor's scale changes", ("channel",), (0.5, 2), "times", (300, 3_600)),
+        Kind(
+            "gain",
+            "sensor",
+            "a sensor's scale changes",
+            ("channel",),
+            (0.5, 2),
+            "times",
+            (300, 3_600),
+            needs="a value that is not 0",
+            apart=(0.8, 1.25),
+        ),
         Kind(
             "corrupt",
             "sensor",
@@ -83,6 +107,8 @@ KINDS: Final[dict[str, Kind]] = {
             (FOR_EVER_S, FOR_EVER_S),
             multivariate=True,
             everywhere=True,
+            needs="cells on that face",
+            drawn=FACES[:-1],
         ),
         Kind(
             "cell_degrade",
