@@ -46,8 +46,12 @@ types: $(INSTALLED)
 imports: $(INSTALLED)
 	$(BIN)/lint-imports
 
+# One worker a core, four at most: much of the time is spent waiting for real terminals. `make WORKERS=0 pytest` runs
+# one test after the other, as plain `pytest` does.
+WORKERS ?= auto
+
 pytest: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal
 
 # Every budget, each beside its peer in the same run; exit 1 on a miss that bench/waivers.toml does not name.
 bench: $(INSTALLED)

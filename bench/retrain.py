@@ -44,6 +44,7 @@ def measure(quick: bool = False) -> Iterator[Figure]:
         from bench import original
 
         frame = original.records()
+        original.open_tracking(Path(folder))
         original.cycle(frame, Path(folder))
         theirs = original.cycle(frame, Path(folder))
     beside = f"the original {theirs:.2f} s"

@@ -17,6 +17,17 @@ settings.load_profile("cubesat-tui")
 MountSmall = Callable[[Path, str], None]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Beside other workers the tests that may take longest begin first, so that none is left for the end alone."""
+
+    def limit_s(item: pytest.Item) -> float:
+        named = item.get_closest_marker("timeout")
+        return float(config.getini("timeout") if named is None else named.args[0])
+
+    if hasattr(config, "workerinput"):
+        items.sort(key=limit_s, reverse=True)
+
+
 @pytest.fixture
 def mount_small() -> Iterator[MountSmall]:
     """Puts a real file system of a size (`3m`) on a folder, to be filled to the brim.
