@@ -67,7 +67,12 @@ class LazyGroup(click.Group):
     metavar="[DIR]",
     help="Only look at a station that runs elsewhere: in DIR, or in the mission directory.",
 )
-@click.option("--scenario", metavar="NAME", help="What happens in a new demo mission: hello (default) or quiet.")
+@click.option(
+    "--scenario",
+    metavar="NAME",
+    help="What happens in a new demo mission: hello (default), bad-day, dead-panel, detumble, eclipse-season,"
+    " quiet, radio-fading, reset-storm or stuck-heater.",
+)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of a new demo mission (default 1).")
 @click.option("--read-only", is_flag=True, help="Look, but change nothing.")
 @operator_option

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telemetry.clock import Clock
+from telemetry.dictionary import SCENARIOS
 
 if TYPE_CHECKING:
     from telemetry.store.directory import MissionDirectory
 
-SCENARIOS = ("hello", "quiet")
 DEFAULT_SCENARIO = "hello"
 DEFAULT_SEED = 1
 

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from cubesat_tui.cli import COMMANDS, root
+from cubesat_tui.demo import create_demo
 from telemetry.clock import ManualClock, SystemClock
-from telemetry.dictionary import read_mission
+from telemetry.dictionary import SCENARIOS, read_mission
 from telemetry.frame import Frame, FrameBatch, Quality
 from telemetry.limits import Level
 from telemetry.store.directory import MissionDirectory, MissionLock
@@ -276,8 +277,16 @@ def test_a_new_mission_takes_scenario_and_seed_and_keeps_them(invoke, tmp_path):
     assert "was made with quiet" in refused.stderr
     unknown = invoke("--scenario", "doom", "sim", "--mission", tmp_path / "other")
     assert unknown.exit_code == 2
-    assert "allowed: hello, quiet" in unknown.stderr
+    assert "allowed: hello, bad-day, dead-panel" in unknown.stderr
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_ready_scenario_can_be_asked_for_by_name(invoke, tmp_path, scenario):
+    create_demo(tmp_path / "m", ManualClock(T0), scenario)
+
+    assert read_mission(tmp_path / "m").source.scenario == scenario
+    assert scenario in invoke("--help").output
 
 
 def test_the_simulator_speaks_the_language_of_the_stream_source(invoke, tmp_path):
