@@ -110,6 +110,8 @@ _SPINNING: Final = (
     ("BOOT", (-15.0, 15.0), (-30.0, 30.0)),
 )
 _LOST: Final = tuple((mode, (-INF, 180.0), None) for mode in ("DETUMBLE", "BOOT", "SAFE"))
+_SILENT: Final = tuple((mode, (-140.0, INF), None) for mode in ("DETUMBLE", "BOOT"))
+"""A computer that starts does not send, the antenna of a satellite that turns looks away: only noise is heard."""
 
 
 def _channel(
@@ -206,7 +208,9 @@ _ATTITUDE: Final = (
     _code("adcs.mode", "Attitude mode", POINTING),
 )  # fmt: skip
 _RADIO: Final = (
-    _channel("com.rssi_dn", "Signal strength", "dBm", "rf", (0, 0.5, 1), _above(-121, -127), (-160, 0)),
+    _channel(
+        "com.rssi_dn", "Signal strength", "dBm", "rf", (0, 0.5, 1), _above(-121, -127), (-160, 0), modes=_SILENT
+    ),
     _channel("com.doppler", "Doppler", "Hz", "rf", (15, 1, 0), _around(11_000, 15_000), (-50_000, 50_000)),
     _channel("com.pa_t", "Amplifier temp", "degC", "thm", (0.2, 0.1, 1), ((-30, 55), (-40, 70)), (-80, 150)),
     _channel("gs.range_km", "Range", "km", "rf", (0, 0.1, 0)),
