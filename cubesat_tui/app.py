@@ -28,7 +28,7 @@ from cubesat_tui.drawing.signs import ASCII, UNICODE
 from cubesat_tui.keymap import bindings
 from cubesat_tui.modes import MODES, warm
 from cubesat_tui.palette import ConsoleCommands
-from cubesat_tui.protocols import Filters, FindsAnomalies, Snapshots
+from cubesat_tui.protocols import Filters, FindsAnomalies, OwnStation, Snapshots
 from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.store_view import StoreView
@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 """At most four snapshots a second."""
 FIRST_READ_S = 0.5
+START_TIMEOUT_S = 20.0
+"""A station of this process has to run by then."""
 SETTLED_S = 2.0
 """After the start, by when values are on screen: what only later keys need is done from then on."""
 
@@ -76,14 +78,14 @@ class ConsoleApp(App[Departure]):
         clock: Clock,
         operator: str,
         read_only: bool = False,
-        station: object | None = None,
+        station: OwnStation | None = None,
         first_start: bool = False,
         ascii_signs: bool = False,
         notice: str = "",
         mission: Mission | None = None,
         snapshots: Snapshots | None = None,
     ) -> None:
-        """`station`: the StationThread of this process, or None when attached; only its presence matters here.
+        """`station`: that of this process, started once the first screen is painted; None when attached.
 
         `notice`: one plain line to show at the start. `mission`: its definition, where it was read already.
         `snapshots` replaces the reader of the mission store (tests).
@@ -94,6 +96,7 @@ class ConsoleApp(App[Departure]):
         self.operator = operator
         self.read_only = read_only
         self.embedded = station is not None
+        self._station = station
         self.first_start = first_start
         self._notice_at_start = notice
         self.signs = ASCII if ascii_signs else UNICODE
@@ -150,11 +153,21 @@ class ConsoleApp(App[Departure]):
             self.push_screen(WelcomeCard())
 
     def _settle(self) -> None:
+        if self._station is not None:
+            self.call_after_refresh(self._begin, self._station)
         collector.release()
         self.run_worker(warm, group="warm", thread=True)
 
     @work(exclusive=True, group="snapshots")
     async def _follow(self) -> None:
+    @work(group="station")
+    async def _begin(self, station: OwnStation) -> None:
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(station.start()), START_TIMEOUT_S)
+        except Exception:  # whatever it is: the command line tells it, where the screen is given back
+            log.exception("the station did not start")
+            self.exit(Departure.NO_STATION)
+
         loop = asyncio.get_running_loop()
         failures = 0
         reading = self._first
@@ -178,7 +191,12 @@ class ConsoleApp(App[Departure]):
         if self._snapshots is None:
             from cubesat_tui.snapshot_reader import SnapshotReader
 
-            self._snapshots = SnapshotReader(self.directory, self.clock, mission=self._mission)
+            self._snapshots = SnapshotReader(
+                self.directory,
+                self.clock,
+                mission=self._mission,
+                station_pid=os.getpid() if self.embedded else None,
+            )
         return self._snapshots.poll(fleet=True) if self.current_mode == "fleet" else self._snapshots.poll()
 
     def _turn_to(self, satellite: str) -> Snapshot | None:

@@ -12,5 +12,7 @@ class Departure(enum.Enum):
     """The station is not ours: nothing happens to it."""
     STOP = "stop"
     """Stop the station of this process."""
+    NO_STATION = "no station"
+    """The station of this process did not start."""
     KEEP_RUNNING = "keep running"
     """Hand the mission to a detached station."""

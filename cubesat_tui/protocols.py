@@ -1,11 +1,21 @@
-"""What the app expects of others: a source of snapshots, and what some screens can do beside showing."""
+"""What the app expects of others: a station, a source of snapshots, and what some screens can do beside showing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from cubesat_tui.snapshot import Snapshot
+
+
+class OwnStation(Protocol):
+    """The station of the console's process, which holds its mission and waits for the console to stand."""
+
+    def start(self) -> Future[None]:
+        """Start it; done once its store is open, or with the error that prevented it."""
+        ...
 
 
 class Snapshots(Protocol):

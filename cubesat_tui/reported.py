@@ -28,11 +28,16 @@ def rate_of(body: Mapping[str, Any]) -> float:
     return float(raw) if isinstance(raw, int | float) and raw > 0 else math.inf
 
 
-def link_of(health: HealthRow | None, wall_ns: int, rate: float) -> LinkNow:
-    """The link as the heartbeat tells it, DOWN once it is silent. `rate`: of the source."""
+def link_of(health: HealthRow | None, wall_ns: int, rate: float, *, coming: bool = False) -> LinkNow:
+    """The link as the heartbeat tells it, DOWN once it is silent. `rate`: of the source.
+
+    `coming`: a station is being started, and what the last one told is over.
+    """
     if health is None:
         return LinkNow("CONNECTING", "no station has reported yet", None)
     beat = age_s(wall_ns, health.beat_ns)
+    if coming:
+        return LinkNow("CONNECTING", "the station starts", beat)
     if beat > SILENT_S:
         return LinkNow("DOWN", f"station silent {_short(beat)}", beat)
     full = int(health.body.get("disk_full") or 0)
@@ -79,8 +84,8 @@ def pass_of(passes: tuple[Pass, ...], body: Mapping[str, Any], satellite: str, n
     return ContactNow(False, station, next_ns=int(following)) if following is not None else ContactNow()
 
 
-def model_of(health: HealthRow | None, wall_ns: int) -> ModelNow:
-    """The model and the trainer as the heartbeat tells of them."""
+def model_of(health: HealthRow | None, wall_ns: int, *, coming: bool = False) -> ModelNow:
+    """The model and the trainer as the heartbeat tells of them; `coming`: what the last trainer planned is over."""
     if health is None:
         return ModelNow()
     model = health.body.get("model") or {}
@@ -91,9 +96,9 @@ def model_of(health: HealthRow | None, wall_ns: int) -> ModelNow:
         version=model.get("version"),
         sha256=str(model["sha256"]) if model.get("sha256") else None,
         retrain=trainer.get("retrain"),
-        next_s=None if due is None else max(0.0, (int(due) - wall_ns) / 1e9),
+        next_s=None if due is None or coming else max(0.0, (int(due) - wall_ns) / 1e9),
         learning=(int(learning["have"]), int(learning["need"])) if {"have", "need"} <= learning.keys() else None,
-        error=str(trainer.get("error") or ""),
+        error="" if coming else str(trainer.get("error") or ""),
     )
 
 

@@ -63,12 +63,18 @@ class SnapshotReader:
         clock: Clock,
         satellite: str | None = None,
         mission: Mission | None = None,
+        station_pid: int | None = None,
     ) -> None:
-        """`mission`: its definition, where it was read already."""
+        """`mission`: its definition, where it was read already.
+
+        `station_pid`: the process in which a station is being started. Until its first heartbeat the link is
+        CONNECTING, whatever became of the station before.
+        """
         self._directory = directory
         self._clock = clock
         self._wanted = satellite
         self._mission = mission
+        self._coming = station_pid
         self._reader: StoreReader | None = None
         self._sparks: SparkHistory | None = None
         self._version = -1
@@ -150,10 +156,12 @@ class SnapshotReader:
         now = wall if live or newest_t is None else newest_t
         self._follow_contacts(reader, satellite, now)
         contact = pass_of(self._passes, body, satellite, now)
-        link = link_of(health, wall, rate)
-        if link.state == "DOWN" and choked(self._directory):
+        coming = self._is_coming(health, wall)
+        link = link_of(health, wall, rate, coming=coming)
+        silent = coming or link.state == "DOWN"
+        if silent and choked(self._directory):
             link = LinkNow("DISK FULL", "frames refused until there is space", link.beat_age_s)
-        model = model_of(health, wall)
+        model = model_of(health, wall, coming=coming)
         if len(mission.satellites) > 1:
             model = self._model_of(reader, satellite, model)
         self._seq += 1
@@ -161,7 +169,7 @@ class SnapshotReader:
         channels = self._channels(
             satellite, frames, (wall, now), rate, contact.in_contact, alarms, predicted_values(body, satellite)
         )
-        channels |= predicted_now(mission, satellite, body, fresh=link.state != "DOWN")
+        channels |= predicted_now(mission, satellite, body, fresh=not silent)
         anomalies = [alarm for alarm in alarms if alarm.kind == "anomaly"]
         return Snapshot(
             seq=self._seq,
@@ -204,6 +212,12 @@ class SnapshotReader:
             return None
         self._sparks = SparkHistory(self._reader)
         return self._reader
+
+    def _is_coming(self, health: HealthRow | None, wall_ns: int) -> bool:
+        if self._coming is not None and health is not None and health.body.get("pid") == self._coming:
+            # A process of long ago may have had the same number.
+            self._coming = self._coming if age_s(wall_ns, health.beat_ns) > SILENT_S else None
+        return self._coming is not None
 
     def _follow_journal(self, reader: StoreReader) -> None:
         while True:

@@ -27,10 +27,14 @@ def source_of(mission: Mission, clock: Clock) -> tuple[str, SourceFactory]:
     """
     kind = mission.source.kind
     if kind == "sim":
-        from sim.source import SimSource
-
-        rate = mission.source.rate
-        return "sim", lambda cursor: SimSource(mission, cursor, clock, rate)
+        return "sim", lambda cursor: _simulator(mission, cursor, clock)
     if kind == "csv":
         raise NoSource("this mission is fed from a file: cubesat-tui replay FILE --map MAP.toml")
     raise NoSource("this mission is fed from outside: cubesat-tui run --source - reads frames as JSON lines")
+
+
+def _simulator(mission: Mission, cursor: str | None, clock: Clock) -> Source:
+    # Imported where it flies: a console is on screen before its satellite is.
+    from sim.source import SimSource
+
+    return SimSource(mission, cursor, clock, mission.source.rate)

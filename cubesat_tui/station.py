@@ -37,7 +37,7 @@ from telemetry.frame import FrameBatch
 from telemetry.limits import Level
 from telemetry.links.source import Source
 from telemetry.plain_text import plain_text
-from telemetry.store.directory import MissionDirectory, MissionLock
+from telemetry.store.directory import MissionDirectory, MissionHeld, MissionLock
 from telemetry.store.errors import StoreFull
 from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
@@ -51,10 +51,6 @@ INBOX_EVERY_S = 0.25
 BEAT_EVERY_S = 1.0
 CONTACTS_EVERY_S = 1.0
 STOP_SOURCE_S = 0.4
-
-
-class MissionHeld(Exception):
-    """Another process runs a station in this directory."""
 
 
 class Station:
@@ -73,6 +69,7 @@ class Station:
         history: bool = True,
         end_with_source: bool = False,
         wait_for_lock_s: float = 0.3,
+        lock: MissionLock | None = None,
     ) -> None:
         """Take note of what is to be run; nothing is opened before `run`.
 
@@ -87,6 +84,7 @@ class Station:
             history: write the past of a new simulated mission.
             end_with_source: `run` returns when the source has no more frames.
             wait_for_lock_s: how long to wait for a station that is just ending.
+            lock: the mission's, where it is held already; `run` releases it.
         """
         self.directory = directory
         self.mission = mission
@@ -104,6 +102,7 @@ class Station:
         self._with_history = history
         self._end_with_source = end_with_source
         self._wait_for_lock_s = wait_for_lock_s
+        self._lock = lock or MissionLock(directory.station_lock)
         self._stopping = asyncio.Event()
         self._first_frame = asyncio.Event()
 
@@ -118,13 +117,12 @@ class Station:
             MissionHeld: another station holds the mission.
             telemetry.store.errors.StoreError: the store cannot be used.
         """
-        lock = MissionLock(self.directory.station_lock)
-        if not await asyncio.to_thread(lock.acquire, self._wait_for_lock_s):
-            raise MissionHeld(f"a station already runs in {self.directory.path}")
+        if not await asyncio.to_thread(self._lock.acquire, self._wait_for_lock_s):
+            raise MissionHeld(self.directory.path)
         try:
             await self._hold(ready)
         finally:
-            lock.release()
+            self._lock.release()
 
     async def _hold(self, ready: Callable[[], None]) -> None:
         with contextlib.ExitStack() as open_files:

@@ -1,26 +1,43 @@
-"""A station inside the console's process: its own event loop, in a thread named `station`."""
+"""A station inside the console's process: its own event loop, in a thread named `station`.
+
+What can refuse it is asked before the console takes the screen (`hold`); what it costs, its imports included, is
+spent once the console stands there (`start`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
+
+from telemetry.store.directory import MissionHeld, MissionLock
+from telemetry.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from cubesat_tui.station import Station
+    from telemetry.clock import Clock
+    from telemetry.store.directory import MissionDirectory
 
-START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 1.8
 
 
 class StationThread:
     """Runs the station that `make` returns. Everything of it, its store writer included, lives on that thread."""
 
-    def __init__(self, make: Callable[[], Station]) -> None:
+    def __init__(self, directory: MissionDirectory, clock: Clock, make: Callable[[MissionLock], Station]) -> None:
+        """`make` is called on the station's thread and hands the lock, held already, to the station."""
+        self._directory = directory
+        self._clock = clock
         self._make = make
+        self._lock = MissionLock(directory.station_lock)
         self._thread = threading.Thread(target=self._main, name="station", daemon=True)
-        self._begun = threading.Event()
+        self._gate = threading.Lock()
+        self._leaving = False
+        self._begun: Future[None] = Future()
+        # From now on nobody who waits for it can cancel it.
+        self._begun.set_running_or_notify_cancel()
         self._station: Station | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.failure: BaseException | None = None
@@ -28,25 +45,39 @@ class StationThread:
 
     @property
     def alive(self) -> bool:
-        """True while the station runs."""
-        return self._thread.is_alive()
+        """True while the mission is held for the station: before it has started, and until it ends."""
+        return self._lock.held
 
-    def start(self, timeout: float = START_TIMEOUT_S) -> None:
-        """Return once the station holds its mission and its store is open.
+    def hold(self) -> None:
+        """Take the mission, and make its store or bring it up to date.
 
         Raises:
             telemetry.store.directory.MissionHeld: another station runs here.
             telemetry.store.errors.StoreError: the store cannot be used.
-            TimeoutError: it did not come up in time.
         """
-        self._thread.start()
-        if not self._begun.wait(timeout):
-            raise TimeoutError(f"the station did not start within {timeout:.0f} s")
-        if self.failure is not None:
-            raise self.failure
+        if not self._lock.acquire():
+            raise MissionHeld(self._directory.path)
+        try:
+            StoreWriter(self._directory.telemetry, self._clock).close()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def start(self) -> Future[None]:
+        """Start it, unless it was stopped; done once its store is open, or with the error that prevented it."""
+        with self._gate:
+            if not self._leaving:
+                self._thread.start()
+        return self._begun
 
     def stop(self, timeout: float = STOP_TIMEOUT_S) -> bool:
         """Stop source, commit, close children, let go of the mission. False when it takes longer than `timeout`."""
+        with self._gate:
+            self._leaving = True
+            started = self._thread.ident is not None
+        if not started:
+            self._lock.release()
+            return True
         loop, station = self._loop, self._station
         if loop is not None and station is not None and self._thread.is_alive():
             try:
@@ -54,20 +85,24 @@ class StationThread:
             except RuntimeError:
                 # The loop closed between the look and the call: it has ended by itself.
                 pass
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
+        self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _main(self) -> None:
         try:
             asyncio.run(self._run())
-        except BaseException as error:  # noqa: BLE001  # handed to the thread that waits, whatever it is
+        except BaseException as error:  # noqa: BLE001  # handed to those who wait, whatever it is
             self.failure = error
+            if not self._begun.done():
+                self._begun.set_exception(error)
         finally:
-            self._begun.set()
+            self._lock.release()
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        station = self._make()
+        station = self._make(self._lock)
         self._station = station
-        await station.run(ready=self._begun.set)
+        if self._leaving:
+            # Asked for before there was a station to ask.
+            station.stop()
+        await station.run(ready=lambda: self._begun.set_result(None))

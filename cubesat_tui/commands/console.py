@@ -24,10 +24,11 @@ from cubesat_tui.commands.options import (
 if TYPE_CHECKING:
     from cubesat_tui.app import ConsoleApp
     from cubesat_tui.sources import SourceFactory
+    from cubesat_tui.station import Station
     from cubesat_tui.station_thread import StationThread
     from telemetry.clock import Clock
     from telemetry.dictionary import Mission
-    from telemetry.store.directory import MissionDirectory
+    from telemetry.store.directory import MissionDirectory, MissionLock
 
 TARGETS = ("nothing (a running station of the mission directory)", "a mission directory")
 TERM_PATIENCE_S = 0.7
@@ -100,22 +101,31 @@ def start_and_show(
     first_start: bool = False,
     can_hand_over: bool = True,
 ) -> None:
-    """Run the station in a thread of this process and the console on it; attach where one runs already."""
-    from cubesat_tui.station import MissionHeld, Station
+    """Run the console, and once it stands on the screen a station in a thread of this process.
+
+    The mission is taken and its store made ready first; where a station runs already the console attaches to it.
+
+    Raises:
+        Refusal: the store cannot be used (exit 1).
+    """
     from cubesat_tui.station_thread import StationThread
+    from telemetry.store.directory import MissionHeld
     from telemetry.store.errors import StoreError
 
+    def make(lock: MissionLock) -> Station:
+        from cubesat_tui.station import Station
+
+        return Station(directory, mission, source_name, make_source, clock=clock, operator=operator, lock=lock)
+
     log_to_file(directory)
-    thread = StationThread(
-        lambda: Station(directory, mission, source_name, make_source, clock=clock, operator=operator)
-    )
+    thread = StationThread(directory, clock, make)
     try:
-        thread.start()
+        thread.hold()
     except MissionHeld as error:
         click.echo(f"cubesat-tui: {error}; attaching to it", err=True)
         show(directory, mission, clock, operator, notice=f"{error}: attached to it")
         return
-    except (StoreError, TimeoutError) as error:
+    except StoreError as error:
         refuse(str(error), exit_code=1)
     show(directory, mission, clock, operator, thread=thread, first_start=first_start, can_hand_over=can_hand_over)
 
@@ -133,10 +143,11 @@ def show(
     notice: str = "",
 ) -> None:
     """Run the app until the operator leaves, then do with the station of this process what was asked."""
-    from cubesat_tui.app import ConsoleApp
+    from cubesat_tui.app import START_TIMEOUT_S, ConsoleApp
     from cubesat_tui.departure import Departure
     from cubesat_tui.handover import CONSOLE_FAILED, KEPT_RUNNING, hand_over
     from cubesat_tui.terminal.sign_width import needs_ascii
+    from telemetry.store.errors import StoreError
 
     app = ConsoleApp(
         directory,
@@ -160,6 +171,10 @@ def show(
         successor = hand_over(directory, operator=operator, reason=reason, clock=clock)
     failed = thread.failure
     stopped = thread.stop()
+    if departure is Departure.NO_STATION and failed is None:
+        refuse(f"the station did not start within {START_TIMEOUT_S:.0f} s", exit_code=1)
+    if departure is Departure.NO_STATION and isinstance(failed, StoreError):
+        refuse(str(failed), exit_code=1)
     if failed is not None:
         refuse(f"the station failed: {type(failed).__name__}: {failed}; see {directory.log}", exit_code=1)
     if successor is not None:

@@ -104,7 +104,7 @@ def run_station(station: Station) -> None:
     import os
     import signal
 
-    from cubesat_tui.station import MissionHeld
+    from telemetry.store.directory import MissionHeld
     from telemetry.store.errors import StoreError
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")

@@ -61,6 +61,13 @@ class MissionDirectory:
         return f"MissionDirectory({str(self.path)!r})"
 
 
+class MissionHeld(Exception):
+    """Another process runs a station in this directory."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"a station already runs in {path}")
+
+
 class MissionLock:
     """An exclusive lock that ends with the process that holds it, however that process ends.
 

@@ -36,7 +36,7 @@ def console(directory: MissionDirectory) -> Callable[..., ConsoleApp]:
     """Makes a console on `directory`; arguments as of `ConsoleApp`. The clock stands still."""
 
     def make(**options: Any) -> ConsoleApp:
-        options = {"clock": fabricated.clock(), "operator": "ann", "station": object(), **options}
+        options = {"clock": fabricated.clock(), "operator": "ann", "station": fabricated.NearStation(), **options}
         return ConsoleApp(options.pop("directory", directory), **options)
 
     return make

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -207,12 +209,29 @@ def _event(age_s: float, kind: str, severity: int, subject: str, body: dict, act
     return Event(NOW - round(age_s * S), SATELLITE, kind, severity, subject, actor, body)
 
 
+class NearStation:
+    """The station of the console's own process, up as soon as it is asked to be, or not at all."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.started = 0
+
+    def start(self) -> Future[None]:
+        self.started += 1
+        begun: Future[None] = Future()
+        if self.error is None:
+            begun.set_result(None)
+        else:
+            begun.set_exception(self.error)
+        return begun
+
+
 def health(beat_ns: int = NOW, **changes: object) -> HealthRow:
     """What the station reports."""
     body: dict[str, object] = {
         "link": "LIVE", "source": "sim", "rate": 1, "simulated": True, "accepted": 34_412, "refused": {},
         "model": {"version": 17, "sha256": "5b1d", "at_ns": NOW - 60 * S}, "learning": None,
-        "trainer": {"state": "idle", "retrain": 182, "error": ""}, "disk_full": 0,
+        "trainer": {"state": "idle", "retrain": 182, "error": ""}, "disk_full": 0, "pid": os.getpid(),
     }  # fmt: skip
     return HealthRow(station="here", beat_ns=beat_ns, next_retrain_ns=NOW + 11 * S, body={**body, **changes})
 

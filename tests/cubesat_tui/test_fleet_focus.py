@@ -26,7 +26,7 @@ def fleet(tmp_path: Path) -> MissionDirectory:
 
 
 def _console(fleet: MissionDirectory) -> ConsoleApp:
-    return ConsoleApp(fleet, clock=fabricated.clock(), operator="ann", station=object())
+    return ConsoleApp(fleet, clock=fabricated.clock(), operator="ann", station=fabricated.NearStation())
 
 
 async def _enter(pilot, name: str) -> None:

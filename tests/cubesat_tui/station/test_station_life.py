@@ -5,10 +5,9 @@ import json
 
 import pytest
 
-from cubesat_tui.station import MissionHeld
 from telemetry.clock import NS_PER_S
 from telemetry.frame import Quality
-from telemetry.store.directory import MissionLock
+from telemetry.store.directory import MissionHeld, MissionLock
 
 KEY = ("TESTBIRD", "eps.bat_v")
 
