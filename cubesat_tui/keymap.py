@@ -29,6 +29,7 @@ class Key(msgspec.Struct, frozen=True):
     priority: bool = False
 
 
+INJECT = "fault.inject"
 KEYS: tuple[Key, ...] = (
     Key("mode.live", "app", "1", "mode('live')", "1", "", "Live: now, worst first"),
     Key("mode.clusters", "app", "2", "mode('clusters')", "2", "", "Clusters: where the model sees each frame"),
@@ -39,6 +40,7 @@ KEYS: tuple[Key, ...] = (
     Key("anomaly.next", "app", "n", "next_anomaly(1)", "n", "", "go to the next open anomaly"),
     Key("anomaly.previous", "app", "N", "next_anomaly(-1)", "N", "", "go to the previous open anomaly"),
     Key("pause", "app", "space", "pause", "space", "pause", "the screen stands still; the station does not"),
+    Key(INJECT, "app", "f", "inject", "f", "inject", "break something yourself (the simulator only)"),
     Key("theme", "app", "t", "theme", "t", "", "next theme: night, day, high contrast"),
     Key("keys", "app", "question_mark", "keys", "?", "keys", "this card"),
     Key("repaint", "app", "ctrl+l", "repaint", "ctrl+l", "", "paint the whole screen again"),
@@ -155,10 +157,14 @@ def bindings(scope: str, keys: Iterable[Key] = KEYS) -> list[BindingType]:
     ]
 
 
-def keys_line(scope: str) -> tuple[tuple[str, str], ...]:
-    """(key, word) pairs of the bottom line: those of the screen first, then those of the app."""
+def keys_line(scope: str, simulated: bool = True) -> tuple[tuple[str, str], ...]:
+    """(key, word) pairs of the bottom line: those of the screen first, then those of the app.
+
+    `simulated`: what is shown comes from the simulator.
+    """
     own = [(k.shown, k.short) for k in KEYS if k.scope == scope and k.short]
-    return (*own, *((k.shown, k.short) for k in KEYS if k.scope == "app" and k.short))
+    everywhere = (k for k in KEYS if k.scope == "app" and k.short and (simulated or k.id != INJECT))
+    return (*own, *((k.shown, k.short) for k in everywhere))
 
 
 def of_fleet_only(key: Key) -> bool:

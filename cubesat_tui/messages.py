@@ -63,6 +63,14 @@ class EventRequested(Message):
         return {"kind": self.kind, "severity": self.severity, "subject": self.subject, "body": self.body}
 
 
+class FaultRequested(Message):
+    """Break something in the simulator, or end what was broken; `body` is that of a request `inject`."""
+
+    def __init__(self, body: dict[str, object]) -> None:
+        super().__init__()
+        self.body = body
+
+
 class Notice(Message):
     """One plain line for the operator; never markup. `severity`: "information", "warning" or "error"."""
 

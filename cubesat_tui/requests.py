@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cubesat_tui.store_view import StoreView
+    from telemetry.alarms import Event
     from telemetry.clock import Clock
     from telemetry.store.directory import MissionDirectory
     from telemetry.store.inbox import Inbox
+
+PATIENCE_S = 5.0
+LOOK_EVERY_S = 0.1
+NEWEST = 100
+"""Journal rows among which an answer is looked for."""
 
 
 class Requests:
@@ -22,16 +30,28 @@ class Requests:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="inbox")
         self._inbox: Inbox | None = None
 
-    async def submit(self, kind: str, body: dict[str, Any]) -> None:
-        """Write one request; durable when this returns."""
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._put, kind, body)
+    async def submit(self, kind: str, body: dict[str, Any]) -> str:
+        """Write one request; durable when this returns its id."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._put, kind, body)
 
-    def _put(self, kind: str, body: dict[str, Any]) -> None:
+    def _put(self, kind: str, body: dict[str, Any]) -> str:
         if self._inbox is None:
             from telemetry.store.inbox import Inbox
 
             self._inbox = Inbox(self._directory.inbox)
-        self._inbox.submit(kind, body, self._operator, self._clock.now_ns())
+        return self._inbox.submit(kind, body, self._operator, self._clock.now_ns())
+
+    @staticmethod
+    async def answer(view: StoreView, request: str, patience_s: float = PATIENCE_S) -> Event | None:
+        """The journal row in which the station answers a request, or None where it does not in time."""
+        until = time.monotonic() + patience_s
+        while True:
+            for event in await view.journal_page(None, -1, NEWEST):
+                if request in (event.body.get("request"), event.body.get("id")):
+                    return event
+            if time.monotonic() > until:
+                return None
+            await asyncio.sleep(LOOK_EVERY_S)
 
     def close(self) -> None:
         """End the thread; the connection closes on it."""

@@ -223,3 +223,20 @@ def _allowed(kind: Kind, size: float) -> bool:
     if kind.layer == "sensor" and kind.unit == "steps":
         return 0.0 < abs(size) <= LARGEST_STEPS
     return 0.0 < size <= _largest(kind)
+
+
+def wish_in_words(
+    kind: str, satellite: str, target: str, *, size: str = "", lasts: str = "", later: str = "", how: str = ""
+) -> Wish:
+    """A wish as somebody typed it; what is left empty is the usual.
+
+    Raises:
+        FaultRefused: a size that is no number, a time that is none.
+    """
+    try:
+        number = float(size) if size.strip() else None
+    except ValueError:
+        raise FaultRefused(f"size: {size.strip()!r}: allowed: a number") from None
+    lasts_s = seconds_of(lasts) if lasts.strip() else None
+    in_s = seconds_of(later) if later.strip() else 0
+    return Wish(kind, satellite, target, number, lasts_s, in_s, how.strip())

@@ -55,7 +55,7 @@ class MissionScreen(Screen[None]):
         self.set_class(self.wide, "wide")
         yield StatusBar(self.MODE)
         yield from self.compose_body()
-        yield KeysLine(keys_line(self.MODE))
+        yield KeysLine(keys_line(self.MODE, self.console_app.simulated))
 
     def compose_body(self) -> ComposeResult:
         """The widgets between status bar and keys line."""

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.rows import Row, left, row, spread
 from cubesat_tui.drawing.signs import SIGNS, SignSet
-from cubesat_tui.keymap import exists
+from cubesat_tui.keymap import INJECT, exists
 from cubesat_tui.widgets.card import Card
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PLACES = (
     (("mode.events", "5", "Events    what needs you, why, what to do"), ("events.ack", "a", "acknowledge")),
     (("mode.clusters", "2", "Clusters  where the model sees it"), ("anomaly.next", "n", "next anomaly")),
     (("mode.ledger", "4", "Ledger    every frame ever stored"), ("ledger.export", "e", "export to CSV")),
-    (("fault.inject", "f", "break something yourself"), ("keys", "?", "keys and signs")),
+    ((INJECT, "f", "break something yourself"), ("keys", "?", "keys and signs")),
 )
 
 
@@ -50,7 +50,7 @@ def welcome_rows(
         rows.append(row((" In the next minute something will go wrong. Find it:", "title")))
     for left_act, right_act in _PLACES:
         cells: Row = ()
-        if exists(left_act[0]):
+        if exists(left_act[0]) and (simulated or left_act[0] != INJECT):
             cells = row((f"   {left_act[1]}  ", "key"), left(left_act[2], 44))
         if exists(right_act[0]):
             cells = (*(cells or row(" " * 50)), *row((f"{right_act[1]}  ", "key"), right_act[2]))

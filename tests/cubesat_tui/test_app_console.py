@@ -230,13 +230,18 @@ def test_the_card_names_only_keys_that_exist() -> None:
     text = "\n".join(
         "".join(t for t, _ in row) for row in welcome_rows("K", True, "hello", "ann", fabricated_signs())
     )
-    assert "break something" not in text
+    assert "f  break something yourself" in text
     assert "acknowledge" in text
     assert "something will go wrong" in text
     quiet = "\n".join(
         "".join(t for t, _ in row) for row in welcome_rows("K", True, "quiet", "ann", fabricated_signs())
     )
     assert "something will go wrong" not in quiet
+    real = "\n".join(
+        "".join(t for t, _ in row) for row in welcome_rows("K", False, "hello", "ann", fabricated_signs())
+    )
+    assert "break something" not in real
+    assert "?  keys and signs" in real
 
 
 def fabricated_signs():
