@@ -130,12 +130,6 @@ class ConsoleApp(App[Departure]):
         """Whether the mission has several satellites."""
         return self.snapshot is not None and len(self.snapshot.mission.satellites) > 1
 
-    @property
-    def simulated(self) -> bool:
-        """Whether what is shown comes from the simulator; while nothing is known it does not."""
-        mission = self._mission or (self.snapshot and self.snapshot.mission)
-        return mission is not None and mission.simulated
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "mode" and parameters == ("fleet",):
             return self.has_fleet
@@ -153,19 +147,13 @@ class ConsoleApp(App[Departure]):
         self.set_timer(SETTLED_S, self._settle)
         if self._notice_at_start:
             self.say(self._notice_at_start)
+        if self._station is not None:
+            self.call_after_refresh(self._begin, self._station)
         if self.first_start:
             from cubesat_tui.screens.welcome import WelcomeCard
 
             self.push_screen(WelcomeCard())
 
-    def _settle(self) -> None:
-        if self._station is not None:
-            self.call_after_refresh(self._begin, self._station)
-        collector.release()
-        self.run_worker(warm, group="warm", thread=True)
-
-    @work(exclusive=True, group="snapshots")
-    async def _follow(self) -> None:
     @work(group="station")
     async def _begin(self, station: OwnStation) -> None:
         try:
@@ -174,6 +162,12 @@ class ConsoleApp(App[Departure]):
             log.exception("the station did not start")
             self.exit(Departure.NO_STATION)
 
+    def _settle(self) -> None:
+        collector.release()
+        self.run_worker(warm, group="warm", thread=True)
+
+    @work(exclusive=True, group="snapshots")
+    async def _follow(self) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
         reading = self._first
@@ -302,18 +296,6 @@ class ConsoleApp(App[Departure]):
         if self.snapshot is not None and self.snapshot.link.state == "DOWN":
             self.say("No station is running: the request waits until one starts.", "warning")
 
-    @on(messages.FaultRequested)
-    def _fault(self, message: messages.FaultRequested) -> None:
-        self._break(message.body)
-
-    @work(group="inbox")
-    async def _break(self, body: dict[str, Any]) -> None:
-        event = await self._requests.answer(self.view, await self._requests.submit("inject", body))
-        if event is None:
-            self.say("The station has not answered yet: Events (5) will tell.", "warning")
-        else:
-            self.say(plain_text(event.text), "warning" if event.kind == "act.refused" else "information")
-
     async def action_mode(self, mode: str) -> None:
         await self.switch_mode(mode)
         if mode == "fleet":
@@ -333,17 +315,6 @@ class ConsoleApp(App[Departure]):
             await self.switch_mode("events")
         if isinstance(self.screen, FindsAnomalies):
             self.screen.next_anomaly(step)
-
-    def action_inject(self) -> None:
-        from cubesat_tui.screens.inject import InjectDialog, why_not
-
-        if not isinstance(self.screen, MissionScreen):
-            return
-        reason = why_not(self.snapshot, read_only=self.read_only)
-        if reason:
-            self.say(reason, "warning")
-        elif self.snapshot is not None:
-            self.push_screen(InjectDialog(self.snapshot))
 
     def action_theme(self) -> None:
         names = [theme.name for theme in THEMES]
