@@ -19,14 +19,23 @@ from telemetry.clock import NS_PER_S, iso
 if TYPE_CHECKING:
     from sim.channels import SimChannel
 
+COMMANDED = "obc.mode"
+"""The channel a routine is commanded through."""
+
 
 def write_labels(
-    directory: Path, channels: Sequence[SimChannel], labels: Sequence[Label], told: Sequence[Told], seed: int
+    directory: Path,
+    channels: Sequence[SimChannel],
+    labels: Sequence[Label],
+    told: Sequence[Told],
+    seed: int,
+    end_s: int,
 ) -> tuple[Path, ...]:
     """Write the four files into `directory`, which exists; returns their paths.
 
     A routine has a row of its own in labels.csv, on the channel it was commanded through: a rare event is nothing a
-    detector may raise, and nothing it may have to find.
+    detector may raise, and nothing it may have to find. A fault that left no label is in `events.jsonl` alone.
+    Nothing in labels.csv goes beyond the UTC second `end_s`, where the data end.
 
     Raises:
         OSError: a file cannot be written.
@@ -34,7 +43,7 @@ def write_labels(
     names = {one.fault.id: f"id_{i + 1}" for i, one in enumerate(told)}
     rows = [(names.get(a.fault, ""), a.channel, _time(a.start_s), _time(a.end_s)) for a in labels]
     rows += [
-        (names[one.fault.id], "obc.mode", _time(one.fault.start_s), _time(one.fault.end_s))
+        (names[one.fault.id], COMMANDED, _time(one.fault.start_s), _time(min(end_s, one.fault.end_s)))
         for one in told
         if one.fault.layer == "routine"
     ]
@@ -49,6 +58,7 @@ def write_labels(
             one.length,
         )
         for one in told
+        if one.channels or one.fault.layer == "routine"
     ]
     about = [
         (c.name, c.name.split(".")[0], c.unit, c.packet, "NO" if c.enum or c.name.startswith("orb.") else "YES")

@@ -148,7 +148,7 @@ class Labeller:
             pair = np.stack((faulty[due, :, column], twin[due, :, column]))
             before = np.concatenate((self._counted[:, None, :, place], pair[:, :-1]), axis=1)
             growth = pair - before
-            differs[due, :, column] = ~np.isnan(before[0]) & (growth[0] != growth[1])
+            differs[due, :, column] = ~np.isnan(before[0]) & (growth[0] != growth[1]) & (pair[0] != pair[1])
             self._counted[:, :, place] = pair[:, -1]
         return differs & visible
 
@@ -165,12 +165,18 @@ class Labeller:
         return span
 
     def _label(self, span: Span, satellite: str, faults: Sequence[Fault]) -> Label:
-        """The newest fault that had begun is the cause: one aimed at the channel first, then one still there."""
+        """A fault of the channel's own sensor is the cause, else the newest in the plant when it began.
+
+        One that was there then comes before one that was gone.
+        """
         reached = self._channels[span.channel].name
-        mine = [f for f in faults if f.satellite == satellite and f.layer != "routine" and f.start_s < span.end_s]
-        running = [f for f in mine if f.active(span.start_s, span.end_s)]
-        aimed = [f for f in running if f.target == reached]
-        cause = max(aimed or running or mine, key=lambda f: f.start_s, default=None)
+        mine = [f for f in faults if f.satellite == satellite and f.start_s < span.end_s]
+        aimed = [
+            f for f in mine if f.layer == "sensor" and f.target == reached and f.active(span.start_s, span.end_s)
+        ]
+        plant = [f for f in mine if f.layer == "plant" and f.start_s <= span.start_s]
+        running = [f for f in plant if f.active(span.start_s - 1, span.start_s + 1)]
+        cause = max(aimed or running or plant, key=lambda f: f.start_s, default=None)
         return Label("" if cause is None else cause.id, satellite, reached, span.start_s, span.end_s)
 
 

@@ -32,7 +32,8 @@ class Fixed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[fault]]` of a scenario file."""
 
-    kind: str
+    kind: str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    """One, or several to draw from: a campaign."""
     target: str | tuple[str, ...] = ""
     """One, or several to draw from; empty: any the kind allows. "brightest": the face that earns most then."""
     at_s: Seconds = 0
@@ -40,6 +41,8 @@ class Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: Moment | None = None
     """Put off until the next pass, or until the face has sunlight for the whole time."""
     lasts_s: Seconds | None = None
+    at_most_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Cuts off what would usually last longer."""
     size: Number | None = None
     how: str = ""
     every_s: Annotated[int, msgspec.Meta(ge=60)] | None = None
@@ -49,6 +52,10 @@ class Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every_nth: Annotated[int, msgspec.Meta(ge=1)] = 1
     """Comes in every nth period only."""
     seed_1: Fixed | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return (self.kind,) if isinstance(self.kind, str) else self.kind
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +102,7 @@ def scenario(name: str, beside: Path | None = None) -> Scenario:
     except msgspec.ValidationError as error:
         raise ScenarioRefused(f"{path.name}: {str(error).replace('`', '').replace('$.', '')}") from None
     for i, planned in enumerate(found.fault):
-        if planned.kind not in KINDS:
-            raise ScenarioRefused(f"{path.name}: fault[{i}].kind: {planned.kind}: allowed: {', '.join(KINDS)}")
+        for kind in planned.kinds:
+            if kind not in KINDS:
+                raise ScenarioRefused(f"{path.name}: fault[{i}].kind: {kind}: allowed: {', '.join(KINDS)}")
     return msgspec.structs.replace(found, name=name)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sim.catalogue import FACES, KINDS, Fault
+from sim.catalogue import FACES, FOR_EVER_S, KINDS, Fault
+from sim.channels import BY_NAME, SimChannel
 from sim.scenario import Planned, Scenario
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Schedule:
     Args:
         first_start_s: UTC second of the mission's first frame.
         satellites: who they happen to; each fault happens to one of them, drawn.
-        channels: names of the measured channels.
+        channels: names of the measured channels; a fault that names none breaks one that shows it at any time.
         sky: where the satellites are, for faults that wait for a pass or for sunlight.
     """
 
@@ -47,7 +48,7 @@ class Schedule:
         self.first_start_s = first_start_s
         self._seed = seed
         self._satellites = tuple(satellites)
-        self._channels = tuple(channels)
+        self._channels = tuple(name for name in channels if _worth_breaking(BY_NAME[name]))
         self._sky = sky
 
     def starting(self, t0_s: int, t1_s: int) -> list[Fault]:
@@ -78,15 +79,17 @@ class Schedule:
 
     @staticmethod
     def _longest(planned: Planned) -> int:
-        lasts = planned.lasts_s if planned.lasts_s is not None else KINDS[planned.kind].lasts_s
-        longest = lasts if isinstance(lasts, int) else max(lasts)
+        usual = tuple(longest for kind in planned.kinds for longest in KINDS[kind].lasts_s)
+        lasts = planned.lasts_s if planned.lasts_s is not None else usual
+        longest = min(lasts if isinstance(lasts, int) else max(lasts), planned.at_most_s or FOR_EVER_S)
         return (planned.every_s or 0) + longest + LATEST_S
 
     def _fault(self, number: int, planned: Planned, period: int, begins_s: int) -> Fault:
-        kind = KINDS[planned.kind]
         draw = np.random.Generator(
             np.random.Philox(key=[self._seed % 2**64, 0xFA0000 + number], counter=[0, 0, period, 0])
         )
+        kinds = planned.kinds
+        kind = KINDS[kinds[int(draw.integers(len(kinds))) if len(kinds) > 1 else 0]]
         satellite = self._satellites[int(draw.integers(len(self._satellites)))]
         targets = (planned.target,) if isinstance(planned.target, str) else planned.target
         if targets == ("",):
@@ -106,8 +109,12 @@ class Schedule:
         elif planned.at == "sunlight" or target == "brightest":
             start, brightest = self._sunlit(satellite, start, lasts)
             target = brightest if target == "brightest" else target
+        if kind.layer == "sensor" and planned.lasts_s is None:
+            # A slow channel is sent once in that time.
+            lasts = max(lasts, BY_NAME[target].period_s)
+        lasts = min(lasts, planned.at_most_s or lasts)
         name = f"{self.scenario.name}/{number + 1}.{period}"
-        return Fault(name, planned.kind, satellite, target, start, start + max(1, lasts), size, planned.how)
+        return Fault(name, kind.name, satellite, target, start, start + max(1, lasts), size, planned.how)
 
     def _sunlit(self, satellite: str, start_s: int, lasts_s: int) -> tuple[int, str]:
         """Start, put off until one face has sunlight for the whole time (or half an hour of it), and that face."""
@@ -120,6 +127,11 @@ class Schedule:
             if enough:
                 return start_s + later, found
         return start_s, face
+
+
+def _worth_breaking(channel: SimChannel) -> bool:
+    """Whether a fault of its sensor shows at any time: it is measured, and sent outside passes too."""
+    return channel.sigma > 0.0 and not channel.contact_only
 
 
 def _whole(value: int | tuple[int, ...], draw: np.random.Generator) -> int:

@@ -22,6 +22,7 @@ SOURCE_KINDS = ("sim", "csv", "stream")
 SCENARIOS = (
     "hello",
     "bad-day",
+    "campaign",
     "dead-panel",
     "detumble",
     "eclipse-season",
