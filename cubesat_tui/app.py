@@ -130,6 +130,12 @@ class ConsoleApp(App[Departure]):
         """Whether the mission has several satellites."""
         return self.snapshot is not None and len(self.snapshot.mission.satellites) > 1
 
+    @property
+    def simulated(self) -> bool:
+        """Whether what is shown comes from the simulator; while nothing is known it does not."""
+        mission = self._mission or (self.snapshot and self.snapshot.mission)
+        return mission is not None and mission.simulated
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "mode" and parameters == ("fleet",):
             return self.has_fleet
@@ -296,6 +302,18 @@ class ConsoleApp(App[Departure]):
         if self.snapshot is not None and self.snapshot.link.state == "DOWN":
             self.say("No station is running: the request waits until one starts.", "warning")
 
+    @on(messages.FaultRequested)
+    def _fault(self, message: messages.FaultRequested) -> None:
+        self._break(message.body)
+
+    @work(group="inbox")
+    async def _break(self, body: dict[str, Any]) -> None:
+        event = await self._requests.answer(self.view, await self._requests.submit("inject", body))
+        if event is None:
+            self.say("The station has not answered yet: Events (5) will tell.", "warning")
+        else:
+            self.say(plain_text(event.text), "warning" if event.kind == "act.refused" else "information")
+
     async def action_mode(self, mode: str) -> None:
         await self.switch_mode(mode)
         if mode == "fleet":
@@ -315,6 +333,17 @@ class ConsoleApp(App[Departure]):
             await self.switch_mode("events")
         if isinstance(self.screen, FindsAnomalies):
             self.screen.next_anomaly(step)
+
+    def action_inject(self) -> None:
+        from cubesat_tui.screens.inject import InjectDialog, why_not
+
+        if not isinstance(self.screen, MissionScreen):
+            return
+        reason = why_not(self.snapshot, read_only=self.read_only)
+        if reason:
+            self.say(reason, "warning")
+        elif self.snapshot is not None:
+            self.push_screen(InjectDialog(self.snapshot))
 
     def action_theme(self) -> None:
         names = [theme.name for theme in THEMES]
