@@ -18,7 +18,7 @@ from cubesat_tui.predicted_now import predicted_now, predicted_values
 from cubesat_tui.reported import SILENT_S, age_s, counts_of, link_of, model_of, pass_of, rate_of
 from cubesat_tui.snapshot import ChannelNow, LinkNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import SparkHistory
-from telemetry.alarms import ALARM_KINDS, Alarm, Event, Key, fold, urgency
+from telemetry.alarms import ALARM_KINDS, UPDATED, Alarm, Event, Key, fold, urgency
 from telemetry.dictionary import Mission, read_mission
 from telemetry.freshness import Acquisition, acquisition, invalid_mask, is_invalid
 from telemetry.limits import DISABLED, check
@@ -99,7 +99,7 @@ class SnapshotReader:
             return
         self._wanted = satellite
         self._version, self._contacts_at = -1, -math.inf
-        page = self._reader.journal_page(self._journal_id + 1, limit=EVENTS, satellite=satellite)
+        page = self._reader.journal_page(self._journal_id + 1, limit=EVENTS, satellite=satellite, without=UPDATED)
         self._events = deque(reversed(page), EVENTS)
         self._seen = ()
 
@@ -223,7 +223,7 @@ class SnapshotReader:
         while True:
             events = reader.journal(self._journal_id)
             for event in events:
-                if self._concerns(event):
+                if event.kind != UPDATED and self._concerns(event):
                     self._events.append(event)
                 if event.kind in ALARM_KINDS:
                     self._alarms = fold(self._alarms, event)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from telemetry.alarms import UPDATED
+
 if TYPE_CHECKING:
     from telemetry.alarms import Event
     from telemetry.dictionary import Mission
@@ -68,8 +70,13 @@ class StoreView:
     async def journal_page(
         self, before_id: int | None, min_severity: int, limit: int, satellite: str | None = None
     ) -> list[Event]:
-        """Journal rows older than `before_id`, newest first; of one satellite, and of none, if named."""
-        return await self.ask(lambda r: r.journal_page(before_id, min_severity, limit, satellite=satellite))
+        """Journal rows older than `before_id`, newest first; of one satellite, and of none, if named.
+
+        Without the numbers an open alarm counts on with.
+        """
+        return await self.ask(
+            lambda r: r.journal_page(before_id, min_severity, limit, satellite=satellite, without=UPDATED)
+        )
 
     def close(self) -> None:
         """End the reader thread; the connection closes on it."""

@@ -103,12 +103,17 @@ def alarms(context: click.Context, mission_path: Path | None, as_json: bool) -> 
 @click.option("--kind", default="", metavar="PREFIX", help="Only kinds that begin with this, for example alarm.")
 @click.pass_context
 def events(context: click.Context, mission_path: Path | None, as_json: bool, limit: int, kind: str) -> None:
-    """List the newest events of the journal, newest first."""
+    """List the newest events of the journal, newest first.
+
+    The numbers an open alarm counts on with are left out, unless --kind or --json asks for them.
+    """
     from cubesat_tui.status import event_object
+    from telemetry.alarms import UPDATED
 
     reader = _reader(_directory(context, mission_path))
     try:
-        found = [event_object(event) for event in reader.journal_page(None, -1, limit, kind)]
+        page = reader.journal_page(None, -1, limit, kind, without="" if kind or as_json else UPDATED)
+        found = [event_object(event) for event in page]
     finally:
         reader.close()
     if as_json:

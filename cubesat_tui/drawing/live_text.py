@@ -83,7 +83,7 @@ def side_rows(snapshot: Snapshot, size: int, height: int, signs: SignSet) -> tup
     inner = size - 2
     passes = pass_rows(snapshot, inner, 2)
     room = max(0, height - 2 - len(passes) - 1)
-    told = [event for event in snapshot.events if event.kind != "alarm.updated"][:room]
+    told = snapshot.events[:room]
     events = [crop(event_row(event, inner, signs, date=False), inner) for event in told]
     body = [*passes, rule(row(("LAST EVENTS", "title")), inner, signs), *events]
     return framed(row(("NEXT PASSES", "title")), body, size, height, signs)

@@ -210,17 +210,18 @@ class StoreReader:
         limit: int = 50,
         kind: str = "",
         satellite: str | None = None,
+        without: str = "",
     ) -> list[Event]:
         """Events newest first, of at least a severity and, where `kind` is given, of kinds that begin with it.
 
-        With a `satellite` its own and those of no satellite at all.
+        With a `satellite` its own and those of no satellite at all. Events of the kind `without` are left out.
         """
         before = before_id if before_id is not None else 2**62
         rows = self._connection.rows(
             f"SELECT {_EVENT} FROM journal WHERE id < ? AND severity >= ?"
             " AND kind >= ? AND kind < ? || char(1114111) AND (? IS NULL OR satellite IN (?, ''))"
-            " ORDER BY id DESC LIMIT ?",
-            (before, min_severity, kind, kind, satellite, satellite, limit),
+            " AND kind <> ? ORDER BY id DESC LIMIT ?",
+            (before, min_severity, kind, kind, satellite, satellite, without, limit),
         )
         return [_event(row) for row in rows]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import fabricated
+import msgspec
 import pytest
 from fabricated import NOW, S
 
 from cubesat_tui.drawing.rows import plain
 from cubesat_tui.drawing.signs import UNICODE
 from cubesat_tui.drawing.status_lines import status_rows
+from cubesat_tui.drawing.why import sentence
 from cubesat_tui.snapshot_reader import SnapshotReader
 from telemetry.alarms import Event
 from telemetry.clock import ManualClock
@@ -81,6 +83,24 @@ def test_a_returned_alarm_is_new_but_not_active(directory: MissionDirectory, rea
     assert snapshot.counts["anomaly"] == (1, 0)
     assert snapshot.events[0].kind == "alarm.returned"
     assert not snapshot.channels["pld.dist_s"].anomalous
+
+
+def test_what_an_alarm_counts_does_not_push_older_events_out(directory: MissionDirectory, reader) -> None:
+    before = [event.kind for event in reader.read().events]
+    count = Event(NOW, fabricated.SATELLITE, "alarm.updated", 2, "thm.t_px", "", {"count": 302})
+    _append(directory, *[count] * 300)
+    reader.poll()
+    assert [event.kind for event in reader.read().events] == before
+    assert [event.kind for event in SnapshotReader(directory, fabricated.clock()).read().events] == before
+
+
+def test_an_open_alarm_does_not_call_a_value_inside_its_limit_outside(reader) -> None:
+    snapshot = reader.read()
+    panel = next(a for a in snapshot.alarms if a.subject == "thm.t_px")
+    assert sentence(panel, snapshot, UNICODE).startswith("72.1 > 60.0 °C WARNING HIGH")
+    back = msgspec.structs.replace(snapshot.channels["thm.t_px"], value=59.0)
+    snapshot = msgspec.structs.replace(snapshot, channels={**snapshot.channels, "thm.t_px": back})
+    assert sentence(panel, snapshot, UNICODE).startswith("73.0 > 60.0 °C WARNING HIGH")
 
 
 def _append(directory: MissionDirectory, *events: Event) -> None:

@@ -356,6 +356,7 @@ def test_the_journal_is_read_onwards_and_backwards(writer, store_path):
     assert [event.id for event in reader.journal_page(min_severity=2)] == [3, 2]
     assert [event.id for event in reader.journal_page(before_id=3, limit=1)] == [2]
     assert [event.id for event in reader.journal_page(kind="k.4")] == [3]
+    assert [event.id for event in reader.journal_page(without="k.0")] == [3, 2]
 
 
 def test_gaps_come_from_the_journal(writer, store_path):
