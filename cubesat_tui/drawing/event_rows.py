@@ -71,7 +71,7 @@ def events_table(
 def alarm_detail(alarm: Alarm, snapshot: Snapshot, size: int, height: int, signs: SignSet) -> list[Row]:
     """Why, what to do, the shares of an anomaly, what led to it, what happened beside it."""
     rows: list[Row] = [row((f" {alarm_label(alarm, snapshot)}", "title"), (f"  {alarm.subject}", "dim"))]
-    rows += why_lines(alarm, snapshot, size, 5, signs)
+    rows += why_lines(alarm, snapshot, size, 5 if height < 16 else 8, signs)
     rows += share_rows(alarm, snapshot, size, signs, 5 if height > 12 else 3)
     beside = beside_row(alarm, snapshot)
     return rows + led_rows(alarm, snapshot, size, signs, most=max(1, height - len(rows) - len(beside) - 2)) + beside

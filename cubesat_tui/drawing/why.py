@@ -38,11 +38,17 @@ def quantity(snapshot: Snapshot, channel: str, value: float | None, signs: SignS
 
 
 def value_now(alarm: Alarm, snapshot: Snapshot) -> float | None:
-    """The value that a limit alarm is about: the newest while it is still out, the worst once it returned."""
+    """The value that a limit alarm is about: the newest while it is still out, else the worst.
+
+    An alarm stays open for some samples after the value came back, and over the end of a pass.
+    """
     if alarm.returned_ns is not None:
         return alarm.worst
     now = snapshot.channels.get(alarm.channel)
-    return now.value if now is not None and now.result.level > 0 else alarm.current
+    if now is None or now.result.level <= 0:
+        return alarm.current
+    back = now.value is not None and alarm.limit is not None and (now.value - alarm.limit) * alarm.side <= 0
+    return alarm.worst if back else now.value
 
 
 def state_word(alarm: Alarm) -> str:
