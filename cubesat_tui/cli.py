@@ -70,8 +70,8 @@ class LazyGroup(click.Group):
 @click.option(
     "--scenario",
     metavar="NAME",
-    help="What happens in a new demo mission: hello (default), bad-day, dead-panel, detumble, eclipse-season,"
-    " quiet, radio-fading, reset-storm or stuck-heater.",
+    help="What happens in a new demo mission: hello (default), bad-day, campaign, dead-panel, detumble,"
+    " eclipse-season, quiet, radio-fading, reset-storm or stuck-heater; or a .toml file.",
 )
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of a new demo mission (default 1).")
 @click.option("--read-only", is_flag=True, help="Look, but change nothing.")

@@ -7,18 +7,21 @@ drawn between the two, lists of targets are drawn from, both by the mission's se
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 
-from sim.catalogue import KINDS
+from sim.catalogue import FACES, KINDS
 
 READY: Final = Path(__file__).parent / "scenarios"
 Pair = msgspec.Meta(min_length=2, max_length=2)
 Number = float | Annotated[tuple[float, ...], Pair]
 Seconds = Annotated[int, msgspec.Meta(ge=0)] | Annotated[tuple[int, ...], Pair]
+BRIGHTEST: Final = "brightest"
+"""Target: the face that earns most then."""
 Moment = Literal["pass", "sunlight"]
 
 
@@ -106,3 +109,22 @@ def scenario(name: str, beside: Path | None = None) -> Scenario:
             if kind not in KINDS:
                 raise ScenarioRefused(f"{path.name}: fault[{i}].kind: {kind}: allowed: {', '.join(KINDS)}")
     return msgspec.structs.replace(found, name=name)
+
+
+def fitting(story: Scenario, channels: Collection[str]) -> Scenario:
+    """`story` if all it names as targets exists in a mission with these channels.
+
+    Raises:
+        ScenarioRefused: it names a target that none of its kinds has; names the key, the value and what is allowed.
+    """
+    for i, planned in enumerate(story.fault):
+        kinds = [KINDS[name] for name in planned.kinds]
+        known = {target for kind in kinds for target in kind.targets if target != "channel"}
+        known |= {"", BRIGHTEST} if any(kind.targets == FACES for kind in kinds) else {""}
+        if any(kind.targets == ("channel",) for kind in kinds):
+            known |= set(channels)
+        for target in (planned.target,) if isinstance(planned.target, str) else planned.target:
+            if target not in known:
+                allowed = ", ".join(sorted(known - {""}))
+                raise ScenarioRefused(f"{Path(story.name).name}: fault[{i}].target: {target}: allowed: {allowed}")
+    return story

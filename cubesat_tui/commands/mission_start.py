@@ -39,9 +39,14 @@ def ensure_mission(context: click.Context, path: Path) -> bool:
 
 
 def _agree(path: Path, scenario: str | None, seed: int | None) -> None:
+    from cubesat_tui.demo import scenario_file
+
     source = load_mission(path).source
     if source.kind != "sim":
         refuse(f"{path}: --scenario and --seed are for simulated missions; this one has source {source.kind}")
+    if scenario is not None and scenario.endswith(".toml"):
+        # It was copied when the mission was made.
+        scenario = scenario_file(Path(scenario))
     for option, wanted, found in (("--scenario", scenario, source.scenario), ("--seed", seed, source.seed)):
         if wanted is not None and wanted != found:
             refuse(

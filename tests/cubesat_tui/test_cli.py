@@ -277,7 +277,7 @@ def test_a_new_mission_takes_scenario_and_seed_and_keeps_them(invoke, tmp_path):
     assert "was made with quiet" in refused.stderr
     unknown = invoke("--scenario", "doom", "sim", "--mission", tmp_path / "other")
     assert unknown.exit_code == 2
-    assert "allowed: hello, bad-day, dead-panel" in unknown.stderr
+    assert "allowed: hello, bad-day, campaign" in unknown.stderr
     assert not (tmp_path / "other").exists()
 
 
@@ -286,7 +286,66 @@ def test_every_ready_scenario_can_be_asked_for_by_name(invoke, tmp_path, scenari
     create_demo(tmp_path / "m", ManualClock(T0), scenario)
 
     assert read_mission(tmp_path / "m").source.scenario == scenario
-    assert scenario in invoke("--help").output
+    assert scenario in "".join(invoke("--help").output.split())
+
+
+STORY = """
+about = "The northern rangefinder is restless."
+[[fault]]
+kind = "noise_up"
+target = "pld.dist_n"
+at_s = 30
+"""
+
+
+def test_a_scenario_of_ones_own_travels_with_the_mission(invoke, tmp_path, monkeypatch):
+    story = tmp_path / "storm.toml"
+    story.write_text(STORY)
+    made = invoke("--scenario", story, "sim", "--mission", tmp_path / "m", "--seconds", "2")
+    assert made.exit_code == 0, made.output
+    story.unlink()
+    assert read_mission(tmp_path / "m").source.scenario == "storm.toml"
+    (tmp_path / "m").rename(tmp_path / "moved")
+    assert invoke("check", tmp_path / "moved").exit_code == 0
+    again = invoke("--scenario", story, "sim", "--mission", tmp_path / "moved", "--seconds", "2")
+    assert again.exit_code == 0, again.output
+    other = invoke("--scenario", "calm.toml", "sim", "--mission", tmp_path / "moved", "--seconds", "2")
+    assert other.exit_code == 2
+    assert "was made with storm.toml" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (STORY.replace("noise_up", "explode"), "story.toml: fault[0].kind: explode: allowed: spike"),
+        (STORY.replace("pld.dist_n", "pld.dist_q"), "story.toml: fault[0].target: pld.dist_q: allowed: adcs."),
+        (STORY.replace("pld.dist_n", "brightest"), "fault[0].target: brightest: allowed: adcs."),
+        (STORY.replace("at_s", "when"), "story.toml: Object contains unknown field when"),
+        ("about = [", "story.toml: cannot be read"),
+        (None, "scenario: 'story.toml': allowed: hello"),
+    ],
+)
+def test_check_names_what_is_wrong_with_a_scenario_and_nothing_starts_with_it(invoke, tmp_path, text, said):
+    directory = create_demo(tmp_path / "m", ManualClock(T0)).path
+    toml = (directory / "mission.toml").read_text()
+    (directory / "mission.toml").write_text(toml.replace('scenario = "hello"', 'scenario = "story.toml"'))
+    if text is not None:
+        (directory / "story.toml").write_text(text)
+    for command in ("check", "run"):
+        result = invoke(command, "--mission", directory)
+        assert result.exit_code == 2, result.output
+        assert said in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    assert not (directory / "telemetry.db").exists()
+
+
+def test_a_new_mission_does_not_take_a_scenario_that_is_wrong(invoke, tmp_path):
+    (tmp_path / "bad.toml").write_text("about = 1")
+    for story in (tmp_path / "bad.toml", tmp_path / "none.toml"):
+        result = invoke("--scenario", story, "sim", "--mission", tmp_path / "m")
+        assert result.exit_code == 2
+        assert story.name in result.stderr
+        assert not (tmp_path / "m").exists()
 
 
 def test_the_simulator_speaks_the_language_of_the_stream_source(invoke, tmp_path):

@@ -282,7 +282,7 @@ async def test_only_a_simulated_mission_offers_it_on_the_keys_line(
 
 async def test_without_a_station_there_is_nothing_to_break(console, directory) -> None:
     write(directory, beat_ns=NOW - 60 * S)
-    await refused(console(), "No station is running: there is nothing to break.")
+    await refused(console(station=None), "No station is running: there is nothing to break.")
 
 
 # Ways to it
