@@ -68,14 +68,19 @@ DAWN_H: Final = 6.0
 
 
 def demo_mission_toml(
-    created_ns: int, seed: int = 1, scenario: str = "hello", bus: str = "3u", satellites: int = 1
+    created_ns: int,
+    seed: int = 1,
+    scenario: str = "hello",
+    bus: str = "3u",
+    satellites: int = 1,
+    visible: bool = True,
 ) -> str:
     """The text of a demo mission's mission.toml.
 
     Among the stations the one is chosen where it is mid-morning at `created_ns` (UTC ns); the embedded element set
     is moved to that moment so that a pass of at least 40 deg begins there 80 to 100 s later. `bus` is a preset of
     `sim.channels`; several satellites share orbits as `telemetry.fleet` phases them. A scenario may ask for another
-    time of day.
+    time of day. Unless `visible`, nothing arrives outside passes but what was recorded and comes down in the next.
 
     Raises:
         ValueError: there is no such preset or scenario.
@@ -107,7 +112,7 @@ kind = "sim"
 scenario = {json.dumps(scenario)}
 seed = {seed}
 rate = 1.0
-
+{"" if visible else f"visible = false{chr(10)}"}
 [detector]
 kind = "isolation_forest"
 false_alarms_per_day = 0.2
