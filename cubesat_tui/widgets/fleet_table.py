@@ -5,31 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual.events import MouseScrollDown, MouseScrollUp, Resize
-from textual.message import Message
-
 from cubesat_tui.drawing.fleet_rows import column_heads, empty_rows, satellite_row, selected_row
 from cubesat_tui.drawing.rows import Row
-from cubesat_tui.widgets.lines import Lines
+from cubesat_tui.widgets.cursor_lines import CursorLines
 
 if TYPE_CHECKING:
     from cubesat_tui.fleet import FleetNow, SatelliteNow
     from telemetry.dictionary import Mission
 
-HEAD = 1
 
-
-class FleetTable(Lines):
+class FleetTable(CursorLines):
     """The cursor stays on its satellite while rows change places: no key ever acts on another one."""
 
     DEFAULT_CSS = "FleetTable { height: 1fr; }"
 
-    class Moved(Message):
-        """Another satellite is selected."""
-
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.top = 0
         self._rows: Sequence[SatelliteNow] = ()
         self._fleet: FleetNow | None = None
         self._mission: Mission | None = None
@@ -46,64 +37,44 @@ class FleetTable(Lines):
         self._rows, self._fleet, self._mission, self._filter = rows, fleet, mission, filter_text
         if self._name is None and rows:
             self._name = rows[0].name
-        self._draw()
+        self.redraw()
+
+    @property
+    def row_count(self) -> int:
+        return len(self._rows)
 
     @property
     def cursor(self) -> int:
         """Row of the selected satellite."""
         at = next((i for i, one in enumerate(self._rows) if one.name == self._name), None)
-        return max(0, min(self._last, len(self._rows) - 1)) if at is None else at
+        return max(0, min(self._last, self.row_count - 1)) if at is None else at
+
+    @cursor.setter
+    def cursor(self, at: int) -> None:
+        if self._rows:
+            self._last = max(0, min(at, self.row_count - 1))
+            self._name = self._rows[self._last].name
 
     @property
     def selected(self) -> SatelliteNow | None:
         """The satellite under the cursor, None where no row is shown."""
         return self._rows[self.cursor] if self._rows else None
 
-    def page_height(self) -> int:
-        """Rows in the window."""
-        return max(1, self.size.height - HEAD)
-
-    def move(self, steps: int) -> None:
-        """Move the cursor; it stops at the ends."""
-        if not self._rows:
-            return
-        self._last = max(0, min(self.cursor + steps, len(self._rows) - 1))
-        self._name = self._rows[self._last].name
-        self.into_view()
-        self.post_message(self.Moved())
-
-    def into_view(self) -> None:
-        """Scroll so that the cursor is seen."""
-        at, height = self.cursor, self.page_height()
-        self.top = max(0, min(max(at - height + 1, min(self.top, at)), max(0, len(self._rows) - height)))
-        self._draw()
-
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        event.stop()
-        self.move(3)
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        event.stop()
-        self.move(-3)
-
-    def on_resize(self, event: Resize) -> None:
-        del event
-        self.into_view()
-
-    def _draw(self) -> None:
+    def redraw(self) -> None:
+        """Draw heading and window."""
         size = self.size.width
         if self._fleet is None or self._mission is None or not size:
             return
         self._last = self.cursor
-        self.top = max(0, min(self.top, len(self._rows) - self.page_height()))
+        self.top = max(0, min(self.top, self.row_count - self.page_height()))
         lines: list[Row] = [column_heads(size)]
         if not self._rows:
             lines += empty_rows(self._filter)
-        window = self._rows[self.top : self.top + self.page_height()]
         made_for = (id(self._fleet), size, self.signs)
         if self._made_for != made_for:
             self._made, self._made_for = {}, made_for
-        for index, one in enumerate(window, self.top):
+        for index in self.window:
+            one = self._rows[index]
             line = self._made.get(one.name)
             if line is None:
                 line = self._made[one.name] = satellite_row(one, self._fleet, self._mission, size, self.signs)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from textual import work
-from textual.events import MouseScrollDown, MouseScrollUp, Resize
+from textual.events import Resize
 from textual.message import Message
 from textual.worker import Worker
 
 from cubesat_tui.drawing.rows import Row, Span, chosen, left, right, row
+from cubesat_tui.widgets.cursor_lines import CursorLines
 from cubesat_tui.widgets.frame_pages import PAGE, FramePages
-from cubesat_tui.widgets.lines import Lines
 from telemetry.store.rows import Key, LedgerRow, Page
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 Context = Mapping[str, float]
 """Values of the context channels (`obc.mode`, ...) that held when a row was made."""
-
-HEAD = 2
-"""Lines of the heading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +57,11 @@ class PageSource(Protocol):
         ...
 
 
-class FrameTable(Lines):
+class FrameTable(CursorLines):
     """Virtual table over the store. Give it a source, columns, and a query; it reads, draws and reports."""
 
     DEFAULT_CSS = "FrameTable { height: 1fr; }"
-
-    class Moved(Message):
-        """Another row is selected, or more is known of the ledger."""
+    HEAD = 2
 
     class Failed(Message):
         """A page could not be read; `reason` is one line."""
@@ -78,8 +73,6 @@ class FrameTable(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.pages = FramePages()
-        self.cursor = 0
-        self.top = 0
         self.shift = 0
         self.loading = False
         self.query_now: Query | None = None
@@ -105,7 +98,7 @@ class FrameTable(Lines):
         self._frozen, self._moving, self._context_channels = frozen, moving, context
         self._contexts.clear()
         self.shift = max(0, min(self.shift, len(moving) - 1))
-        self._draw()
+        self.redraw()
 
     def open(self, source: PageSource, query: Query | None, start: Key | None = None) -> None:
         """Show the rows of `query` from the newest on, or from `start` downwards."""
@@ -114,8 +107,13 @@ class FrameTable(Lines):
         self.cursor = self.top = 0
         self._contexts.clear()
         self._news = self.loading = False
-        self._draw()
+        self.redraw()
         self._fill()
+
+    @property
+    def row_count(self) -> int:
+        """Rows known so far."""
+        return self.pages.known
 
     @property
     def selected(self) -> LedgerRow | None:
@@ -148,49 +146,29 @@ class FrameTable(Lines):
 
     # Moving
 
-    def move(self, steps: int) -> None:
-        """Move the cursor; it stops at the ends, and reading goes on where it comes to the end of what is known."""
-        self.cursor = max(0, min(self.cursor + steps, max(0, self.pages.known - 1)))
-        self._into_view()
-
-    def page_height(self) -> int:
-        """Rows in the window."""
-        return max(1, self.size.height - HEAD)
+    def into_view(self) -> None:
+        """As the base; reading goes on where the window comes to the end of what is known."""
+        super().into_view()
+        self._fill()
 
     def home(self) -> None:
         """Back to the newest row, following again."""
         if self.pages.start is not None and self._source is not None:
             self.open(self._source, self.query_now)
             return
-        self.cursor = 0
-        self._into_view()
+        self.move(-self.cursor)
         self.follow()
 
     def pan(self, steps: int) -> None:
         """Walk through the moving columns."""
         last = max(0, len(self._moving) - 1)
         self.shift = max(0, min(self.shift + steps, last))
-        self._draw()
+        self.redraw()
         self.post_message(self.Moved())
 
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        event.stop()
-        self.move(3)
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        event.stop()
-        self.move(-3)
-
     def on_resize(self, event: Resize) -> None:
+        # Called beside the base's: other columns are seen.
         del event
-        self._into_view()
-
-    def _into_view(self) -> None:
-        height = self.page_height()
-        self.top = max(self.cursor - height + 1, min(self.top, self.cursor))
-        self.top = max(0, min(self.top, max(0, self.pages.known - height)))
-        self._draw()
-        self._fill()
         self.post_message(self.Moved())
 
     # Reading
@@ -222,7 +200,7 @@ class FrameTable(Lines):
             if pages is self.pages:
                 self.loading = False
         if pages is self.pages:
-            self._draw()
+            self.redraw()
             self.post_message(self.Moved())
 
     async def _read_news(self, source: PageSource, pages: FramePages, query: Query | None) -> None:
@@ -238,13 +216,13 @@ class FrameTable(Lines):
             if ask is None:
                 return
             self.loading = True
-            self._draw()
+            self.redraw()
             page = await source.page(query, before=ask.before, limit=ask.limit)
             pages.take(ask, page)
             self.loading = False
             if pages is self.pages:
-                self.cursor = max(0, min(self.cursor, pages.known - 1))
-                self._draw()
+                self.cursor = min(self.cursor, pages.known - 1)
+                self.redraw()
                 self.post_message(self.Moved())
 
     # Drawing
@@ -259,14 +237,15 @@ class FrameTable(Lines):
             shown.append(column)
         return shown
 
-    def _draw(self) -> None:
+    def redraw(self) -> None:
+        """Draw heading and window."""
         if not self.size.width:
             return
         shown = (*self._frozen, *self._visible())
-        lines: list[Row] = [row(" ", *((f"{c.head(line)} ", "title") for c in shown)) for line in range(HEAD)]
-        for index in range(self.top, min(self.top + self.page_height(), self.pages.known)):
+        lines: list[Row] = [row(" ", *((f"{c.head(line)} ", "title") for c in shown)) for line in range(self.HEAD)]
+        for index in self.window:
             lines.append(self._line(index, shown))
-        if self.loading and len(lines) < self.page_height() + HEAD:
+        if self.loading and len(lines) < self.page_height() + self.HEAD:
             lines.append(row((" reading ...", "dim")))
         self.draw(lines)
 

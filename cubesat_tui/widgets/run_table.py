@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual.events import MouseScrollDown, MouseScrollUp, Resize
-from textual.message import Message
-
 from cubesat_tui.drawing.ledger_cells import time_text
 from cubesat_tui.drawing.rows import Row, chosen, left, right, row
 from cubesat_tui.drawing.run_history import PROMOTED, RunLine, lines
-from cubesat_tui.widgets.lines import Lines
+from cubesat_tui.widgets.cursor_lines import CursorLines
 
 if TYPE_CHECKING:
     from telemetry.store.rows import RunRow
@@ -36,20 +33,15 @@ def decision_style(decision: str) -> str:
     return "watch" if decision.startswith("reject") else "label"
 
 
-class RunTable(Lines):
+class RunTable(CursorLines):
     """Rows of runs with a cursor."""
 
     DEFAULT_CSS = "RunTable { height: 1fr; }"
-
-    class Moved(Message):
-        """Another line is selected."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.runs: Sequence[RunRow] = ()
         self.lines: list[RunLine] = []
-        self.cursor = 0
-        self.top = 0
         self.champion: int | None = None
         self._open: frozenset[int] = frozenset()
 
@@ -66,13 +58,11 @@ class RunTable(Lines):
         if before is not None and self.cursor > 0:
             kept = [i for i, line in enumerate(self.lines) if line.oldest.id == before.oldest.id]
             self.cursor = kept[0] if kept else self.cursor
-        self._clamp()
+        self.into_view()
 
-    def move(self, steps: int) -> None:
-        """Move the cursor."""
-        self.cursor += steps
-        self._clamp()
-        self.post_message(self.Moved())
+    @property
+    def row_count(self) -> int:
+        return len(self.lines)
 
     def toggle(self) -> None:
         """Unfold the group under the cursor, or fold it again from any of its runs."""
@@ -88,38 +78,18 @@ class RunTable(Lines):
         self.lines = lines(self.runs, self._open)
         wanted = line.newest.id
         self.cursor = next((i for i, one in enumerate(self.lines) if any(r.id == wanted for r in one.runs)), 0)
-        self._clamp()
+        self.into_view()
         self.post_message(self.Moved())
 
-    def page_height(self) -> int:
-        """Lines in the window."""
-        return max(1, self.size.height - 1)
-
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        event.stop()
-        self.move(3)
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        event.stop()
-        self.move(-3)
-
-    def on_resize(self, event: Resize) -> None:
-        del event
-        self._clamp()
-
-    def _clamp(self) -> None:
-        self.cursor = max(0, min(self.cursor, len(self.lines) - 1))
-        height = self.page_height()
-        self.top = max(self.cursor - height + 1, min(self.top, self.cursor), 0)
-        if self.size.width:
-            self._paint()
-
-    def _paint(self) -> None:
+    def redraw(self) -> None:
+        """Draw heading and window."""
         size = self.size.width
+        if not size:
+            return
         columns = _WIDE if size >= NARROW else _NARROW
         head = row(" ", *((f"{_set(title, width, to_right)} ", "title") for title, width, to_right in columns))
         out: list[Row] = [(*head, ("reason", "title"))]
-        for i in range(self.top, min(self.top + self.page_height(), len(self.lines))):
+        for i in self.window:
             line = self._line(self.lines[i], columns, i == self.cursor)
             out.append(chosen(line, size) if i == self.cursor else line)
         self.draw(out)
