@@ -123,6 +123,20 @@ class ContactWatch:
             self._current[satellite] = now
         return told
 
+    def expected(self, now_ns: int, grace_ns: int = 0) -> bool:
+        """Whether any satellite has been in contact for `grace_ns`: from then on silence is not to be expected."""
+        return any(
+            row.acquisition_ns + grace_ns <= now_ns < row.loss_ns for rows in self._rows.values() for row in rows
+        )
+
+    def unbroken(self, satellite: str, t0_ns: int, t1_ns: int) -> bool:
+        """Whether `satellite` was in contact with some station all the time between two times, as far as known."""
+        reached_ns = t0_ns
+        for row in self._rows.get(satellite, ()):
+            if row.acquisition_ns <= reached_ns < row.loss_ns:
+                reached_ns = row.loss_ns
+        return reached_ns > t1_ns
+
     def health(self, now_ns: int) -> dict[str, dict[str, Any]]:
         """For the heartbeat: satellite -> {"station", "until_ns"} in contact, {"station", "next_ns"} before one."""
         told: dict[str, dict[str, Any]] = {}

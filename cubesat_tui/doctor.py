@@ -215,7 +215,7 @@ def data(status: Mapping[str, Any]) -> Check:
         return Check("data", "fail", f"DISK FULL, {status['disk_full']} frames refused", "free some space")
     if age is None:
         return Check("data", "warn", "no frame was ever received", "cubesat-tui events says what the source does")
-    state = "ok" if status["link"] in {"LIVE", "REPLAY"} else "warn"
+    state = "ok" if status["link"] in {"LIVE", "QUIET", "REPLAY"} else "warn"
     hint = "" if state == "ok" else f"{status['link_detail']}; cubesat-tui events --kind link."
     return Check("data", state, f"link {status['link']}, newest frame {age:.1f} s old", hint)
 

@@ -22,6 +22,7 @@ from telemetry.limits import LimitMonitor
 from telemetry.store.rows import ScoreColumns, ScoredBatch
 
 if TYPE_CHECKING:
+    from cubesat_tui.contacts import ContactWatch
     from cubesat_tui.forecast import Forecast
     from cubesat_tui.served_models import ServedModels
     from telemetry.store.reader import StoreReader
@@ -61,8 +62,11 @@ class Judgement:
         desk: AlarmDesk,
         clock: Clock,
         forecast: Forecast | None = None,
+        contacts: ContactWatch | None = None,
     ) -> None:
-        """`forecast`: where limit contexts come from that no satellite sends."""
+        """`forecast`: where limit contexts come from that no satellite sends. `contacts`: of a simulator whose
+        satellites are heard in passes only, what explains a silence."""
+        self._contacts = contacts if mission.simulated and not mission.source.visible else None
         self._forecast = forecast
         self._mission = mission
         self._models = models
@@ -154,7 +158,7 @@ class Judgement:
         for i, satellite, t_ns, received_ns in zip(*(column.tolist() for column in columns), strict=True):
             watch = watches[satellite]
             gap = watch.gaps.step(packet, t_ns, received_ns)
-            if gap is not None:
+            if gap is not None and self._is_loss(gap):
                 events.append(gap)
             if calm[i]:
                 continue
@@ -169,6 +173,11 @@ class Judgement:
             if ongoing:
                 events.extend(self._desk.progress(frame.satellite, ongoing, frame.t_ns))
         return events
+
+    def _is_loss(self, gap: Event) -> bool:
+        """Whether a silence was none between passes: what was recorded then comes down later."""
+        times = gap.body["t0_ns"], gap.body["t1_ns"]
+        return self._contacts is None or self._contacts.unbroken(gap.satellite, *times)
 
     def _calm_rows(self, batch: FrameBatch, invalid: Bools, new: Bools) -> Bools:
         """New rows that change no limit state; where the context is predicted, each is looked at on its own."""

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from telemetry.clock import Clock
+from telemetry.clock import NS_PER_S, Clock
 from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Quality
 from telemetry.links.source import Source
 
+if TYPE_CHECKING:
+    from cubesat_tui.contacts import ContactWatch
+
 CONNECTING, LIVE, STALE, DOWN, REPLAY = "CONNECTING", "LIVE", "STALE", "DOWN", "REPLAY"
+QUIET = "QUIET"
+"""Nothing is received and nothing can be: no satellite is in view of a station."""
 STALE_PERIODS = 3.0
 STALE_SLACK_S = 2.0
 DOWN_AFTER_S = 60.0
+GRACE_NS = 60 * NS_PER_S
+"""Time that a pass has to bring its first frame."""
 
 
 @dataclass
@@ -29,9 +36,12 @@ class _Newest:
 
 
 class LinkState:
-    """State of the source as a station sees it."""
+    """State of the source as a station sees it.
 
-    def __init__(self, mission: Mission, clock: Clock) -> None:
+    `contacts` explains the silence of a simulator whose satellites are heard in passes only.
+    """
+
+    def __init__(self, mission: Mission, clock: Clock, contacts: ContactWatch | None = None) -> None:
         periods = [
             channel.period_s
             for bus in mission.buses.values()
@@ -40,6 +50,7 @@ class LinkState:
         ]
         self._period_s = min(periods, default=1.0)
         self._clock = clock
+        self._contacts = contacts if mission.simulated and not mission.source.visible else None
         self._packets: dict[str, dict[str, _Newest]] = {}
         self._heard: float | None = None
         self._reason = ""
@@ -88,7 +99,7 @@ class LinkState:
 
     @property
     def state(self) -> tuple[str, str]:
-        """(CONNECTING, LIVE, STALE, DOWN or REPLAY, a reason in words or an empty text)."""
+        """(CONNECTING, LIVE, QUIET, STALE, DOWN or REPLAY, a reason in words or an empty text)."""
         if self._ended:
             return DOWN, "the station has ended"
         if self._reason:
@@ -96,13 +107,19 @@ class LinkState:
         if not self.live:
             return REPLAY, "" if math.isinf(self.rate) else f"x{self.rate:g}"
         if self._heard is None:
-            return CONNECTING, ""
+            return (QUIET, "no pass yet") if self._is_quiet() else (CONNECTING, "")
         silence = self._clock.monotonic() - self._heard
+        is_silent = silence > STALE_PERIODS * self._period_s / max(self.rate, 1e-9) + STALE_SLACK_S
+        if is_silent and self._is_quiet():
+            return QUIET, "between passes"
         if silence > DOWN_AFTER_S:
             return DOWN, f"nothing received for {silence:.0f} s"
-        if silence > STALE_PERIODS * self._period_s / max(self.rate, 1e-9) + STALE_SLACK_S:
+        if is_silent:
             return STALE, f"nothing received for {silence:.0f} s"
         return LIVE, ""
+
+    def _is_quiet(self) -> bool:
+        return self._contacts is not None and not self._contacts.expected(self._clock.now_ns(), GRACE_NS)
 
     def step(self) -> tuple[str, str] | None:
         """The state and its reason when the state changed since the last step, else None."""

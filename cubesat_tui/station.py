@@ -150,13 +150,13 @@ class Station:
         self.models = ServedModels(mission, self.directory, self.writer, clock)
         self.contacts = ContactWatch()
         self.forecast = Forecast(mission)
-        self.link = LinkState(mission, clock)
+        self.link = LinkState(mission, clock, self.contacts)
         self.desk = AlarmDesk()
         self.trainer_view = TrainerView()
         reader = StoreReader(self.directory.telemetry)
         try:
             told = self.models.restore(reader.runs(None, 10_000))
-            self.judgement = Judgement(mission, self.models, self.desk, clock, self.forecast)
+            self.judgement = Judgement(mission, self.models, self.desk, clock, self.forecast, self.contacts)
             told += self.judgement.restore(reader)
             accepted, before = reader.frames_accepted(), reader.health()
             injected = reader.journal_page(None, limit=REMEMBERED, kind=KINDS_BEGIN)
@@ -276,7 +276,8 @@ class Station:
         if not self._first_frame.is_set():
             self._first_frame.set()
             self._beat()
-        self.mission_clock.observe(int(batch.t_ns.max()))
+        if len(batch):
+            self.mission_clock.observe(int(batch.t_ns.max()))
         if self.source is not None:
             await self.source.committed(batch)
 

@@ -12,6 +12,20 @@ from sim.catalogue import Fault
 from sim.state import STATE_FIELDS, State
 
 
+class Stretch(msgspec.Struct, omit_defaults=True):
+    """What a satellite has recorded in one boot and not sent down yet: where to fly from to make it again."""
+
+    boot: int
+    next: int
+    """UTC second of the first that was not sent down."""
+    seq: int
+    """Number of that second's first packet."""
+    state: str
+    held: dict[str, float] = {}
+    until: int | None = None
+    """Second in which the boot ended; None: it is recording."""
+
+
 class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything needed to go on as if it had never stopped."""
 
@@ -30,6 +44,10 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Faults given by hand that may still act."""
     sent: int = 0
     """What arrives before this UTC second was sent already: packets are on their way that were made before it."""
+    record: dict[str, list[Stretch]] = {}
+    """Satellite -> what waits on board for a pass, oldest first."""
+    since: dict[str, int] = {}
+    """Satellite -> UTC second in which its present contact began."""
 
 
 def packed(state: State[float]) -> str:
@@ -62,7 +80,8 @@ def read(text: str) -> Cursor:
     """
     try:
         cursor = msgspec.json.decode(text, type=Cursor)
-        for state in cursor.state.values():
+        recorded = (stretch.state for stretches in cursor.record.values() for stretch in stretches)
+        for state in (*cursor.state.values(), *recorded):
             unpacked(state)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ValueError(f"cursor of the simulator cannot be read: {error}") from None

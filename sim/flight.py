@@ -24,6 +24,7 @@ from telemetry.clock import NS_PER_S
 from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Int64s, Layout, Quality
 
+Bools = npt.NDArray[np.bool_]
 HISTORY_ORBITS: Final = 6.0
 ARRAYS_FROM: Final = 16
 """From so many satellites on, a step on arrays is quicker than one on floats for each."""
@@ -31,6 +32,8 @@ FLOCK: Final = 5_000
 """Satellites stepped together; more fall out of the processor's cache."""
 PIECE_VALUES: Final = 4_000_000
 """Numbers of truth in one piece of a flight."""
+GOLDEN: Final = 0.6180339887498949
+"""Turns the die of a second for each of its packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +200,42 @@ class Flight:
         batches, after = self.packed(pieces, boot=boot, seq=seq, received_ns=received_ns, quality=quality)
         return plan.transport(batches, t0_s, t1_s), after
 
+    def heard(self, pieces: Sequence[Measured]) -> Bools:
+        """Whether the ground receives a packet sent in a second of neighbouring pieces: (n, packets, satellites).
+
+        A pure function of seed, time and the link's quality. What the ground measures itself it has in every
+        second of contact.
+        """
+        found = np.empty(
+            (sum(len(piece.contact) for piece in pieces), len(self.packets), len(self.satellites)), bool
+        )
+        row = 0
+        for piece in pieces:
+            first, n = piece.t0_s % BLOCK_S, len(piece.contact)
+            # A piece lies in one block, which the surroundings still have.
+            dice = self.surroundings.block(piece.t0_s // BLOCK_S).dice[first : first + n]
+            for i, packet in enumerate(self.packets):
+                arrives = (dice + i * GOLDEN) % 1.0 >= piece.loss
+                found[row : row + n, i] = piece.contact & (packet.contact_only | arrives)
+            row += n
+        return found
+
     def packed(
-        self, pieces: Sequence[Measured], *, boot: int, seq: Int64s, received_ns: int, quality: Quality
+        self,
+        pieces: Sequence[Measured],
+        *,
+        boot: int,
+        seq: Int64s,
+        received_ns: int,
+        quality: Quality,
+        keep: Bools | None = None,
     ) -> tuple[list[FrameBatch], Int64s]:
-        """Neighbouring pieces as packets.
+        """Neighbouring pieces as packets; with `keep` (n, packets, satellites) those of them that are wanted.
 
         A packet is due at whole multiples of its period since `boot`; in one second a satellite's packets are
-        numbered in the order of the bus.
+        numbered in the order of the bus, whether wanted or not.
         """
-        if len(pieces) == 1 and len(pieces[0].values) == 1:
+        if keep is None and len(pieces) == 1 and len(pieces[0].values) == 1:
             return self._packed_second(pieces[0], boot, seq, received_ns, quality)
         values = np.concatenate([piece.values for piece in pieces])
         contact = np.concatenate([piece.contact for piece in pieces])
@@ -220,6 +250,8 @@ class Flight:
         after = seq + numbers[-1]
         numbers += seq - 1
         numbers = numbers.reshape(due.shape)
+        if keep is not None:
+            due &= keep
         found: list[FrameBatch] = []
         for i, packet in enumerate(self.packets):
             rows, who = due[:, i].nonzero()

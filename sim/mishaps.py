@@ -14,6 +14,7 @@ from sim.catalogue import Fault, FaultRefused, checked
 from sim.fault_plan import FaultPlan
 from sim.schedule import Schedule
 from sim.sky import Sky
+from sim.transport import DELAYS
 
 if TYPE_CHECKING:
     from sim.flight import Flight
@@ -61,10 +62,17 @@ class Mishaps:
         self._known_s = t_s
         self.plans = [self.plan_from(flight, t_s) for flight in self._flights]
 
-    def plan_from(self, flight: Flight, t_s: int) -> FaultPlan:
-        """What is wrong on the satellites of `flight` in the second `t_s` and, by hand, later."""
+    def plan_from(self, flight: Flight, t_s: int, *, recorded: bool = False) -> FaultPlan:
+        """What is wrong on the satellites of `flight` in the second `t_s` and, by hand, later.
+
+        `recorded`: without what only delays packets on their way, which those recorded on board do not feel.
+        """
         faults = [*self._schedule.before(t_s), *self._by_hand.values()]
-        mine = [one for one in faults if one.satellite in flight.satellites and one.end_s >= t_s]
+        mine = [
+            one
+            for one in faults
+            if one.satellite in flight.satellites and one.end_s >= t_s and not (recorded and one.kind in DELAYS)
+        ]
         return FaultPlan(mine, flight.satellites, flight.table, self._seed)
 
     def follow(self, stop_s: int) -> None:
@@ -73,11 +81,11 @@ class Mishaps:
             self.extend(plan, flight, self._known_s, stop_s)
         self._known_s = stop_s
 
-    def extend(self, plan: FaultPlan, flight: Flight, t0_s: int, t1_s: int) -> None:
+    def extend(self, plan: FaultPlan, flight: Flight, t0_s: int, t1_s: int, *, recorded: bool = False) -> None:
         """Add to a plan of `flight` what begins in periods of t0_s <= t < t1_s; drop what was over before."""
         plan.forget(t0_s, flight.held)
         for fault in self._schedule.starting(t0_s, t1_s):
-            if fault.satellite in flight.satellites:
+            if fault.satellite in flight.satellites and not (recorded and fault.kind in DELAYS):
                 plan.add(fault)
 
     def inject(self, fault: Fault) -> list[FaultPlan]:

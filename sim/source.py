@@ -16,11 +16,12 @@ from sim.catalogue import Fault
 from sim.cursor import Cursor, packed, read, unpacked, written
 from sim.flight import HISTORY_ORBITS, Flight, history_start
 from sim.mishaps import Mishaps
+from sim.recorder import Recorders
 from sim.release import released
 from sim.scenario import scenario
 from telemetry.clock import NS_PER_S, Clock
 from telemetry.dictionary import Mission
-from telemetry.frame import FrameBatch, Quality
+from telemetry.frame import FrameBatch, Int64s, Quality
 
 CATCH_UP_S: Final = 60
 """A live simulator that was away for less makes up what is missing; after more there is a gap and a new boot."""
@@ -32,9 +33,10 @@ RESTART_ORBITS: Final = 1.0
 HISTORIES: Final = 8
 """With fewer satellites than this each begins exactly in the state its own history ends in."""
 FLEET: Final = 20
-FLEET_CURSOR_S: Final = 10
+SPARE_CURSOR_S: Final = 10
 """The states of so many satellites are too long to be stored every second; frames that were stored since the last
-cursor are made again, the same, and known as twins by their numbers."""
+cursor are made again, the same, and known as twins by their numbers. As often a cursor is stored of seconds of
+which nothing arrives."""
 
 
 class SimSource:
@@ -44,8 +46,11 @@ class SimSource:
     `history_orbits` orbits ends in. With the cursor of its last committed batch it goes on in the same boot, frame
     by frame, when less than `CATCH_UP_S` have passed; otherwise, and for a cursor of another seed or scenario, it
     starts a new boot and the gap stays a gap. Away from 1x there is no wall clock to fall behind of: it goes on
-    where it stopped. Only the last batch of a tick carries a cursor, so a half-stored tick is made again. All
-    satellites of a bus travel in one batch per packet and tick.
+    where it stopped. Only the last batch of a tick carries a cursor, so a half-stored tick is made again; it may be
+    empty of frames. All satellites of a bus travel in one batch per packet and tick.
+
+    Where the mission's source is not `visible`, only what the ground hears in a pass arrives live; everything else
+    comes down in a pass, marked STORED.
 
     Raises:
         ValueError: the mission cannot be simulated, or `cursor` is not one of this source's.
@@ -85,6 +90,13 @@ class SimSource:
         given = () if kept is None else kept.given
         self._mishaps = Mishaps(mission, self._story, self._first_start, self._flights, given)
         self._mishaps.begin(self._next)
+        self._recorders: Recorders | None = None
+        if not config.visible:
+            same = kept is not None and (kept.seed, kept.scenario) == (config.seed, config.scenario)
+            record, since = (kept.record, kept.since) if kept is not None and same else ({}, {})
+            self._recorders = Recorders(mission, self._mishaps, record, since)
+            if self._cold and kept is not None:
+                self._recorders.end(max(kept.next, kept.sent))
         self._before: deque[Cursor] = deque()
         """Where it stood at the seconds whose packets are partly on their way still."""
         satellites = sum(len(flight.satellites) for flight in self._flights)
@@ -156,7 +168,7 @@ class SimSource:
                 await self._after_a_pause(due)
                 continue
             stop = min(due + 1, self._next + self._largest_chunk_s)
-            for batch in self._tick(stop):
+            for batch in await self._tick(stop):
                 yield batch
                 if self._closed.is_set():
                     return
@@ -201,7 +213,8 @@ class SimSource:
         if not self._cold:
             if self._next < self._sent:
                 # Only to have again what was on its way: the rest was sent.
-                self._tick(self._sent)
+                self._fly(self._sent)
+            self._record()
             return
         for flight in self._flights:
             for _ in _arrive(flight, self._boot, self._warm_orbits):
@@ -218,42 +231,70 @@ class SimSource:
                 ]
             flight.states = states
         self._cold = False
+        self._record()
+
+    def _record(self) -> None:
+        """Let recorders run that do not."""
+        if self._recorders is not None and not self._recorders.recording:
+            for flight, numbers in zip(self._flights, self._seq, strict=True):
+                self._recorders.begin(flight, self._boot, self._next, numbers.tolist())
 
     async def _after_a_pause(self, due: int) -> None:
         """The machine slept, or nobody took the frames: a new boot when live, time that never passed otherwise."""
         if not self.live:
             self._grid_ns += round((due - self._next) / self._rate * NS_PER_S)
             return
+        if self._recorders is not None:
+            self._recorders.end(self._next)
         self._restart(due, self._cursor())
         self._mishaps.begin(self._next)
         self._before.clear()
         self._grid_ns = self._boot * NS_PER_S
         await self._warm_up()
 
-    def _tick(self, stop: int) -> list[FrameBatch]:
+    async def _tick(self, stop: int) -> list[FrameBatch]:
         """Frames up to before `stop` of every satellite; the last batch carries the cursor."""
+        since = self._next
+        made, may_dump = self._fly(stop)
+        if self._recorders is not None:
+            for name, packets in may_dump.items():
+                for batches in self._recorders.dump(name, stop, packets, self._clock.now_ns()):
+                    made += batches
+                    await asyncio.sleep(0)
+        now_and_then = stop // SPARE_CURSOR_S > since // SPARE_CURSOR_S or since == self._boot
+        few = sum(len(flight.satellites) for flight in self._flights) < FLEET
+        if now_and_then or (few and made):
+            if not made:
+                made.append(_nothing(self._flights[0]))
+            made[-1] = replace(made[-1], cursor=written(self._resumable()))
+        return made
+
+    def _fly(self, stop: int) -> tuple[list[FrameBatch], dict[str, int]]:
+        """What arrives up to before `stop`, and how many packets of its record each satellite may send down."""
         made: list[FrameBatch] = []
+        may_dump: dict[str, int] = {}
         self._mishaps.follow(stop)
         plans = self._mishaps.plans
         if any(plan.delays for plan in plans):
             self._before.append(self._cursor())
         for i, (flight, plan) in enumerate(zip(self._flights, plans, strict=True)):
-            batches, self._seq[i] = flight.batches(
-                self._next,
-                stop,
+            pieces = list(flight.measured(self._next, stop, plan))
+            heard = None
+            if self._recorders is not None:
+                heard = flight.heard(pieces)
+                contact = np.concatenate([piece.contact for piece in pieces])
+                may_dump |= self._recorders.passes(flight, self._next, contact, heard)
+            batches, self._seq[i] = flight.packed(
+                pieces,
                 boot=self._boot,
                 seq=self._seq[i],
                 received_ns=self._clock.now_ns(),
                 quality=Quality.SIMULATED,
-                plan=plan,
+                keep=heard,
             )
-            made += batches
-        few = sum(len(flight.satellites) for flight in self._flights) < FLEET
-        due = few or stop // FLEET_CURSOR_S > self._next // FLEET_CURSOR_S
+            made += plan.transport(batches, self._next, stop)
         self._next = stop
-        if made and due:
-            made[-1] = replace(made[-1], cursor=written(self._resumable()))
-        return made
+        return made, may_dump
 
     def _resumable(self) -> Cursor:
         """Where to go on from: here, or where the oldest packet that has not arrived yet was made."""
@@ -265,8 +306,10 @@ class SimSource:
             self._before.popleft()
         first = self._before[0]
         over = (fault for fault in first.given if fault.end_s < self._next)
-        given = (*over, *self._mishaps.given(self._next))
-        return msgspec.structs.replace(first, given=given, sent=self._next)
+        now = self._cursor()
+        return msgspec.structs.replace(
+            first, given=(*over, *now.given), sent=self._next, record=now.record, since=now.since
+        )
 
     def _cursor(self) -> Cursor:
         seq: dict[str, int] = {}
@@ -274,6 +317,8 @@ class SimSource:
         for flight, numbers in zip(self._flights, self._seq, strict=True):
             seq.update(zip(flight.satellites, numbers.tolist(), strict=True))
             state.update(zip(flight.satellites, map(packed, flight.states), strict=True))
+        record, since = ({}, {}) if self._recorders is None else self._recorders.cursor()
+        oldest = self._next if self._recorders is None else min(self._next, self._recorders.oldest_s or self._next)
         return Cursor(
             self._seed,
             self._scenario,
@@ -283,7 +328,9 @@ class SimSource:
             seq,
             state,
             {flight.bus.name: dict(flight.held) for flight in self._flights if flight.held},
-            tuple(self._mishaps.given(self._next)),
+            tuple(self._mishaps.given(oldest)),
+            record=record,
+            since=since,
         )
 
     async def _sleep(self) -> None:
@@ -313,3 +360,10 @@ def _arrive(flight: Flight, boot: int, orbits: float) -> Iterator[None]:
         yield from flight.arrive(history_start(flight, boot, orbits), boot)
     else:
         yield from flight.settling(boot)
+
+
+def _nothing(flight: Flight) -> FrameBatch:
+    """No frames: for a cursor alone."""
+    layout = flight.packets[0].layout
+    none: Int64s = np.zeros(0, dtype=np.int64)
+    return FrameBatch(layout, flight.satellites, none, none, none, none, none, none, np.zeros((0, len(layout))))

@@ -28,7 +28,7 @@ TABS = (
 )
 FLEET_TAB = ("6", "fleet", "Fleet", "Fleet")
 """Stands on the line of a mission with several satellites."""
-_GOOD_LINKS = {"LIVE", "REPLAY"}
+_GOOD_LINKS = {"LIVE", "QUIET", "REPLAY"}
 
 
 def status_rows(
@@ -133,7 +133,8 @@ def _data(snapshot: Snapshot, roomy: bool) -> Row:
     if snapshot.data_age_s is None:
         return (("DATA ", "label"), ("none yet" if roomy else "none", "dim"))
     text = age_text(snapshot.data_age_s)
-    style = "value" if snapshot.data_age_s < 5 else "distress"
+    old = "dim" if snapshot.link.state == "QUIET" else "distress"
+    style = "value" if snapshot.data_age_s < 5 else old
     return (("DATA ", "label"), (text if roomy else text.replace(" ", ""), style))
 
 
