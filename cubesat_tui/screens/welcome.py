@@ -13,6 +13,7 @@ from cubesat_tui.drawing.rows import Row, left, row, spread
 from cubesat_tui.drawing.signs import SIGNS, SignSet
 from cubesat_tui.keymap import INJECT, exists
 from cubesat_tui.widgets.card import Card
+from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
     from cubesat_tui.app import ConsoleApp
@@ -30,7 +31,7 @@ _PLACES = (
 def welcome_rows(
     satellite: str, simulated: bool, scenario: str, operator: str, signs: SignSet, inner: int = SIZE - 2
 ) -> list[Row]:
-    """The card's text. `scenario` "quiet" promises no fault."""
+    """The card's text. Only `scenario` "hello" promises a fault within the minute."""
     rows: list[Row] = []
     if simulated:
         rows.append(
@@ -42,12 +43,14 @@ def welcome_rows(
                 " satellite. No real one is",
             )
         )
-        rows.append(row(" connected. Orbits of history are loaded; the model is learning."))
+        rows.append(row(" connected. The model is learning what is usual for it."))
     else:
         rows.append(row(" You are looking at ", (satellite, "value"), ". Frames are shown as they are received."))
     rows.append(())
-    if simulated and scenario != "quiet":
+    if simulated and scenario == "hello":
         rows.append(row((" In the next minute something will go wrong. Find it:", "title")))
+    elif simulated and scenario != "quiet":
+        rows.append(row((f" Scenario {plain_text(scenario, 40)}. See what happens:", "title")))
     for left_act, right_act in _PLACES:
         cells: Row = ()
         if exists(left_act[0]) and (simulated or left_act[0] != INJECT):

@@ -237,6 +237,11 @@ def test_the_card_names_only_keys_that_exist() -> None:
         "".join(t for t, _ in row) for row in welcome_rows("K", True, "quiet", "ann", fabricated_signs())
     )
     assert "something will go wrong" not in quiet
+    slow = "\n".join(
+        "".join(t for t, _ in row) for row in welcome_rows("K", True, "detumble", "ann", fabricated_signs())
+    )
+    assert "Scenario detumble" in slow
+    assert "minute" not in slow
     real = "\n".join(
         "".join(t for t, _ in row) for row in welcome_rows("K", False, "hello", "ann", fabricated_signs())
     )
