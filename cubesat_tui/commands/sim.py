@@ -267,8 +267,8 @@ def _to_file(
     told = run.told()
     seen = sum(bool(one.channels) for one in told)
     click.echo(
-        f"cubesat-tui: {path}: {lasts_s * len(run.satellites):,} rows' seconds;"
-        f" {labels_folder(path).name}: {len(run.labels())} labels of {seen} faults, {len(told) - seen} without",
+        f"cubesat-tui: {path}: {lasts_s:,} s of {len(run.satellites)} satellites; {labels_folder(path).name}:"
+        f" {len(run.labels())} labels of {seen} faults, {len(told) - seen} events without a label",
         err=True,
     )
 
