@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SILENT_S = 2.0
 """A heartbeat older than this means that no station runs."""
+STARTS = "the station starts"
 
 
 def age_s(wall_ns: int, received_ns: int) -> float:
@@ -34,10 +35,10 @@ def link_of(health: HealthRow | None, wall_ns: int, rate: float, *, coming: bool
     `coming`: a station is being started, and what the last one told is over.
     """
     if health is None:
-        return LinkNow("CONNECTING", "no station has reported yet", None)
+        return LinkNow("CONNECTING", STARTS if coming else "no station has reported yet", None)
     beat = age_s(wall_ns, health.beat_ns)
     if coming:
-        return LinkNow("CONNECTING", "the station starts", beat)
+        return LinkNow("CONNECTING", STARTS, beat)
     if beat > SILENT_S:
         return LinkNow("DOWN", f"station silent {_short(beat)}", beat)
     full = int(health.body.get("disk_full") or 0)

@@ -97,6 +97,14 @@ def test_the_link_is_connecting_until_the_new_station_reports_and_old_values_loo
     reader.close()
 
 
+def test_a_first_start_says_that_the_station_starts(empty: MissionDirectory, directory: MissionDirectory) -> None:
+    empty.toml.write_bytes(directory.toml.read_bytes())
+    StoreWriter(empty.telemetry, fabricated.clock()).close()
+    for pid, said in ((OURS, "the station starts"), (None, "no station has reported yet")):
+        link = SnapshotReader(empty, fabricated.clock(), station_pid=pid).read().link
+        assert (link.state, link.detail) == ("CONNECTING", said)
+
+
 def test_a_heartbeat_of_long_ago_is_not_ours_whatever_its_number(directory: MissionDirectory) -> None:
     clock = fabricated.clock()
     writer = StoreWriter(directory.telemetry, clock)
