@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.inspect_rows import inspect_rows
+from cubesat_tui.drawing.rows import Row
 from cubesat_tui.drawing.signs import UNICODE
 from cubesat_tui.widgets.card import Card
 
 if TYPE_CHECKING:
+    from cubesat_tui.app import ConsoleApp
     from cubesat_tui.snapshot import ChannelNow, Snapshot
     from telemetry.alarms import Alarm
 
 
 class WhyCard(ModalScreen[None]):
-    """The row as it was when `enter` was pressed; `g` goes to the moment the alarm was raised."""
+    """The row on which `enter` was pressed, as it is now: its ages grow, or stand still with a paused screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll_card(1)", show=False),
@@ -34,9 +36,27 @@ class WhyCard(ModalScreen[None]):
         self._now = now
 
     def compose(self) -> ComposeResult:
+        yield Card(*self._content(), 78, foot=(("esc closes", "dim"),))
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "snapshot", self._follow, init=False)
+
+    def _follow(self) -> None:
+        snapshot = cast("ConsoleApp", self.app).shown
+        if snapshot is None or snapshot is self._snapshot:
+            return
+        self._snapshot = snapshot
+        if self._now is not None:
+            self._now = snapshot.channels.get(self._now.channel.name, self._now)
+        if self._alarm is not None:
+            # One that is over and acknowledged is no longer told of: it stays as it was last.
+            key = self._alarm.key
+            self._alarm = next((alarm for alarm in snapshot.alarms if alarm.key == key), self._alarm)
+        self.query_one(Card).replace(*self._content())
+
+    def _content(self) -> tuple[str, list[Row]]:
         signs = getattr(self.app, "signs", UNICODE)
-        title, rows = inspect_rows(self._snapshot, self._alarm, self._now, 76, signs)
-        yield Card(title, rows, 78, foot=(("esc closes", "dim"),))
+        return inspect_rows(self._snapshot, self._alarm, self._now, 76, signs)
 
     def action_scroll_card(self, step: int) -> None:
         self.query_one(Card).scroll(step)

@@ -175,6 +175,23 @@ async def test_enter_shows_the_numbers_behind_an_anomaly(console) -> None:
         assert not isinstance(app.screen, WhyCard)
 
 
+async def test_a_card_that_stays_open_does_not_go_stale(console) -> None:
+    clock = fabricated.clock()
+    app = console(clock=clock)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        await pilot.press("tab", "enter")
+        await settled(pilot)
+        assert "ACQUIRED" in screen_text(app)
+        first = app.snapshot
+        clock.advance(600)
+        await settled(pilot, lambda: app.snapshot is not first)
+        text = screen_text(app)
+        assert "EXPIRED" in text
+        assert "ACQUIRED" not in text
+        await pilot.press("escape")
+
+
 async def test_slash_finds_a_channel_in_another_panel(console) -> None:
     app = console()
     async with app.run_test(size=SMALL) as pilot:
