@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cubesat_tui.drawing.channel_rows import long_row
 from cubesat_tui.drawing.numbers import clock_text, count_text, day_clock_text
-from cubesat_tui.drawing.rows import Row, chosen, left, right, row, rule
+from cubesat_tui.drawing.rows import Row, chosen, crop, left, right, row, rule
 from cubesat_tui.drawing.signs import SIGNS, SignSet
 from cubesat_tui.drawing.why import alarm_key, alarm_label, quantity, shown_units, state_word, value_now
 from telemetry.alarms import AlarmState
@@ -160,4 +160,4 @@ def event_row(event: Event, size: int, signs: SignSet, *, mark: bool = False, da
         (text, "plain" if style == "label" else style),
         (actor, "label"),
     )
-    return chosen(made, size) if mark else made
+    return chosen(made, size) if mark else crop(made, size)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cubesat_tui.drawing.alarm_rows import event_row, last_return, table_header, table_row
 from cubesat_tui.drawing.inspect_rows import beside_row, led_rows
 from cubesat_tui.drawing.numbers import clock_text, count_text, date_clock_text
-from cubesat_tui.drawing.rows import EMPTY, Row, folded, row, rule, spread
+from cubesat_tui.drawing.rows import EMPTY, Row, crop, folded, row, rule, spread
 from cubesat_tui.drawing.signs import SignSet
 from cubesat_tui.drawing.why import alarm_label, share_rows, shown_units, why_lines
 from telemetry.alarms import AlarmState
@@ -105,7 +105,8 @@ def acts_rows(snapshot: Snapshot, size: int, signs: SignSet, most: int) -> list[
     rows: list[Row] = [rule(row(("ACTS", "title")), size, signs)]
     for event in acts:
         what = shown_units(event.text, signs).removeprefix(f"{event.actor} ")
-        rows.append(row((f" {clock_text(event.at_ns)} ", "dim"), (f"{event.actor} ", "value"), (what, "plain")))
+        made = row((f" {clock_text(event.at_ns)} ", "dim"), (f"{event.actor} ", "value"), (what, "plain"))
+        rows.append(crop(made, size))
     if not acts:
         rows.append(row((" nobody has acted yet: a acknowledges", "dim")))
     return rows

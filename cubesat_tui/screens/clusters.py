@@ -339,7 +339,8 @@ class ClustersScreen(MissionScreen):
         if not self.wide:
             lines = (*lines, (), *axes)
         if self.scatter.beyond:
-            lines = (*lines, row((f"{count_text(self.scatter.beyond)} off the scale, in the rim", "dim")))
+            beyond = f"{count_text(self.scatter.beyond)} off the scale, in the rim"
+            lines = (*lines, *(row((text, "dim")) for text in wrapped(beyond, size)))
         detail.draw(lines)
 
     def _empty_rows(self, snapshot: Snapshot, size: int) -> tuple[Row, ...]:
