@@ -1,0 +1,1 @@
+"""Detectors of one channel, each blind to something the others see, and what they say together."""
