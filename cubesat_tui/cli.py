@@ -15,6 +15,7 @@ COMMANDS = {
     "sim": ("cubesat_tui.commands.sim", "sim", "Write simulated frames to stdout as JSON lines."),
     "trainer": ("cubesat_tui.commands.trainer", "trainer", "Run the trainer of a mission without a station."),
     "replay": ("cubesat_tui.commands.replay", "replay", "Play a recorded file into a mission."),
+    "evaluate": ("cubesat_tui.commands.evaluate", "evaluate", "Judge a detector on published data."),
     "export": ("cubesat_tui.commands.export", "export", "Write a selection of the ledger to a file."),
     "status": ("cubesat_tui.commands.look", "status", "Say how a mission stands."),
     "alarms": ("cubesat_tui.commands.look", "alarms", "List the open alarms."),

@@ -1,4 +1,5 @@
 """`python -P -m trainer --mission DIR [--once] [--period S]`: JSON lines on stdout, everything else on stderr.
+`python -P -m trainer evaluate ...`: see `trainer.evaluation.command`.
 
 Ends at end-of-file on stdin when it is a pipe (the station that started it is gone), and at SIGTERM; it may be
 killed at any moment. Exit codes: 0 done, 1 failed, 2 wrong use.
@@ -13,6 +14,10 @@ if __name__ == "__main__":
     # Before numpy is imported. Two threads would fight the station for the second core, and lose time doing it.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[name] = "1"
+    if sys.argv[1:2] == ["evaluate"]:
+        from trainer.evaluation.command import main as evaluate
+
+        sys.exit(evaluate(sys.argv[2:]))
     from trainer.command import main
 
     sys.exit(main())
