@@ -46,12 +46,13 @@ types: $(INSTALLED)
 imports: $(INSTALLED)
 	$(BIN)/lint-imports
 
-# One worker a core, four at most: much of the time is spent waiting for real terminals. `make WORKERS=0 pytest` runs
-# one test after the other, as plain `pytest` does.
+# One worker a core, four at most. First the tests that watch real terminals: they mostly wait, and what they time must
+# not have to share the cores with the others. `make WORKERS=0 pytest` runs one test after the other, as plain `pytest`.
 WORKERS ?= auto
 
 pytest: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest tests/e2e -n $(WORKERS) --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --ignore=tests/e2e -n $(WORKERS) --maxprocesses 4 --dist worksteal
 
 # Every budget, each beside its peer in the same run; exit 1 on a miss that bench/waivers.toml does not name.
 bench: $(INSTALLED)
