@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -25,8 +24,9 @@ from cubesat_tui.drawing.ledger_cells import (
     state_span,
     time_text,
 )
+from cubesat_tui.drawing.ledger_lines import count_row, empty_rows, error_rows, examples, selected_rows
 from cubesat_tui.drawing.numbers import count_text
-from cubesat_tui.drawing.rows import Row, left, row, spread
+from cubesat_tui.drawing.rows import Row, row
 from cubesat_tui.export_run import ExportRun
 from cubesat_tui.keymap import bindings
 from cubesat_tui.screens.mission_screen import MissionScreen
@@ -340,85 +340,23 @@ class LedgerScreen(MissionScreen):
         return f"at least {count_text(known)}" if self.table.pages.older else f"all {count_text(known)}"
 
     def _draw_lines(self, snapshot: Snapshot) -> None:
-        self.query_one("#ledger-count", Lines).draw((self._count_row(snapshot),))
-        self.query_one("#ledger-detail", Lines).draw(self._detail_rows(snapshot))
-
-    def _count_row(self, snapshot: Snapshot) -> Row:
-        table = self.table
-        total = count_text(snapshot.frames)
-        if self._query is None:
-            head = row((" LEDGER ", "title"), (f"{total} frames stored", "label"))
-        else:
-            head = row((" LEDGER ", "title"), (f"{self._count_words()} of {total} frames", "value"))
-        if table.loading:
-            head = (*head, ("  reading ...", "dim"))
-        elif not table.following:
-            head = (*head, ("  standing still, home follows", "dim"))
-        first, last, many = table.shown_columns
-        tail = row((f"columns {first}-{last} of {many} ", "label"), ("< >", "key"), (" ", "plain"))
-        return spread(head, tail, self.size.width)
-
-    def _detail_rows(self, snapshot: Snapshot) -> tuple[Row, ...]:
-        chosen = self.table.selected
-        if chosen is None:
-            return self._empty_rows(snapshot)
-        delay = (chosen.received_ns - chosen.t_ns) / 1e9
-        behind = f"+{delay:.1f} s" if abs(delay) < 100 else time_text(chosen.received_ns)
-        first = row(
-            (f" {time_text(chosen.t_ns, fraction=True)}Z ", "value"),
-            (f" {chosen.layout.packet} {chosen.boot}/{chosen.seq} ", "label"),
-            (f" received {behind}  ", "label"),
-            (quality_text(chosen.quality), "label"),
+        table, chosen = self.table, self.table.selected
+        count = count_row(
+            count_text(snapshot.frames),
+            self._count_words() if self._query is not None else "",
+            table.shown_columns,
+            self.size.width,
+            loading=table.loading,
+            following=table.following,
         )
-        if chosen.model is None or chosen.score is None:
-            second = row((" not judged: no model was live, or none judges this packet", "dim"))
+        self.query_one("#ledger-count", Lines).draw((count,))
+        if chosen is None:
+            rows = empty_rows(loading=table.loading, filtered=self._query is not None, stored=snapshot.frames)
         else:
-            chance = f"p {chosen.p:.2g}" if chosen.p is not None else ""
-            text, style = state_span(chosen, self.console_app.signs)
-            second = row(
-                (f" {text.strip()} ", style),
-                (f"score {chosen.score:.4f}  {chance}  model v{chosen.model}", "label"),
-                ("   enter: every value and why", "dim"),
-            )
-        return first, second
-
-    def _empty_rows(self, snapshot: Snapshot) -> tuple[Row, ...]:
-        if self.table.loading:
-            return (row((" reading ...", "dim")),)
-        if self._query is not None:
-            return (
-                row((" No stored frame satisfies this filter.", "value")),
-                row((" esc: every frame again    / : change the filter", "label")),
-            )
-        if not snapshot.frames:
-            return (row((" Nothing is stored yet. Frames appear here as soon as the station has some.", "value")),)
-        return ()
-
-
-def examples(snapshot: Snapshot, wide: bool) -> str:
-    """Filters that this mission understands."""
-    channels = snapshot.mission.bus_of(snapshot.satellite).channels
-    first = next((channel for channel in channels if channel.limits and not channel.enum), channels[0])
-    pair = next((one.warning or one.critical for one in first.limits), None)
-    bound = f"{pair[0]:g}" if pair is not None and math.isfinite(pair[0]) else "0"
-    short = f"anomaly and time in last 10 min   or   {first.name} < {bound}"
-    return f"{short}   or   satellite = {snapshot.satellite} and score > 0.6" if wide else short
+            rows = selected_rows(chosen, self.console_app.signs)
+        self.query_one("#ledger-detail", Lines).draw(rows)
 
 
 def _time(ledger_row: LedgerRow, context: Mapping[str, float], fraction: bool) -> tuple[str, str]:
     del context
     return time_text(ledger_row.t_ns, fraction), "value"
-
-
-def error_rows(error: QueryError, text: str, width: int, scrolled: int = 0, indent: int = 9) -> tuple[Row, ...]:
-    """Caret under the character that is wrong, the sentence, and the words that could stand there."""
-    column = max(0, min(error.column, len(text)) - scrolled)
-    lines: list[Row] = [
-        row((" " * min(indent + column, max(0, width - 1)) + "^", "warning")),
-        row((f" {error.message}", "warning")),
-    ]
-    if error.allowed:
-        shown, rest = error.allowed[:12], len(error.allowed) - 12
-        words = ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
-        lines.append(row((left(f" allowed: {words}", width), "label")))
-    return tuple(lines)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from cubesat_tui import messages
 from cubesat_tui.drawing.ledger_cells import channel_span, channel_width, chosen_first, heading, quality_text
+from cubesat_tui.drawing.ledger_lines import error_rows
 from cubesat_tui.screens.frame_card import FrameCard
-from cubesat_tui.screens.ledger import LedgerScreen, error_rows
+from cubesat_tui.screens.ledger import LedgerScreen
 from cubesat_tui.widgets.card import Card
 from cubesat_tui.widgets.frame_pages import KEEP, PAGE, FramePages
 from cubesat_tui.widgets.frame_table import contexts
