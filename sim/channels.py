@@ -182,7 +182,7 @@ _POWER: Final = (
 _HEAT: Final = (
     *(
         _channel(
-            name, f"Panel {face} temp", "degC", "thm", (0.07, 0.1, 1), ((-40, 70), (-60, 90)), (-120, 150), _PANEL_T
+            name, f"Panel {face} temp", "degC", "thm", (0.07, 0.1, 1), ((-40, 80), (-60, 90)), (-120, 150), _PANEL_T
         )
         for name, face in _faces("thm.t_")
     ),
