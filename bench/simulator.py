@@ -14,9 +14,12 @@ from sim.craft import THREE_U
 from sim.elementwise import ARRAYS
 from sim.flight import FLOCK, Flight, history_start
 from sim.history import history, history_events
+from sim.labelled_file import write_run
+from sim.labelled_run import LabelledRun
 from sim.noise import BLOCK_S
 from sim.plant import step
 from sim.preset import SATELLITE, STATIONS, demo_mission_toml, first_pass
+from sim.scenario import scenario
 from sim.state import HEALTHY, Forcing, State, stack
 from sim.surroundings import Surroundings
 from telemetry.dictionary import Mission, read_mission
@@ -27,6 +30,7 @@ CREATED_S = 1_795_355_400
 LIVE_S = 6_000
 FLEET = 10_000
 HUNDRED = 100
+DAY_S = 86_400
 
 
 def measure(quick: bool = False) -> Iterator[Figure]:
@@ -69,6 +73,21 @@ def measure(quick: bool = False) -> Iterator[Figure]:
     began = time.process_time()
     history_events(mission, SATELLITE, CREATED_S * 10**9)
     yield Figure("simulator: the history's two alarms, CPU", time.process_time() - began, "s")
+
+    yield _labelled(mission, DAY_S // 24 if quick else DAY_S)
+
+
+def _labelled(mission: Mission, seconds: int) -> Figure:
+    """CPU seconds of a run of one satellite to CSV with labels, as for a whole day."""
+    run = LabelledRun(mission, scenario("bad-day"), CREATED_S, seconds)
+    with tempfile.TemporaryDirectory(prefix="cubesat-bench-") as folder:
+        path = Path(folder, "day.csv")
+        began = time.process_time()
+        write_run(run, path)
+        cost = time.process_time() - began
+        size = path.stat().st_size
+    beside = f"{seconds:,} s flown, {size / 1e6:.0f} MB, {len(run.labels())} labels"
+    return Figure("simulator: a day to CSV with labels, CPU", cost * DAY_S / seconds, "s", beside=beside)
 
 
 def _mission(satellites: int = 1) -> Mission:
