@@ -1,59 +1,27 @@
-"""The console: its modes over one mission store. It reads snapshots and writes requests; it never computes.
-
-The station runs elsewhere, even when it is a thread of this process: what the operator asks for goes through
-the inbox; what becomes of the station on leaving is the app's return value (`Departure`), which the command line
-acts on.
-"""
+"""The console: its modes, keys and messages over one mission store. It writes requests; it never computes."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
-import sys
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import on, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.reactive import reactive
 from textual.screen import Screen
 
-from cubesat_tui import collector, messages
-from cubesat_tui.departure import Departure
-from cubesat_tui.drawing.signs import ASCII, UNICODE
+from cubesat_tui import messages
 from cubesat_tui.keymap import bindings
-from cubesat_tui.modes import MODES, warm
+from cubesat_tui.mission_app import MissionApp
+from cubesat_tui.modes import MODES
 from cubesat_tui.palette import ConsoleCommands
-from cubesat_tui.protocols import Filters, FindsAnomalies, OwnStation, Snapshots
-from cubesat_tui.requests import Requests
+from cubesat_tui.protocols import Filters, FindsAnomalies
 from cubesat_tui.screens.mission_screen import MissionScreen
-from cubesat_tui.store_view import StoreView
-from cubesat_tui.stylesheet import SteadyStylesheet
 from cubesat_tui.themes import THEMES
 from telemetry.plain_text import plain_text
 
-if TYPE_CHECKING:
-    from cubesat_tui.snapshot import Snapshot
-    from telemetry.clock import Clock
-    from telemetry.dictionary import Mission
-    from telemetry.store.directory import MissionDirectory
 
-log = logging.getLogger(__name__)
-
-TICK_S = 0.25
-"""At most four snapshots a second."""
-FIRST_READ_S = 0.5
-START_TIMEOUT_S = 20.0
-"""A station of this process has to run by then."""
-SETTLED_S = 2.0
-"""After the start, by when values are on screen: what only later keys need is done from then on."""
-
-
-class ConsoleApp(App[Departure]):
+class ConsoleApp(MissionApp):
     """The Textual app over one mission directory."""
 
     TITLE = "cubesat-tui"
@@ -69,178 +37,13 @@ class ConsoleApp(App[Departure]):
         border: ascii $line; }
     """
 
-    snapshot: reactive[Snapshot | None] = reactive(None, init=False, repaint=False)
-
-    def __init__(
-        self,
-        directory: MissionDirectory,
-        *,
-        clock: Clock,
-        operator: str,
-        read_only: bool = False,
-        station: OwnStation | None = None,
-        first_start: bool = False,
-        ascii_signs: bool = False,
-        notice: str = "",
-        mission: Mission | None = None,
-        snapshots: Snapshots | None = None,
-    ) -> None:
-        """`station`: that of this process, started once the first screen is painted; None when attached.
-
-        `notice`: one plain line to show at the start. `mission`: its definition, where it was read already.
-        `snapshots` replaces the reader of the mission store (tests).
-        """
-        super().__init__()
-        self.directory = directory
-        self.clock = clock
-        self.operator = operator
-        self.read_only = read_only
-        self.embedded = station is not None
-        self._station = station
-        self.first_start = first_start
-        self._notice_at_start = notice
-        self.signs = ASCII if ascii_signs else UNICODE
-        self.set_class(ascii_signs, "-ascii")
-        self.view = StoreView(directory, mission)
-        self.paused_at: tuple[int, int] | None = None
-        self._still: Snapshot | None = None
-        self._mission = mission
-        self._first: asyncio.Future[Snapshot | None] | None = None
-        self._snapshots = snapshots
-        self._reading = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
-        self._requests = Requests(directory, clock, operator)
-        self.animation_level = "none"
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = THEMES[0].name
-        self.stylesheet = SteadyStylesheet(self.get_css_variables())
-
-    @property
-    def shown(self) -> Snapshot | None:
-        """What the screens stand on: the newest snapshot, or the one at which they were paused."""
-        return self._still if self.paused_at is not None else self.snapshot
-
-    @property
-    def mission_screen(self) -> MissionScreen | None:
-        """The active mode's screen, also while a dialog lies over it."""
-        return next((s for s in reversed(self.screen_stack) if isinstance(s, MissionScreen)), None)
-
-    @property
-    def has_fleet(self) -> bool:
-        """Whether the mission has several satellites."""
-        return self.snapshot is not None and len(self.snapshot.mission.satellites) > 1
-
-    @property
-    def simulated(self) -> bool:
-        """Whether what is shown comes from the simulator; while nothing is known it does not."""
-        mission = self._mission or (self.snapshot and self.snapshot.mission)
-        return mission is not None and mission.simulated
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "mode" and parameters == ("fleet",):
             return self.has_fleet
         return super().check_action(action, parameters)
 
-    async def on_load(self) -> None:
-        """Read first, so that the first paint shows values; a store that takes long is waited for on screen."""
-        self._first = asyncio.get_running_loop().run_in_executor(self._reading, self._poll)
-        done, _ = await asyncio.wait({self._first}, timeout=FIRST_READ_S)
-        if done and self._first.exception() is None:
-            self.snapshot = self._first.result()
-
-    def on_mount(self) -> None:
-        self._follow()
-        self.set_timer(SETTLED_S, self._settle)
-        if self._notice_at_start:
-            self.say(self._notice_at_start)
-        if self._station is not None:
-            self.call_after_refresh(self._begin, self._station)
-        if self.first_start:
-            from cubesat_tui.screens.welcome import WelcomeCard
-
-            self.push_screen(WelcomeCard())
-
-    @work(group="station")
-    async def _begin(self, station: OwnStation) -> None:
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(station.start()), START_TIMEOUT_S)
-        except Exception:  # whatever it is: the command line tells it, where the screen is given back
-            log.exception("the station did not start")
-            self.exit(Departure.NO_STATION)
-
-    def _settle(self) -> None:
-        collector.release()
-        self.run_worker(warm, group="warm", thread=True)
-
-    @work(exclusive=True, group="snapshots")
-    async def _follow(self) -> None:
-        loop = asyncio.get_running_loop()
-        failures = 0
-        reading = self._first
-        while True:
-            try:
-                news = await (reading or loop.run_in_executor(self._reading, self._poll))
-            except Exception as error:  # whatever reading died of, the console lives on and says so
-                failures += 1
-                log.exception("the mission store could not be read")
-                self.say(f"The mission store could not be read: {plain_text(str(error))}", "error")
-                await asyncio.sleep(min(2.0**failures, 30.0))
-                continue
-            finally:
-                reading = None
-            failures = 0
-            if news is not None:
-                self.snapshot = news
-            await asyncio.sleep(TICK_S)
-
-    def _poll(self) -> Snapshot | None:
-        if self._snapshots is None:
-            from cubesat_tui.snapshot_reader import SnapshotReader
-
-            self._snapshots = SnapshotReader(
-                self.directory,
-                self.clock,
-                mission=self._mission,
-                station_pid=os.getpid() if self.embedded else None,
-            )
-        return self._snapshots.poll(fleet=True) if self.current_mode == "fleet" else self._snapshots.poll()
-
-    def _turn_to(self, satellite: str) -> Snapshot | None:
-        if self._snapshots is not None:
-            self._snapshots.focus(satellite)
-        return self._poll()
-
-    def watch_snapshot(self, snapshot: Snapshot | None) -> None:
-        screen = self.mission_screen
-        if snapshot is not None and screen is not None and screen.is_mounted:
-            with self.batch_update():
-                screen.receive(snapshot)
-
-    async def on_unmount(self) -> None:
-        self.view.close()
-        if self._snapshots is not None:
-            self._reading.submit(self._snapshots.close)
-        self._reading.shutdown(wait=False)
-        self._requests.close()
-
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         return ()
-
-    def run(self, *, mouse: bool | None = None, **options: Any) -> Departure | None:
-        """`App.run`; the mouse is off over SSH unless asked for: it belongs to the terminal there."""
-        return super().run(mouse="SSH_CONNECTION" not in os.environ if mouse is None else mouse, **options)
-
-    def _fatal_error(self) -> None:
-        """Leave with one line instead of Textual's traceback, which goes to the log."""
-        error = sys.exc_info()[1]
-        log.error("the console failed", exc_info=error)
-        text = f"cubesat-tui: the console failed: {type(error).__name__}: {plain_text(str(error))}"
-        self._exit_renderables.append(Text(f"{text}; details in {self.directory.log}"))
-        self._close_messages_no_wait()
-
-    def say(self, text: str, severity: Any = "information") -> None:
-        """A toast of plain text."""
-        self.notify(text, severity=severity, markup=False, timeout=4)
 
     @on(messages.Notice)
     def _notice(self, message: messages.Notice) -> None:
@@ -272,35 +75,11 @@ class ConsoleApp(App[Departure]):
     def _focus_asked(self, message: messages.FocusRequested) -> None:
         self._look_at(message.satellite)
 
-    @work(exclusive=True, group="focus")
-    async def _look_at(self, satellite: str) -> None:
-        # A pause would go on showing the satellite that was left.
-        self.paused_at = self._still = None
-        news = await asyncio.get_running_loop().run_in_executor(self._reading, self._turn_to, satellite)
-        if news is not None:
-            self.snapshot = news
-        await self.switch_mode("live")
-
-    @work(exclusive=True, group="fleet")
-    async def _look_at_all(self) -> None:
-        news = await asyncio.get_running_loop().run_in_executor(self._reading, self._poll)
-        if news is not None:
-            self.snapshot = news
-
     @on(messages.LedgerRequested)
     async def _ledger(self, message: messages.LedgerRequested) -> None:
         await self.switch_mode("ledger")
         if isinstance(self.screen, Filters):
             self.screen.apply_filter(message.filter_text)
-
-    @work(group="inbox")
-    async def _submit(self, kind: str, body: dict[str, Any]) -> None:
-        if self.read_only:
-            self.say("This console is read-only: nothing was asked of the station.", "warning")
-            return
-        await self._requests.submit(kind, body)
-        if self.snapshot is not None and self.snapshot.link.state == "DOWN":
-            self.say("No station is running: the request waits until one starts.", "warning")
 
     @on(messages.FaultRequested)
     def _fault(self, message: messages.FaultRequested) -> None:
@@ -318,15 +97,6 @@ class ConsoleApp(App[Departure]):
         await self.switch_mode(mode)
         if mode == "fleet":
             self._look_at_all()
-
-    def action_pause(self) -> None:
-        if self.paused_at is None and self.snapshot is not None:
-            self._still = self.snapshot
-            self.paused_at = (self.snapshot.now_ns, self.snapshot.frames)
-        else:
-            self.paused_at = self._still = None
-        if self.snapshot is not None:
-            self.watch_snapshot(self.snapshot)
 
     async def action_next_anomaly(self, step: int) -> None:
         if not isinstance(self.screen, FindsAnomalies):

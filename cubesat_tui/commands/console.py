@@ -143,9 +143,10 @@ def show(
     notice: str = "",
 ) -> None:
     """Run the app until the operator leaves, then do with the station of this process what was asked."""
-    from cubesat_tui.app import START_TIMEOUT_S, ConsoleApp
+    from cubesat_tui.app import ConsoleApp
     from cubesat_tui.departure import Departure
     from cubesat_tui.handover import CONSOLE_FAILED, KEPT_RUNNING, hand_over
+    from cubesat_tui.mission_app import START_TIMEOUT_S
     from cubesat_tui.terminal.sign_width import needs_ascii
     from telemetry.store.errors import StoreError
 
