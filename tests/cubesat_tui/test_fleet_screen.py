@@ -27,7 +27,9 @@ def fleet(tmp_path: Path) -> MissionDirectory:
 
 
 def _console(fleet: MissionDirectory, **options) -> ConsoleApp:
-    return ConsoleApp(fleet, **{"clock": fabricated.clock(), "operator": "ann", "station": fabricated.NearStation(), **options})
+    return ConsoleApp(
+        fleet, **{"clock": fabricated.clock(), "operator": "ann", "station": fabricated.NearStation(), **options}
+    )
 
 
 async def _open(pilot) -> None:
