@@ -221,3 +221,16 @@ def test_a_panel_at_half_voltage_strays_from_its_sisters() -> None:
     stray = sisters.stray(window_levels(values[1200:], 120))
     assert (stray[:, 1] > 1).all()
     assert not (stray[:, [0, 2, 3, 4]] > 1).any()
+
+
+def test_darkness_neither_shows_nor_clears_a_fault_of_a_panel() -> None:
+    bright = np.full((12, 6), 5000.0) + np.arange(12)[:, None] * 3.0
+    sisters = fit_sisters(bright)
+    levels = bright.copy()
+    levels[:, 1] *= 0.5
+    levels[4:7] = 1300.0
+    levels[3, 2] *= 0.4
+    verdict = sisters.faulty(levels)
+    assert verdict[:, 1].all()
+    assert verdict[:, 2].nonzero()[0].tolist() == [3]
+    assert not verdict[:, [0, 3, 4, 5]].any()

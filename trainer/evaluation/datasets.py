@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,23 +165,25 @@ def read_telemanom(path: Path) -> list[Series]:
     beside = path.with_suffix(".json")
     try:
         entries = msgspec.json.decode(beside.read_bytes(), type=list[_Entry])
-        arrays = np.load(path, allow_pickle=False)
-        names = set(arrays.files)
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, msgspec.MsgspecError) as error:
+        with np.load(path, allow_pickle=False) as arrays:
+            out = [_series(path, entry, arrays) for entry in entries]
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
         raise DatasetError(f"{path}: {error}; allowed: NAME.npz with NAME.json beside it") from error
-    out: list[Series] = []
-    for entry in entries:
-        keys = (f"test/{entry.channel}", f"label/{entry.channel}")
-        if not names.issuperset(keys):
-            raise DatasetError(f"{path}: no array {keys[0]!r} or {keys[1]!r}, which {beside.name} names")
-        rows = np.asarray(arrays[keys[0]], dtype=np.float64)
-        label = np.asarray(arrays[keys[1]]) > 0
-        if rows.ndim != 2 or label.shape != rows.shape[:1] or not 0 < entry.fit_rows < len(rows):
-            raise DatasetError(f"{path}: {entry.channel}: rows, labels and fit_rows {entry.fit_rows} do not fit")
-        out.append(Series(entry.channel, rows[:, 0], rows[:, 1:], label, entry.fit_rows))
     if not out:
         raise DatasetError(f"{beside}: no series")
     return out
+
+
+def _series(path: Path, entry: _Entry, arrays: Mapping[str, npt.NDArray[np.float64]]) -> Series:
+    keys = (f"test/{entry.channel}", f"label/{entry.channel}")
+    for key in keys:
+        if key not in arrays:
+            raise DatasetError(f"{path}: no array {key!r}, which the JSON beside it names")
+    rows = np.asarray(arrays[keys[0]], dtype=np.float64)
+    label = np.asarray(arrays[keys[1]]) > 0
+    if rows.ndim != 2 or label.shape != rows.shape[:1] or not 0 < entry.fit_rows < len(rows):
+        raise DatasetError(f"{path}: {entry.channel}: rows, labels and fit_rows {entry.fit_rows} do not fit")
+    return Series(entry.channel, rows[:, 0], rows[:, 1:], label, entry.fit_rows)
 
 
 def read_birds(path: Path) -> Recording:

@@ -73,13 +73,20 @@ class Forest:
 
     scales: tuple[Scale, ...]
     forest: IsolationForest
+    calmest: float
+    """Score of the calmest row it was fitted on."""
+    unit: float
+    """From there to the 95 % quantile: the rule counts in such units, as of the fusion."""
 
     def score(self, values: Float64s, context: Float64s) -> Float64s:
         """See `Scorer`."""
         del context
         columns = _features(values).T
         z = np.stack([scale.z(column) for scale, column in zip(self.scales, columns, strict=True)], axis=1)
-        return _known_rows(z, lambda rows: -self.forest.score_samples(compress(rows)))
+        return _known_rows(z, lambda rows: self._units(_raw(self.forest, rows)))
+
+    def _units(self, raw: Float64s) -> Float64s:
+        return np.log1p(np.maximum(raw - self.calmest, 0.0) / self.unit)
 
     def alarms(self, scores: Float64s, calibration: Float64s, deviations: float | None) -> Bools:
         """See `Scorer`."""
@@ -123,7 +130,13 @@ def fit_scorer(detector: str, values: Float64s, context: Float64s) -> Scorer:
         return Original(_original().fit(features))
     scales = tuple(fit_scale(column) for column in features.T)
     z = np.stack([scale.z(column) for scale, column in zip(scales, features.T, strict=True)], axis=1)
-    return Forest(scales, fit_forest(with_background(z, np.random.default_rng(SEED)), SEED, TREES))
+    forest = fit_forest(with_background(z, np.random.default_rng(SEED)), SEED, TREES)
+    raw = _raw(forest, z)
+    return Forest(scales, forest, float(raw.min()), max(float(np.quantile(raw, 0.95) - raw.min()), 1e-9))
+
+
+def _raw(forest: IsolationForest, z: Float64s) -> Float64s:
+    return -forest.score_samples(compress(z))
 
 
 def _original() -> IsolationForest:

@@ -239,7 +239,7 @@ def _sister_flags(fit: Sequence[Recording], test: Sequence[Recording], cost: Cos
     sisters = fit_sisters(levels)
     cost.fit_s = time.process_time() - begun
     begun = time.process_time()
-    flags = [sisters.stray(window_levels(one.values, _window_rows(one))) > 1 for one in test]
+    flags = [sisters.faulty(window_levels(one.values, _window_rows(one))) for one in test]
     cost.score_s = time.process_time() - begun
     cost.channel_rows = sum(one.values.size for one in test)
     return flags

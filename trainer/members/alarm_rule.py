@@ -1,8 +1,8 @@
 """From fused scores to alarms: smoothing, a threshold for every channel, confirmation, hysteresis, latch.
 
-numpy only. A score is smoothed over 15 rows; an alarm is confirmed by 5 of 8 rows above the threshold and stays
-until half the way back is passed. One that has lasted `PATIENCE` rows has been told long enough: it becomes the question
-whether this is a new mode, and the channel alarms again only on something stranger still.
+numpy only. A score is smoothed over 15 rows. An alarm is confirmed by 5 of 8 rows above the threshold and stays
+until the score is half the way back. One that has lasted `PATIENCE` rows has been told long enough: it becomes the
+question whether this is a new mode, and the channel alarms again only on something stranger still.
 """
 
 from __future__ import annotations

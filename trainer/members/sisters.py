@@ -25,6 +25,9 @@ LEAST_REACH = 0.2
 
 DEVIATIONS = 6.0
 
+DARK = 0.5
+"""Of the usual level: no light to compare by."""
+
 _TINY = 1e-6
 _SIGMA = 1.4826
 
@@ -44,6 +47,8 @@ class Sisters:
     """Shape (channels, channels), never oneself."""
     usual: Float64s
     """Logarithm of the usual ratio to the sisters, shape (channels,)."""
+    bright: Float64s
+    """Usual level of the sisters of each channel, shape (channels,)."""
     reach: Float64s
     """Largest stray that is no fault, 6 MAD of the fit windows; infinite for channels without sisters."""
 
@@ -51,14 +56,34 @@ class Sisters:
         """|log ratio - usual| / reach of every window and channel; above 1 is a fault."""
         return np.abs(_ratios(levels, self.alike) - self.usual) / self.reach
 
+    def faulty(self, levels: Float64s) -> Bools:
+        """Verdict on windows in order of time, shape (windows, channels).
 
-def _ratios(levels: Float64s, alike: Bools) -> Float64s:
-    logs = np.log(levels + _TINY)
-    out = np.zeros(levels.shape)
+        In the dark all are alike: a window whose sisters are below `DARK` of their usual level clears no channel
+        that strayed in both of the last two windows with light.
+        """
+        strays = self.stray(levels) > 1
+        dark = _sister_levels(levels, self.alike) < DARK * self.bright
+        out = strays.copy()
+        held, before = np.zeros((2, len(self.usual)), dtype=np.bool_)
+        for i, now in enumerate(strays):
+            out[i] |= dark[i] & held & before
+            before = np.where(dark[i], before, held)
+            held = np.where(dark[i], held, now)
+        return out
+
+
+def _sister_levels(levels: Float64s, alike: Bools) -> Float64s:
+    """Median level of the sisters of each channel, shape (windows, channels); its own where it has none."""
+    out = levels.copy()
     for channel, sisters in enumerate(alike):
         if sisters.any():
-            out[:, channel] = logs[:, channel] - np.median(logs[:, sisters], axis=1)
+            out[:, channel] = np.median(levels[:, sisters], axis=1)
     return out
+
+
+def _ratios(levels: Float64s, alike: Bools) -> Float64s:
+    return np.log(levels + _TINY) - np.log(_sister_levels(levels, alike) + _TINY)
 
 
 def fit_sisters(levels: Float64s) -> Sisters:
@@ -71,4 +96,5 @@ def fit_sisters(levels: Float64s) -> Sisters:
     usual = np.median(ratios, axis=0)
     mad = _SIGMA * np.median(np.abs(ratios - usual), axis=0)
     reach = np.maximum(DEVIATIONS * mad, LEAST_REACH)
-    return Sisters(alike, usual, np.where(alike.any(axis=1), reach, np.inf))
+    bright = np.median(_sister_levels(levels, alike), axis=0)
+    return Sisters(alike, usual, bright, np.where(alike.any(axis=1), reach, np.inf))
