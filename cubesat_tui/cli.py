@@ -12,7 +12,7 @@ from cubesat_tui.commands.options import mission_option, operator_option
 
 COMMANDS = {
     "run": ("cubesat_tui.commands.run", "run", "Run a station without a console."),
-    "sim": ("cubesat_tui.commands.sim", "sim", "Write simulated frames to stdout as JSON lines."),
+    "sim": ("cubesat_tui.commands.sim", "sim", "Simulate into a pipe, a mission or a table with labels."),
     "trainer": ("cubesat_tui.commands.trainer", "trainer", "Run the trainer of a mission without a station."),
     "replay": ("cubesat_tui.commands.replay", "replay", "Play a recorded file into a mission."),
     "evaluate": ("cubesat_tui.commands.evaluate", "evaluate", "Judge a detector on published data."),

@@ -55,7 +55,7 @@ def write_run(
         folder_part.mkdir()
         labels, told = run.labels(), run.told()
         for name in run.satellites:
-            place = folder_part if len(run.satellites) == 1 else folder_part / name
+            place = folder_part if len(run.satellites) == 1 else folder_part / name.replace("/", "_")
             place.mkdir(exist_ok=True)
             mine = [label for label in labels if label.satellite == name]
             write_labels(
