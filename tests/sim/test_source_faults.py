@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from sim.catalogue import KINDS, Fault, FaultRefused
+from sim.channels import PRESETS
 from sim.history import history, history_events
 from sim.injection import Injectable
+from sim.radio import GROUND_NOISE_DBM
 from sim.source import SimSource
 from telemetry.clock import ManualClock
 from telemetry.dictionary import Mission
@@ -146,3 +149,24 @@ async def test_a_released_satellite_brakes_and_has_no_past(make_mission: Mission
     after = begun(mission, created_s, cursor, 900 + 7_200)
     await (await after.play(5)).stop()
     assert set(after.series("obc.mode").values()) <= {3.0, 4.0}, "released once, not after every gap"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("later_s", [0, 40_000, 200 * 86_400])
+def test_the_five_of_a_bad_day_come_one_after_another(
+    make_mission: MissionMaker, created_s: int, seed: int, later_s: int
+) -> None:
+    begin = created_s + later_s
+    source = begun(make_mission(seed, "bad-day", begin), begin).source
+    faults = sorted(source.faults(begin * S, (begin + 10_000) * S), key=lambda one: one.start_s)
+    kinds = ["string_loss", "bias", "latchup", "heater_stuck_on", "tumble"]
+    assert [one.kind for one in faults] == kinds
+    assert all(one.end_s < other.start_s for one, other in itertools.pairwise(faults))
+
+
+@pytest.mark.parametrize("mode", ["BOOT", "DETUMBLE"])
+def test_a_satellite_that_does_not_send_or_looks_away_is_not_called_weak(mode: str) -> None:
+    for channels in PRESETS.values():
+        (signal,) = (channel for channel in channels if channel.name == "com.rssi_dn")
+        (soft,) = (soft for name, soft, _ in signal.modes if name == mode)
+        assert soft[0] < GROUND_NOISE_DBM
