@@ -172,9 +172,10 @@ class FaultPlan:
         ]
 
     def _restless(self, fault: Fault, noise: Floats, column: int, seconds: Int64s) -> Floats:
-        """What more noise adds; a sensor without any scatters by steps of its resolution."""
+        """What more noise adds, counted in steps; a sensor without any scatters by steps of its resolution."""
         if noise.any():
-            return (fault.size - 1.0) * noise
+            sigma = self._channels[column].sigma
+            return (fault.size - 1.0) * noise * (self._step[column] / sigma if sigma > 0.0 else 1.0)
         scatter = 2.0 * drawn(self._seed, fault.id, seconds) - 1.0
         return fault.size * self._resolution[column] * scatter
 
