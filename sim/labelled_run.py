@@ -91,9 +91,11 @@ class LabelledRun:
                 visible = sent(self.channels, self.start_s, pair.t0_s, pair.contact)
                 self._silence(pair.t0_s, visible)
                 waiting.append(Rows(pair.t0_s, values, visible, np.zeros(values.shape, dtype=np.bool_)))
-                if pair.faulty is not pair.twin:
-                    for span in self._labeller.add(pair.t0_s, values, pair.twin[:, :, self._columns], pair.contact):
-                        _mark(waiting, span)
+                if pair.faulty is pair.twin:
+                    self._labeller.agree()
+                    continue
+                for span in self._labeller.add(pair.t0_s, values, pair.twin[:, :, self._columns], pair.contact):
+                    _mark(waiting, span)
             self.flown_s = stop
             while waiting and waiting[0].t0_s + len(waiting[0].values) + CLOSED_S <= stop:
                 yield waiting.popleft()

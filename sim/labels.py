@@ -119,6 +119,10 @@ class Labeller:
                 fresh.append(self._extended(span))
         return fresh
 
+    def agree(self) -> None:
+        """The twins are one satellite in seconds that are not added: whatever they counted, they counted alike."""
+        self._counted[:] = np.nan
+
     def spans(self) -> list[Span]:
         """All labels so far, in order of time."""
         still = [Span(*key, *times) for key, times in self._open.items()]
@@ -148,7 +152,9 @@ class Labeller:
             pair = np.stack((faulty[due, :, column], twin[due, :, column]))
             before = np.concatenate((self._counted[:, None, :, place], pair[:, :-1]), axis=1)
             growth = pair - before
-            differs[due, :, column] = ~np.isnan(before[0]) & (growth[0] != growth[1]) & (pair[0] != pair[1])
+            # Where nothing was counted yet, both counted the same: the twins begin as one.
+            known = np.isnan(before[0]) == np.isnan(before[1])
+            differs[due, :, column] = known & (growth[0] != growth[1]) & (pair[0] != pair[1])
             self._counted[:, :, place] = pair[:, -1]
         return differs & visible
 

@@ -121,6 +121,22 @@ def test_a_counter_is_wrong_where_it_counts_wrongly_not_for_ever(cuts: list[int]
     assert spans(faulty, twin, cuts) == [("obc.uptime", 110, 111)]
 
 
+def test_a_counter_that_went_wrong_before_it_was_first_sent_is_labelled() -> None:
+    labeller = Labeller(1, CHANNELS, T0)
+    contact = np.ones((20, 1), dtype=bool)
+    column = HERE["obc.uptime"]
+
+    def restarted(begin: int) -> list[int]:
+        well, ill = base(20)[:, None], base(20)[:, None]
+        ill[3:, 0, column] = np.arange(17)
+        found = labeller.add(T0 + begin, ill, well, contact)
+        return [span.start_s - T0 for span in found if span.channel == column]
+
+    assert restarted(5) == [10]
+    labeller.agree()
+    assert restarted(1_005) == [1_010], "what was counted before the twins became one says nothing"
+
+
 def test_an_attitude_has_two_signs() -> None:
     twin, faulty = base(20), base(20)
     faulty[:, HERE["adcs.q_1"] :] *= -1.0
