@@ -145,11 +145,14 @@ class FaultPlan:
             values[rows, satellite, column] = here
 
     def corrupt(self, values: Floats, t0_s: int, held: Held) -> None:
-        for fault, satellite, rows in self._acting(t0_s, len(values)):
+        acting = self._acting(t0_s, len(values))
+        # A sensor stands at what it measured, not at what its read-out made of it: a NaN cannot be kept.
+        for fault, satellite, rows in acting:
             if fault.kind in ("stuck", "i2c_hang"):
                 for column in self._standing(fault):
                     self._hold(values, fault, satellite, column, rows, held)
-            elif fault.kind == "corrupt":
+        for fault, satellite, rows in acting:
+            if fault.kind == "corrupt":
                 self._spoil(values, fault, satellite, rows, t0_s)
         for fault in self._sensor:
             if t0_s + len(values) >= fault.end_s:

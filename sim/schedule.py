@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sim.catalogue import FACES, FOR_EVER_S, KINDS, Fault
+from sim.catalogue import FACES, FOR_EVER_S, KINDS, ORBIT_S, Fault
 from sim.channels import BY_NAME, SimChannel
-from sim.scenario import Planned, Scenario
+from sim.scenario import BRIGHTEST, Planned, Scenario
 
 if TYPE_CHECKING:
     from sim.sky import Sky
 
-LATEST_S: Final = 2 * 5_740
+LATEST_S: Final = 2 * ORBIT_S
 """A fault that waits for a pass or for sunlight waits no longer than this."""
 SUN_STEP_S: Final = 300
 MARGIN_S: Final = 300
@@ -82,7 +82,8 @@ class Schedule:
         usual = tuple(longest for kind in planned.kinds for longest in KINDS[kind].lasts_s)
         lasts = planned.lasts_s if planned.lasts_s is not None else usual
         longest = min(lasts if isinstance(lasts, int) else max(lasts), planned.at_most_s or FOR_EVER_S)
-        return (planned.every_s or 0) + longest + LATEST_S
+        latest = planned.at_s if isinstance(planned.at_s, int) else max(planned.at_s)
+        return max(planned.every_s or 0, latest) + longest + LATEST_S
 
     def _fault(self, number: int, planned: Planned, period: int, begins_s: int) -> Fault:
         draw = np.random.Generator(
@@ -106,9 +107,9 @@ class Schedule:
             start = begins_s + planned.seed_1.at_s if planned.seed_1.at_s is not None else start
         if planned.at == "pass":
             start = self._sky.next_pass_s(satellite, start, start + LATEST_S)
-        elif planned.at == "sunlight" or target == "brightest":
+        elif planned.at == "sunlight" or target == BRIGHTEST:
             start, brightest = self._sunlit(satellite, start, lasts)
-            target = brightest if target == "brightest" else target
+            target = brightest if target == BRIGHTEST else target
         if kind.layer == "sensor" and planned.lasts_s is None:
             # A slow channel is sent once in that time.
             lasts = max(lasts, BY_NAME[target].period_s)

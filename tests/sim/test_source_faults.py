@@ -14,6 +14,9 @@ from sim.channels import PRESETS
 from sim.history import history, history_events
 from sim.injection import Injectable
 from sim.radio import GROUND_NOISE_DBM
+from sim.scenario import Planned, Scenario
+from sim.schedule import Schedule
+from sim.sky import Sky
 from sim.source import SimSource
 from telemetry.clock import ManualClock
 from telemetry.dictionary import Mission
@@ -116,6 +119,29 @@ async def test_a_stuck_sensor_is_stuck_at_the_same_value_after_a_restart(quiet: 
     await (await after.play(20)).stop()
     first, second = tape.series("adcs.mag_x"), after.series("adcs.mag_x")
     assert {second[t] for t in second} == {first[5]}
+
+
+async def test_a_sensor_that_stands_still_while_its_values_are_spoilt_survives_a_restart(
+    quiet: Mission, created_s: int
+) -> None:
+    tape = begun(quiet, created_s)
+    tape.source.inject(fault("corrupt", "adcs.mag_x", created_s + 3, 20, 1.0, "nan"))
+    tape.source.inject(fault("stuck", "adcs.mag_x", created_s + 5, 3_600))
+    cursor = await (await tape.play(10)).stop()
+    on = begun(quiet, created_s, cursor, 10)
+    await (await on.play(20)).stop()
+    hk = [frame for frame in on.frames if "adcs.mag_x" in frame.layout.names]
+    seen = [(f.t_ns // S - created_s, f.values[f.layout.names.index("adcs.mag_x")]) for f in hk]
+    assert all(np.isnan(value) for t, value in seen if t < 23)
+    assert len({value for t, value in seen if t >= 23}) == 1
+    assert np.isfinite(seen[-1][1])
+
+
+def test_a_fault_that_comes_long_after_its_period_began_is_known_after_a_restart() -> None:
+    planned = Planned("bias", "eps.bat_v", at_s=30_000, lasts_s=60, every_s=3_600)
+    schedule = Schedule(Scenario("one", (planned,)), 1, 0, ("KESTREL-1",), ("eps.bat_v",), Sky((), (), ()))
+    coming = [one.start_s for one in schedule.before(50_000)]
+    assert coming == [30_000 + k * 3_600 for k in range(6, 14)]
 
 
 async def test_what_a_satellite_cannot_have_is_refused(quiet: Mission, created_s: int) -> None:
