@@ -1,8 +1,8 @@
 """Every kind of thing that goes wrong, where it acts, how large it usually is, and what it is called afterwards.
 
-The kinds and sizes follow failures of real CubeSats and, for the classes, ESA's anomaly dataset (ESA-ADB: category,
-dimensionality, locality, length). Sizes of sensor faults are in steps of the channel: the larger of its noise and
-its resolution. A routine is no fault: something an operator planned, which must raise nothing.
+The kinds and sizes follow failures of real CubeSats; how ESA-ADB would class one is seen by its labels
+(`sim.labels.Told`). Sizes of sensor faults are in steps of the channel: the larger of its noise and its resolution.
+A routine is no fault: something an operator planned, which must raise nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ ORBIT_S: Final = 5_740
 FOR_EVER_S: Final = 10 * 365 * 86_400
 FACES: Final = ("px", "mx", "py", "my", "pz", "mz")
 PACKET_KINDS: Final = ("all", "hk", "pld", "thm", "slow", "rf")
-SUBSYSTEMS: Final = ("eps", "thm", "adcs", "com", "obc", "pld")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,6 @@ class Kind:
     """Shortest and longest default time."""
     ramp: bool = False
     """Whether it grows over its time instead of being there at once."""
-    multivariate: bool = False
-    point: bool = False
-    """Over within 30 seconds."""
-    everywhere: bool = False
-    """Felt in more than one subsystem (ESA-ADB: Global)."""
     needs: str = ""
     """What a satellite must have for it to show."""
     apart: tuple[float, float] | None = None
@@ -62,7 +56,7 @@ class Kind:
 KINDS: Final[dict[str, Kind]] = {
     kind.name: kind
     for kind in (
-        Kind("spike", "sensor", "single samples far off", ("channel",), (8, 60), "steps", (1, 3), point=True),
+        Kind("spike", "sensor", "single samples far off", ("channel",), (8, 60), "steps", (1, 3)),
         Kind("stuck", "sensor", "a sensor repeats its last value", ("channel",), (0, 0), "", (60, 2 * ORBIT_S)),
         Kind("bias", "sensor", "a sensor jumps by a constant", ("channel",), (4, 15), "steps", (60, 3_600)),
         Kind(
@@ -95,7 +89,6 @@ KINDS: Final[dict[str, Kind]] = {
             (0.2, 1),
             "of samples",
             (1, 30),
-            point=True,
         ),
         Kind(
             "string_loss",
@@ -105,8 +98,6 @@ KINDS: Final[dict[str, Kind]] = {
             (0.25, 1),
             "of the face",
             (FOR_EVER_S, FOR_EVER_S),
-            multivariate=True,
-            everywhere=True,
             needs="cells on that face",
             drawn=FACES[:-1],
         ),
@@ -119,7 +110,6 @@ KINDS: Final[dict[str, Kind]] = {
             "times resistance",
             (ORBIT_S, 20 * ORBIT_S),
             ramp=True,
-            multivariate=True,
         ),
         Kind(
             "heater_stuck_on",
@@ -129,8 +119,6 @@ KINDS: Final[dict[str, Kind]] = {
             (0, 0),
             "",
             (1_800, 2 * ORBIT_S),
-            multivariate=True,
-            everywhere=True,
         ),
         Kind(
             "heater_stuck_off",
@@ -140,7 +128,6 @@ KINDS: Final[dict[str, Kind]] = {
             (0, 0),
             "",
             (ORBIT_S, 4 * ORBIT_S),
-            multivariate=True,
         ),
         Kind(
             "wheel_friction",
@@ -151,7 +138,6 @@ KINDS: Final[dict[str, Kind]] = {
             "times",
             (ORBIT_S, 4 * ORBIT_S),
             ramp=True,
-            multivariate=True,
             needs="wheels",
         ),
         Kind(
@@ -162,8 +148,6 @@ KINDS: Final[dict[str, Kind]] = {
             (1, 5),
             "deg/s",
             (300, 1_800),
-            multivariate=True,
-            everywhere=True,
         ),
         Kind(
             "rf_degrade",
@@ -173,7 +157,6 @@ KINDS: Final[dict[str, Kind]] = {
             (5, 10),
             "dB",
             (ORBIT_S, FOR_EVER_S),
-            multivariate=True,
             needs="a pass",
         ),
         Kind(
@@ -194,8 +177,6 @@ KINDS: Final[dict[str, Kind]] = {
             (0.15, 0.15),
             "A",
             (60, 600),
-            multivariate=True,
-            everywhere=True,
         ),
         Kind(
             "seu_reboot",
@@ -205,9 +186,6 @@ KINDS: Final[dict[str, Kind]] = {
             (0, 0),
             "",
             (1, 1),
-            multivariate=True,
-            point=True,
-            everywhere=True,
         ),
         Kind(
             "latchup",
@@ -217,8 +195,6 @@ KINDS: Final[dict[str, Kind]] = {
             (0.2, 0.6),
             "A",
             (120, 1_800),
-            multivariate=True,
-            everywhere=True,
         ),
         Kind(
             "mem_leak",

@@ -6,8 +6,6 @@ from typing import Final
 
 from sim.elementwise import Num, Ops
 
-SOLAR_CONSTANT: Final = 1361.0
-ALBEDO: Final = 0.30
 EARTH_INFRARED: Final = 237.0
 """W/m2; times a face's view factor it is what that face sees of the Earth's own glow."""
 
