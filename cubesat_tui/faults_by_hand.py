@@ -31,8 +31,6 @@ REMEMBERED = 1_000
 """Newest journal rows about faults that are looked through at the start."""
 STALE_NS = 60 * NS_PER_S
 """A request to break something that no station saw for so long is refused: nobody expects it any more."""
-
-
 MADE_AGAIN_S = 60
 """A fault is remembered so long after its end: a source that goes on from its cursor makes a few seconds again."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FIRST_S = 1_621_193_082
 """2021-05-16T19:24:42Z, the epoch of the orbit that is flown: a run that names no time is the same on any day."""
-PATIENT_FIELDS = 5
+FAULT_FIELDS = 5
 """KIND:TARGET:SIZE:START:LASTS"""
 
 
@@ -121,9 +121,9 @@ def faults_of(texts: Sequence[str], mission: Mission, first_s: int) -> list[Faul
     found: list[Fault] = []
     for number, text in enumerate(texts, 1):
         fields = text.split(":")
-        if len(fields) > PATIENT_FIELDS:
+        if len(fields) > FAULT_FIELDS:
             refuse(f"--fault {text}: allowed: KIND:TARGET:SIZE:START:LASTS")
-        kind, target, size, start, lasts = (*fields, *[""] * (PATIENT_FIELDS - len(fields)))
+        kind, target, size, start, lasts = (*fields, *[""] * (FAULT_FIELDS - len(fields)))
         kind, _, satellite = kind.partition("@")
         satellite = satellite or mission.satellites[0].name
         channels = tuple(mission.bus_of(satellite).by_name) if satellite in mission.by_name else ()
