@@ -38,22 +38,39 @@ def in_words(seconds: float) -> str:
 
 @dataclass
 class GapFinder:
-    """Follows the newest generation time of one satellite; `step` with each frame that was sent live."""
+    """Follows the generation time of one satellite's newest frame; `step` with each frame that was sent live.
+
+    Newest is the highest boot and sequence number where the satellite sends them: its clock may jump ahead and
+    back again, which is no silence and must not hide the silences that follow.
+    """
 
     satellite: str
     packets: frozenset[str]
     silence_ns: int
     newest_ns: int | None = None
+    place: tuple[int, int] | None = None
+    """Boot and sequence number of the newest frame; None before the first, and where frames have none."""
+    lead_ns: int | None = None
+    """Generation time of that frame minus its reception time."""
 
-    def step(self, packet: str, t_ns: int, at_ns: int) -> Event | None:
-        """The gap that a frame of generation time `t_ns`, seen at `at_ns`, ends; None where there is none."""
+    def step(self, packet: str, t_ns: int, at_ns: int, place: tuple[int, int] | None = None) -> Event | None:
+        """The gap that a frame of generation time `t_ns`, received at `at_ns`, ends; None where there is none.
+
+        `place`: its boot and sequence number, None where the satellite sends none and time is all there is.
+        """
         if packet not in self.packets:
             return None
         before = self.newest_ns
-        if before is not None and t_ns <= before:
+        if place is None:
+            if before is not None and t_ns <= before:
+                return None
+        elif self.place is not None and place <= self.place:
             return None
+        jumped = place is not None and self._jumped(t_ns - at_ns)
         self.newest_ns = t_ns
-        if before is None or t_ns - before <= self.silence_ns:
+        if place is not None:
+            self.place, self.lead_ns = place, t_ns - at_ns
+        if before is None or t_ns - before <= self.silence_ns or jumped:
             return None
         seconds = (t_ns - before) / 1e9
         return Event(
@@ -64,3 +81,10 @@ class GapFinder:
             subject=self.satellite,
             body={"t0_ns": before, "t1_ns": t_ns, "seconds": seconds, "text": f"no data for {in_words(seconds)}"},
         )
+
+    def _jumped(self, lead_ns: int) -> bool:
+        """Whether the clock on board left the present: a frame of the future after one that was not.
+
+        Where frames always run ahead (a simulator faster than time) their lead tells of no clock.
+        """
+        return self.lead_ns is not None and self.lead_ns <= self.silence_ns < lead_ns

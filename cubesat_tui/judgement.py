@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Bools = npt.NDArray[np.bool_]
 NOWHERE = (-1, -1)
+NO_SEQUENCE = int(Quality.NO_SEQUENCE)
 CONFIRMED = 2
 """State of a row that belongs to a confirmed anomaly."""
 PARTS = 5
@@ -93,6 +94,9 @@ class Judgement:
             watch.places = {packet: (frame.boot, frame.seq) for packet, frame in newest.items()}
             covered = [frame.t_ns for frame in reader.newest_any(satellite).values()]
             watch.gaps.newest_ns = max(covered, default=None)
+            quick = [frame for packet, frame in newest.items() if packet in watch.gaps.packets]
+            numbered = [(frame.place, frame.t_ns - frame.received_ns) for frame in quick if frame.place is not None]
+            watch.gaps.place, watch.gaps.lead_ns = max(numbered, default=(None, None))
         return told
 
     @property
@@ -154,10 +158,12 @@ class Judgement:
         calm = self._calm_rows(batch, invalid, new)
         watches = [self._watches[name] for name in batch.satellites]
         rows = np.flatnonzero(new)
-        columns = (rows, batch.satellite[rows], batch.t_ns[rows], batch.received_ns[rows])
-        for i, satellite, t_ns, received_ns in zip(*(column.tolist() for column in columns), strict=True):
+        columns = (batch.satellite, batch.t_ns, batch.received_ns, batch.boot, batch.seq, batch.quality)
+        told = zip(rows.tolist(), *(column[rows].tolist() for column in columns), strict=True)
+        for i, satellite, t_ns, received_ns, boot, seq, quality in told:
             watch = watches[satellite]
-            gap = watch.gaps.step(packet, t_ns, received_ns)
+            place = None if quality & NO_SEQUENCE else (boot, seq)
+            gap = watch.gaps.step(packet, t_ns, received_ns, place)
             if gap is not None and self._is_loss(gap):
                 events.append(gap)
             if calm[i]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,6 +52,14 @@ def invalid_by(mission: Mission) -> InvalidRule:
         return invalid_mask(mission.bus_of(satellite).channels_of(layout), values)
 
     return rule
+
+
+def _in_order(frames: Iterable[Frame]) -> list[Frame]:
+    """Oldest first: by boot and sequence number, or by generation time where any frame has none."""
+    found = list(frames)
+    if any(frame.place is None for frame in found):
+        return sorted(found, key=lambda frame: frame.t_ns)
+    return sorted(found, key=lambda frame: (frame.boot, frame.seq))
 
 
 class SnapshotReader:
@@ -150,7 +158,8 @@ class SnapshotReader:
         body: Mapping[str, Any] = health.body if health is not None else {}
         frames = reader.newest(satellite)
         wall = self._clock.now_ns()
-        newest_t = max((frame.t_ns for frame in frames.values()), default=None)
+        ordered = _in_order(frames.values())
+        newest_t = ordered[-1].t_ns if ordered else None
         rate = rate_of(body)
         live = bool(body.get("live", body.get("link") != "REPLAY" and rate == 1.0))
         now = wall if live or newest_t is None else newest_t
@@ -167,7 +176,7 @@ class SnapshotReader:
         self._seq += 1
         alarms = tuple(sorted((a for a in self._alarms.values() if a.satellite == satellite), key=urgency))
         channels = self._channels(
-            satellite, frames, (wall, now), rate, contact.in_contact, alarms, predicted_values(body, satellite)
+            satellite, ordered, (wall, now), rate, contact.in_contact, alarms, predicted_values(body, satellite)
         )
         channels |= predicted_now(mission, satellite, body, fresh=not silent)
         anomalies = [alarm for alarm in alarms if alarm.kind == "anomaly"]
@@ -284,7 +293,7 @@ class SnapshotReader:
     def _channels(
         self,
         satellite: str,
-        frames: Mapping[str, Frame],
+        frames: Sequence[Frame],
         times: tuple[int, int],
         rate: float,
         in_contact: bool,
@@ -296,7 +305,7 @@ class SnapshotReader:
         bus = self._mission.bus_of(satellite)
         wall, now = times
         newest: dict[str, tuple[float, Frame]] = {}
-        for frame in sorted(frames.values(), key=lambda f: f.t_ns):
+        for frame in frames:
             for name, value in zip(frame.layout.names, frame.values.tolist(), strict=True):
                 newest[name] = (value, frame)
         context = {**predicted, **{name: value for name, (value, _) in newest.items()}}

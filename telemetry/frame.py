@@ -38,6 +38,19 @@ class Quality(enum.IntFlag):
     """Read from a recorded file."""
 
 
+def supersedes(place: tuple[int, int] | None, t_ns: int, before: tuple[int, int] | None, before_ns: int) -> bool:
+    """Whether one live frame is newer than another: by boot and sequence number where both have them.
+
+    A clock on board may jump and jump back, and generation times with it. Without numbers of the satellite's own
+    (`Frame.place` None) only the generation time is left; of equal ones the second is newer.
+
+    Args:
+        place, t_ns: boot and sequence number, and generation time (UTC ns), of the frame asked about.
+        before, before_ns: those of the newest so far.
+    """
+    return t_ns >= before_ns if place is None or before is None else place > before
+
+
 class Column(msgspec.Struct, frozen=True):
     """One value of a packet: channel name, ASCII unit, and the enumeration (code, label) where it has one."""
 
@@ -104,6 +117,11 @@ class Frame:
     layout: Layout
     values: Float64s
     """Shape (len(layout),), in the layout's order and units; NaN means sent and INVALID."""
+
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """Boot and sequence number; None where they were assigned on the ground."""
+        return None if self.quality & Quality.NO_SEQUENCE else (self.boot, self.seq)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

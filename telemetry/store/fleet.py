@@ -8,7 +8,7 @@ from telemetry.store.connection import Database
 
 
 class Heard(NamedTuple):
-    """The newest frame of a satellite that was sent live: generation and reception time, UTC ns."""
+    """The frame of a satellite that was sent live and came last: generation and reception time, UTC ns."""
 
     t_ns: int
     received_ns: int
@@ -31,10 +31,11 @@ def heard(connection: Database) -> dict[str, Heard]:
     Reads the newest frame of each track by its key and no values, so it costs the same in a store of any age.
     """
     rows = connection.rows(
-        "SELECT s.name, max(t.newest_t), max(f.received_ns) FROM track t"
+        "SELECT s.name, t.newest_t, f.received_ns FROM track t"
         " JOIN frame f ON f.id = t.newest JOIN satellite s ON s.id = t.satellite"
-        " WHERE t.stored = 0 GROUP BY t.satellite"
+        " WHERE t.stored = 0 ORDER BY f.received_ns, t.newest_t"
     )
+    # Of one satellite the last row stays. The greatest time would be one of a clock on board that jumped.
     return {name: Heard(t_ns, received_ns) for name, t_ns, received_ns in rows}
 
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from telemetry.alarms import Event
-from telemetry.frame import Float64s, Frame, FrameBatch, Int64s, Layout
+from telemetry.frame import Float64s, Frame, FrameBatch, Int64s, Layout, Quality, supersedes
 from telemetry.store import fleet, schema, series
 from telemetry.store.catalog import Catalog
 from telemetry.store.connection import open_reader
@@ -82,11 +82,14 @@ class StoreReader:
         return tuple(self._catalog.layouts().values())
 
     def newest(self, satellite: str) -> dict[str, Frame]:
-        """Packet -> its newest frame by generation time that was not STORED: only such a frame is live."""
+        """Packet -> its newest frame that was not STORED: only such a frame is live.
+
+        Newest by boot and sequence number, by generation time where the satellite sends none.
+        """
         return self._newest(satellite, stored=False)
 
     def newest_any(self, satellite: str) -> dict[str, Frame]:
-        """Packet -> its newest frame by generation time, STORED ones included."""
+        """Packet -> its newest frame, the later of the newest live and the newest STORED one."""
         return self._newest(satellite, stored=True)
 
     def heard(self) -> dict[str, fleet.Heard]:
@@ -107,13 +110,15 @@ class StoreReader:
                 if track.stored and not stored:
                     continue
                 packet = self._catalog.layout(track.layout).packet
-                if packet in frames and frames[packet].t_ns > track.newest_t:
-                    continue
                 row = self._connection.one(f"SELECT {_FRAME} FROM frame WHERE id = ?", (track.newest,))
-                if row is not None:
-                    layout = self._catalog.layout(row[7])
-                    values = np.frombuffer(row[8], dtype="<f8")
-                    frames[packet] = Frame(satellite, row[2], row[3], row[4], row[5], row[6], layout, values)
+                if row is None:
+                    continue
+                layout = self._catalog.layout(row[7])
+                values = np.frombuffer(row[8], dtype="<f8")
+                frame = Frame(satellite, row[2], row[3], row[4], row[5], row[6], layout, values)
+                before = frames.get(packet)
+                if before is None or _is_newer(frame, before):
+                    frames[packet] = frame
         return frames
 
     def tail(self, satellite: str, packet: str, n: int) -> FrameBatch | None:
@@ -312,6 +317,12 @@ class StoreReader:
         if destination.exists():
             raise StoreError(f"{destination}: exists already; a backup never overwrites")
         self._connection.copy_to(destination)
+
+
+def _is_newer(frame: Frame, before: Frame) -> bool:
+    if (frame.quality | before.quality) & Quality.STORED:
+        return frame.t_ns >= before.t_ns
+    return supersedes(frame.place, frame.t_ns, before.place, before.t_ns)
 
 
 class _GapBody(msgspec.Struct):

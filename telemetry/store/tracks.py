@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from telemetry.frame import Float64s, FrameBatch, Int64s, Layout, Quality
+from telemetry.frame import Float64s, FrameBatch, Int64s, Layout, Quality, supersedes
 from telemetry.store.blocks import COARSE, FINE, Blocks, fine_blocks, join_blocks, merge_blocks, read_blocks
 from telemetry.store.connection import Database
 from telemetry.store.rows import Bools, InvalidRule
@@ -45,6 +45,8 @@ class Track:
     id: int | None = None
     newest: int = 0
     newest_t: int = -(2**63)
+    newest_place: tuple[int, int] | None = None
+    """Boot and sequence number of the newest frame; None before the first, and where it goes by time."""
     boot: int = -1
     seq: int = -1
     fine_span: int = 0
@@ -52,6 +54,29 @@ class Track:
     rows: _Rows = field(default_factory=_Rows)
     fine: list[Blocks] = field(default_factory=list[Blocks])
     """Blocks of 64 that no block of 4,096 holds yet, one each."""
+
+    def follow(self, ids: Int64s, batch: FrameBatch, rows: Int64s | slice) -> None:
+        """Move the newest frame and the highest number on over stored frames.
+
+        Live frames go by boot and sequence number, as `supersedes` says; recorded ones by generation time.
+        """
+        t_ns, boot, seq = batch.t_ns[rows], batch.boot[rows], batch.seq[rows]
+        top = int(boot.max())
+        self.boot, self.seq = max((self.boot, self.seq), (top, int(seq[boot == top].max())))
+        by_time = (batch.quality[rows] & int(Quality.NO_SEQUENCE) != 0) | bool(self.stored)
+        numbered = np.flatnonzero(~by_time)
+        if len(numbered):
+            numbered = numbered[boot[numbered] == boot[numbered].max()]
+            last = int(numbered[seq[numbered].argmax()])
+            self._take(int(ids[last]), int(t_ns[last]), (int(boot[last]), int(seq[last])))
+        timed = np.flatnonzero(by_time)
+        if len(timed):
+            last = int(timed[len(timed) - 1 - int(t_ns[timed][::-1].argmax())])
+            self._take(int(ids[last]), int(t_ns[last]), None)
+
+    def _take(self, number: int, t_ns: int, place: tuple[int, int] | None) -> None:
+        if supersedes(place, t_ns, self.newest_place, self.newest_t):
+            self.newest, self.newest_t, self.newest_place = number, t_ns, place
 
     def add(
         self, ids: Int64s, t_ns: Int64s, values: Float64s, invalid: Bools
@@ -139,6 +164,9 @@ def load_track(
         return track
     track.id, track.newest, track.newest_t, track.boot, track.seq = found[:5]
     open_first, open_t0, open_t1, coarse_first, coarse_t0, coarse_t1, track.fine_span, track.coarse_span = found[5:]
+    newest = connection.one("SELECT boot, seq, quality FROM frame WHERE id = ?", (track.newest,))
+    if newest is not None and not stored and not int(newest[2]) & int(Quality.NO_SEQUENCE):
+        track.newest_place = int(newest[0]), int(newest[1])
     channels = len(layout[1])
     if open_first is not None:
         kept = connection.rows(

@@ -296,13 +296,8 @@ class StoreWriter:
         return mask
 
     def _extend(self, track: Track, ids: Int64s, batch: FrameBatch, rows: Int64s | slice, invalid: Bools) -> None:
-        t_ns, boot, seq = batch.t_ns[rows], batch.boot[rows], batch.seq[rows]
-        last = len(t_ns) - 1 - int(t_ns[::-1].argmax())
-        if int(t_ns[last]) >= track.newest_t:
-            track.newest, track.newest_t = int(ids[last]), int(t_ns[last])
-        top = int(boot.max())
-        track.boot, track.seq = max((track.boot, track.seq), (top, int(seq[boot == top].max())))
-        fine, coarse = track.add(ids, t_ns, batch.values[rows], invalid)
+        track.follow(ids, batch, rows)
+        fine, coarse = track.add(ids, batch.t_ns[rows], batch.values[rows], invalid)
         if fine is not None:
             self._write_blocks(track, FINE, fine)
         for blocks in coarse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import fabricated
@@ -136,6 +137,33 @@ def test_a_new_frame_is_a_new_snapshot(directory: MissionDirectory) -> None:
     assert after is not None
     assert after.newest_t_ns == before.newest_t_ns + S
     assert after.channels["eps.bus5v_v"].acquisition is Acquisition.ACQUIRED
+
+
+def test_a_clock_on_board_that_jumped_hides_no_value_that_comes_after(directory: MissionDirectory) -> None:
+    clock = ManualClock(NOW)
+    reader = SnapshotReader(directory, clock)
+    reader.read()
+    writer = StoreWriter(directory.telemetry, clock)
+    for second in range(4):
+        sent = fabricated.batches(NOW + second * S, NOW + second * S)
+        if second < 3:
+            jumped = [dataclasses.replace(one, t_ns=one.t_ns + 3600 * S) for one in sent]
+            writer.append([ScoredBatch(one) for one in jumped], [], {})
+        else:
+            # The slow packet is not due yet: its newest frame is still one of the jump.
+            writer.append([ScoredBatch(one) for one in sent if one.layout.packet != "slow"], [], {})
+        clock.advance(1)
+        snapshot = reader.poll()
+        assert snapshot is not None
+        assert snapshot.newest_t_ns == NOW + second * S + (3600 * S if second < 3 else 0)
+        assert snapshot.channels["eps.bat_soc"].t_ns == snapshot.newest_t_ns
+        assert snapshot.channels["eps.bat_soc"].age_s == pytest.approx(0.98)
+    clock.advance(60)
+    late = reader.read().channels
+    assert late["eps.bus5v_v"].t_ns == NOW + 3602 * S
+    assert late["eps.bus5v_v"].acquisition is Acquisition.EXPIRED
+    assert late["eps.bat_soc"].acquisition is Acquisition.EXPIRED
+    writer.close()
 
 
 def test_a_station_that_falls_silent_is_down_in_words_within_three_seconds(directory: MissionDirectory) -> None:

@@ -27,6 +27,8 @@ from telemetry.store.rows import Key, ScoreColumns, ScoredBatch
 from telemetry.store.validity import invalid_rule
 from telemetry.store.writer import StoreWriter
 
+S = 1_000_000_000
+T0 = 1_790_000_000 * S
 CHANNELS = (
     Channel("eps.bat_v", "Battery voltage", "V", valid=(-1000, 1000), sentinels=(-99.0,)),
     Channel("obc.mode", "Mode", enum=((1, "SAFE"), (3, "NOMINAL"))),
@@ -294,11 +296,48 @@ def test_newest_never_shows_a_stored_frame_as_live(writer, store_path, batch, hk
         [ScoredBatch(batch(hk, [1, 2])), ScoredBatch(batch(pld, [3], quality=int(Quality.STORED)))], [], {}
     )
     writer.append([ScoredBatch(batch(hk, [9], quality=int(Quality.STORED)))], [], {})
-    writer.append([ScoredBatch(batch(hk, [8], t_ns=[0]))], [], {})
+    writer.append([ScoredBatch(batch(hk, [0]))], [], {})
     reader = StoreReader(store_path)
     assert {packet: frame.seq for packet, frame in reader.newest("KESTREL-1").items()} == {"hk": 2}
     assert {packet: frame.seq for packet, frame in reader.newest_any("KESTREL-1").items()} == {"hk": 9, "pld": 3}
     assert reader.newest("nobody") == {}
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+@pytest.mark.parametrize("together", [False, True])
+def test_newest_follows_the_numbers_when_the_clock_on_board_jumps_and_jumps_back(
+    store_path, batch, hk, together, reopened
+):
+    hour = 3600 * S
+    parts = [
+        batch(hk, [1, 2]),
+        batch(hk, [3, 4], t_ns=[T0 + 3 * S + hour, T0 + 4 * S + hour]),
+        batch(hk, [5, 6]),
+    ]
+    writer = StoreWriter(store_path, ManualClock(T0))
+    seen = []
+    if together:
+        parts = [FrameBatch.of([frame for part in parts for frame in part])]
+    for part in parts:
+        if reopened:
+            writer.close()
+            writer = StoreWriter(store_path, ManualClock(T0))
+        writer.append([ScoredBatch(part)], [], {})
+        reader = StoreReader(store_path)
+        frame, heard = reader.newest("KESTREL-1")["hk"], reader.heard()["KESTREL-1"]
+        assert heard == (frame.t_ns, frame.received_ns)
+        seen.append((frame.seq, frame.t_ns - T0))
+        reader.close()
+    writer.close()
+    assert seen == ([] if together else [(2, 2 * S), (4, 4 * S + hour)]) + [(6, 6 * S)]
+
+
+def test_newest_of_frames_without_numbers_goes_by_time(writer, store_path, batch, hk):
+    unnumbered = int(Quality.NO_SEQUENCE)
+    writer.append([ScoredBatch(batch(hk, [1, 2, 3], t_ns=[T0, T0 + 9 * S, T0 + S], quality=unnumbered))], [], {})
+    writer.append([ScoredBatch(batch(hk, [4], t_ns=[T0 + 2 * S], quality=unnumbered))], [], {})
+    reader = StoreReader(store_path)
+    assert reader.newest("KESTREL-1")["hk"].seq == 2
 
 
 def test_a_tail_is_oldest_first_and_of_one_packet(writer, store_path, batch, hk, pld):

@@ -17,6 +17,8 @@ from telemetry.alarms import Event
 from telemetry.clock import NS_PER_S, ManualClock
 from telemetry.dictionary import Bus, Channel, LimitSet, Mission, Satellite, SourceConfig
 from telemetry.frame import FrameBatch, Quality
+from telemetry.store.reader import StoreReader
+from telemetry.store.writer import StoreWriter
 from trainer.scorer import LiveScoring
 
 MODE = Channel("obc.mode", "Mode", enum=((0, "SAFE"), (1, "NOMINAL")))
@@ -99,6 +101,37 @@ def test_batches_and_single_frames_tell_the_same_events(seed: int, sizes: list[i
             assert one.invalid is not None and scored.invalid is not None
             np.testing.assert_array_equal(one.invalid[0], scored.invalid[i])
         assert events == told
+
+
+def test_a_clock_that_jumped_before_a_restart_is_no_gap_and_hides_none(tmp_path: Path) -> None:
+    writer = StoreWriter(tmp_path / "telemetry.db", ManualClock(T0 * NS_PER_S))
+    layout = BUSES["a"].layouts["hk"]
+
+    def gaps(station: Judgement, seconds: range, ahead_s: int = 0) -> list[float]:
+        n = len(seconds)
+        seq, zeros = np.array(seconds), np.zeros(n, dtype=np.int64)
+        received = (T0 + seq) * NS_PER_S
+        values = np.tile([8.0, 1.0, 0.0, 20.0], (n, 1))
+        generated = received + ahead_s * NS_PER_S
+        scored, events = station.judge(
+            FrameBatch(layout, ("A1",), zeros, zeros + T0, seq, generated, received, zeros, values)
+        )
+        writer.append([scored], events, {})
+        return [event.body["seconds"] for event in events if event.kind == "gap.found"]
+
+    def restarted() -> Judgement:
+        station, reader = judgement(), StoreReader(writer.path)
+        station.restore(reader)
+        reader.close()
+        return station
+
+    assert gaps(restarted(), range(5)) == []
+    assert gaps(restarted(), range(5, 10), ahead_s=3600) == []
+    station = restarted()
+    assert gaps(station, range(10, 15)) == []
+    assert gaps(station, range(60, 65)) == [46.0]
+    assert station.newest_ns == (T0 + 64) * NS_PER_S
+    writer.close()
 
 
 def test_the_batches_of_the_test_above_do_tell_events() -> None:

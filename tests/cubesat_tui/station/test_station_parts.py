@@ -102,6 +102,28 @@ def test_gaps_are_exactly_the_silences_between_the_newest_times(seconds, silence
     assert found == [(a * NS_PER_S, b * NS_PER_S) for a, b in steps]
 
 
+def test_a_jump_of_the_clock_on_board_is_no_gap_and_hides_none():
+    finder = GapFinder("S", frozenset({"hk", "adcs"}), 5 * NS_PER_S)
+
+    def gaps(seqs: range, ahead_s: int = 0, packet: str = "hk") -> list[tuple[int, int]]:
+        """The frame `seq` is sent and received in second `seq`; its clock is `ahead_s` ahead."""
+        steps = (finder.step(packet, (n + ahead_s) * NS_PER_S, n * NS_PER_S, (7, n)) for n in seqs)
+        return [(e.body["t0_ns"] // NS_PER_S, e.body["t1_ns"] // NS_PER_S) for e in steps if e is not None]
+
+    assert gaps(range(10)) == []
+    assert gaps(range(10, 20), ahead_s=3600) == []
+    assert gaps(range(30, 40), ahead_s=3600) == [(3619, 3630)]
+    assert gaps(range(40, 50)) == []
+    assert gaps(range(45, 48), packet="adcs") == []
+    assert gaps(range(80, 90)) == [(49, 80)]
+
+
+def test_a_gap_of_a_source_that_runs_ahead_of_time_is_told():
+    finder = GapFinder("S", frozenset({"hk"}), 5 * NS_PER_S)
+    events = [finder.step("hk", 10 * n * NS_PER_S // 4, n * NS_PER_S // 4, (7, n)) for n in (0, 1, 2, 3, 4, 9, 10)]
+    assert [e is not None for e in events] == [False] * 5 + [True, False]
+
+
 def test_slow_packets_tell_of_no_gap(rig_mission):
     quick, silence_ns = pulse(rig_mission.bus_of("TESTBIRD"))
 
