@@ -67,6 +67,11 @@ class Recorders:
             for stretch in stretches:
                 stretch.until = stop_s if stretch.until is None else stretch.until
 
+    def replan(self) -> None:
+        """What goes wrong by hand has changed: records that are being sent down are made with it from here on."""
+        for name in list(self._aloft):
+            self._land(name)
+
     @property
     def recording(self) -> bool:
         """Whether every satellite has a recorder that runs."""

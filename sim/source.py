@@ -138,10 +138,14 @@ class SimSource:
             FaultRefused: these satellites cannot have it.
         """
         self._mishaps.inject(fault)
+        if self._recorders is not None:
+            self._recorders.replan()
 
     def clear(self, fault_id: str | None) -> None:
         """End the fault that was given under this id, or all that were given, before the next frame."""
         self._mishaps.end(fault_id, self._next)
+        if self._recorders is not None:
+            self._recorders.replan()
 
     def status(self) -> dict[str, Any]:
         """Scenario, seed, rate and boot, for the station's health row."""

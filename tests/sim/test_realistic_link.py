@@ -161,6 +161,26 @@ async def test_a_fault_between_passes_is_in_the_record_and_a_gap_is_a_gap(quiet:
     assert set(range(4_000, 4_200)) <= seconds.keys()
 
 
+async def test_a_fault_given_in_the_middle_of_a_dump_is_in_what_is_sent_down_after_it(
+    quiet: Mission, created_s: int
+) -> None:
+    """As it would be after a restart there: a recorder under way does not go on with the plan it began with."""
+    tape = begun(unseen(quiet), created_s)
+    _, second = windows(quiet, created_s, TWO_PASSES_S)
+    await tape.play(second[0] // 30 * 30, step=30)
+    await tape.play(second[0] % 30 + 5)
+    newest = max(f.t_ns // S - created_s for f in tape.frames if stored(f))
+    assert newest < 3_900, "the dump is under way"
+    tape.source.inject(
+        Fault("stuck", "stuck", "KESTREL-1", "adcs.mag_x", created_s + 4_000, created_s + 4_200, 0.0)
+    )
+    await (await tape.play(120, step=30)).stop()
+    seconds = {f.t_ns // S - created_s: f for f in tape.frames if f.layout.packet == "hk"}
+    column = seconds[4_000].layout.positions["adcs.mag_x"]
+    assert len({seconds[t].values[column] for t in range(4_000, 4_200)}) == 1
+    assert len({seconds[t].values[column] for t in range(4_200, 4_400)}) > 10
+
+
 async def test_a_silent_source_still_says_where_it_stands(quiet: Mission, created_s: int) -> None:
     tape = begun(unseen(quiet), created_s)
     await tape.play(60)
