@@ -22,7 +22,7 @@ def step(
     """Fly `s` through the second that `f` describes and `k` disturbs; returns TRUTH.
 
     `s` is changed: its fields are replaced, arrays are never written into. Arrays of some thousand satellites are
-    quickest; a larger fleet is best flown in pieces of 2,000.
+    quickest; `sim.flight.FLOCK` is the size of the pieces a larger fleet is flown in.
     """
     s.wx = wx = s.wx + k.kick_x
     s.wy = wy = s.wy + k.kick_y
