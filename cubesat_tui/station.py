@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -97,6 +98,7 @@ class Station:
         self.history_progress: tuple[int, int] | None = None
         self.beats_missed = 0
         """Heartbeats a full disk swallowed since the last one written."""
+        self._beaten = -math.inf
         self._make_source = make_source
         self._with_trainer = trainer
         self._with_history = history
@@ -152,7 +154,7 @@ class Station:
         self.forecast = Forecast(mission)
         self.link = LinkState(mission, clock, self.contacts)
         self.desk = AlarmDesk()
-        self.trainer_view = TrainerView()
+        self.trainer_view = TrainerView(self._tell_of_trainer)
         reader = StoreReader(self.directory.telemetry)
         try:
             told = self.models.restore(reader.runs(None, 10_000))
@@ -312,7 +314,13 @@ class Station:
             # What the disk took for the beat is not added to the silence until the next.
             await self.clock.sleep(max(BEAT_EVERY_S / 2, BEAT_EVERY_S - (self.clock.monotonic() - begun)))
 
+    def _tell_of_trainer(self) -> None:
+        """A fit may be over before the next heartbeat; the trainers of a fleet turn too often for one each."""
+        if self.clock.monotonic() - self._beaten >= BEAT_EVERY_S / 10:
+            self._beat()
+
     def _beat(self) -> None:
+        self._beaten = self.clock.monotonic()
         try:
             self.writer.beat(health_row(self))
             self.beats_missed = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.children import Child, child_argv
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class TrainerView:
-    """What the trainer said last: JSON objects on its stdout."""
+    """What the trainer said last: JSON objects on its stdout. `changed` is called when it does something else."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
         self.activity = ""
         """`fitting`, `waiting`, `learning`, ...: its own word."""
         self.retrain: int | None = None
@@ -25,6 +27,7 @@ class TrainerView:
 
     def take(self, message: dict[str, Any]) -> None:
         """One message; fields that are not there leave what is known."""
+        before = self.activity
         activity, retrain, next_ns = message.get("state"), message.get("retrain"), message.get("next_ns")
         if isinstance(activity, str):
             self.activity = plain_text(activity, 40)
@@ -40,6 +43,8 @@ class TrainerView:
         error = message.get("error")
         if "error" in message:
             self.error = plain_text(str(error)) if error else ""
+        if self.activity != before:
+            self._changed()
 
     def health(self, child: Child | None) -> dict[str, Any]:
         """For the heartbeat."""

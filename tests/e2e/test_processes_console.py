@@ -34,12 +34,13 @@ def wait_until(true: Callable[[], object], seconds: float, what: str) -> float:
 
 
 def ended(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
     try:
         os.kill(pid, 0)
+        return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z"
     except ProcessLookupError:
+        # Of a process that ends just now the file is there and cannot be read.
         return True
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def asked(directory: MissionDirectory, question: Callable[[StoreReader], object]) -> object:

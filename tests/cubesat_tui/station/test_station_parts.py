@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cubesat_tui.contacts import ContactWatch
 from cubesat_tui.frame_queue import FrameQueue
 from cubesat_tui.gaps import GapFinder, in_words, pulse
+from cubesat_tui.trainer_child import TrainerView
 from telemetry.clock import NS_PER_S, ManualClock
 from telemetry.frame import Column, FrameBatch, Layout
 from telemetry.store.rows import ContactRow
@@ -167,3 +168,12 @@ def test_a_new_plan_during_a_pass_does_not_tell_it_again():
     watch.plan("S", [ContactRow(satellite="S", station="Munich", acquisition_ns=101, loss_ns=201, max_el_deg=50.0)])
 
     assert watch.step(160) == []
+
+
+def test_a_trainer_that_turns_to_something_else_is_told_at_once_and_only_then():
+    told: list[str] = []
+    view = TrainerView(lambda: told.append(view.activity))
+    for state in ("fitting", "fitting", "waiting"):
+        view.take({"state": state})
+    view.take({"next_ns": 5})
+    assert told == ["fitting", "waiting"]
