@@ -19,7 +19,7 @@ from sim.craft import Craft
 from sim.elementwise import Floats
 from sim.grid import Grid, Nodes
 from sim.noise import BLOCK_S, DICE, PATH, PLANT, exponential_kernel, normals, uniforms
-from sim.orbit import EARTH_RADIUS_M, EARTH_RATE, FLATTENING, Site, geodetic, sidereal_angle
+from sim.orbit import EARTH_RADIUS_M, EARTH_RATE, Site, geodetic, sidereal_angle, site_axes
 from sim.state import Forcing
 from sim.sun import sunlit_fraction
 from sim.tle import Tle
@@ -315,12 +315,8 @@ def _seen(beacon: _Beacon, position: Floats, cos: Floats, sin: Floats) -> tuple[
 
 
 def _beacon(site: Site) -> _Beacon:
-    e2 = FLATTENING * (2.0 - FLATTENING)
-    lat, lon = np.radians(site.lat), np.radians(site.lon)
-    up = (float(np.cos(lat) * np.cos(lon)), float(np.cos(lat) * np.sin(lon)), float(np.sin(lat)))
-    n = float(EARTH_RADIUS_M / np.sqrt(1.0 - e2 * np.sin(lat) ** 2))
-    place = ((n + site.alt_m) * up[0], (n + site.alt_m) * up[1], (n * (1.0 - e2) + site.alt_m) * up[2])
-    return _Beacon(place, up, float(np.sin(np.radians(site.mask_deg))))
+    (x, y, z), (ux, uy, uz) = (axis.tolist() for axis in site_axes(site))
+    return _Beacon((x, y, z), (ux, uy, uz), float(np.sin(np.radians(site.mask_deg))))
 
 
 def _sunlit(position: Floats, k: Floats, facing: Floats, sun: Floats) -> Floats:
