@@ -20,7 +20,7 @@ from sim.craft import Craft
 from sim.elementwise import ARRAYS, FLOATS, Floats
 from sim.motion import Motion, carried, later, nadir, point, roll, second
 from sim.noise import BLOCK_S
-from sim.state import ADCS_NADIR, HEALTHY, NOMINAL, PAYLOAD, STATE_FIELDS, Forcing, State
+from sim.state import ADCS_NADIR, HEALTHY, NOMINAL, PAYLOAD, STATE_FIELDS, Forcing, State, age
 from sim.surroundings import Around, Surroundings
 
 CHUNK: Final = 32
@@ -92,11 +92,8 @@ def settled(
     around = surroundings.block(first, until_s // BLOCK_S - first + 1)
     f, now = _column(around, satellite, until_s + 1), start - around.start_s
     orbit = Forcing(*(column[now:-1] for column in f))
-    s: State[float] = State(
-        uptime=float(86_400 * 5 + 3_600 * (surroundings.seed % 20)),
-        reboots=float(2 + surroundings.seed % 3),
-        in_mode_s=60.0,
-    )
+    uptime, reboots = age(surroundings.seed)
+    s: State[float] = State(uptime=uptime, reboots=reboots, in_mode_s=60.0)
     share = craft.bias_sigma / craft.attitude_sigma
     s.gx, s.gy, s.gz = (share * float(e[now]) for e in (f.e2, f.e3, f.e1))
     s.tx_count = float(np.sum(orbit.transmit))

@@ -12,7 +12,7 @@ from sim.craft import Craft
 from sim.elementwise import ARRAYS, Floats
 from sim.noise import BLOCK_S, PLANT, normals
 from sim.plant import step
-from sim.state import HEALTHY, Forcing, State
+from sim.state import HEALTHY, Forcing, State, age
 from sim.surroundings import Surroundings
 
 COARSE_S: Final = 16
@@ -34,8 +34,8 @@ def settled_fleet(craft: Craft, surroundings: Surroundings, until_s: int) -> Ite
     satellites = len(surroundings)
     zero = np.zeros(satellites)
     s: State[Floats] = State(*(zero + value for value in State().as_list()))
-    s.uptime += 86_400.0 * 5 + 3_600.0 * (surroundings.seed % 20)
-    s.reboots += 2.0 + surroundings.seed % 3
+    uptime, reboots = age(surroundings.seed)
+    s.uptime, s.reboots = s.uptime + uptime, s.reboots + reboots
     s.in_mode_s += 60.0
     draws = normals(surroundings.seed, PLANT, -1, surroundings.numbers, 6)[:, 0].astype(np.float64).T
     axis = draws[:3] / np.sqrt(np.sum(draws[:3] ** 2, axis=0))

@@ -115,6 +115,11 @@ class State(Generic[Num]):
 STATE_FIELDS: Final = tuple(field.name for field in fields(State))
 
 
+def age(seed: int) -> tuple[float, float]:
+    """Uptime (s) and restarts of a simulated satellite when it is first heard."""
+    return 86_400.0 * 5 + 3_600.0 * (seed % 20), 2.0 + seed % 3
+
+
 def stack(states: Sequence[State[float]]) -> State[Floats]:
     """N states of one satellite each as one state of arrays (N,)."""
     columns = np.array([state.as_list() for state in states], dtype=np.float64).T
