@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from telemetry.frame import Float64s, Int64s, Layout
-from trainer.served import RELEASE, PacketModel, Scorer, projected, row_scores
-from trainer.streams import NEVER_NS, Bools, Cut, Indices
+from trainer.served import CONFIRM, RELEASE, PacketModel, Scorer, projected, relative_scores, worst
+from trainer.streams import NEVER_NS, Bools, Cut, Indices, Streams
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,14 @@ class Opinions:
     """Shape (n, k)."""
     lasting: Bools
     """Shape (n, k): high enough to keep a confirmed channel in its episode."""
+    newly: Bools
+    """Shape (n, k): flagged and confirmed, each voice by its own rule."""
+    relative: Float64s
+    """How far each channel's loudest voice is on the way from usual (0) to its threshold (1), shape (n, k)."""
+    speaker: npt.NDArray[np.int8]
+    """Which voice that is, an index into `trainer.verdict.MEMBERS`, shape (n, k); idle where not judged."""
+    forecast: Float64s
+    """Value expected from the channel's own past, in its unit, shape (n, k); NaN where nobody forecasts."""
     row_score: Float64s
     p: Float64s
     axes: npt.NDArray[np.float32]
@@ -102,18 +110,22 @@ class PacketBank:
         self._any_code[slot, columns] = False
         self._keys[slot, :count][:, columns] = scorer.keys
 
-    def judge(self, cut: Cut, features: Float64s, t_ns: Int64s, codes: Float64s) -> Opinions | None:
+    def judge(
+        self, streams: Streams, cut: Cut, features: Float64s, t_ns: Int64s, codes: Float64s
+    ) -> Opinions | None:
         """Judge rows sorted by satellite; None where no satellite of them has a model.
 
         Args:
+            streams: that made the features; remembers which rows were flagged.
             cut: the satellites of the rows.
             features: of all channels, shape (n, k, 3); NaN where a window is not full.
             t_ns: generation times.
             codes: context codes, contact last, shape (n, m).
         """
-        if all(self._entries[slot] is None for slot, _ in cut.stretches):
-            return None
         n, k = features.shape[:2]
+        if all(self._entries[slot] is None for slot, _ in cut.stretches):
+            streams.flagged(cut, np.zeros((n, k), dtype=np.bool_))
+            return None
         slots = cut.slots[cut.each]
         bins, key = self._place(slots, t_ns, codes)
         z, score, floor = np.full(features.shape, np.nan), np.full((n, k), np.nan), np.full((n, k), np.nan)
@@ -132,12 +144,16 @@ class PacketBank:
         with np.errstate(invalid="ignore"):
             flagged = (score > threshold) & (score > floor)
             lasting = flagged | (score > middle + RELEASE * (threshold - middle))
-        row_score = row_scores(score, middle, threshold)
+        newly = (streams.flagged(cut, flagged) >= CONFIRM) & flagged
+        relative = relative_scores(score, middle, threshold)
+        row_score = worst(relative)
         judged = model != 0
         model[np.isnan(row_score)] = 0
         axes = projected(features[:, :, 0], self._centre[slots], self._scale[slots], self._axes[slots])
         axes[~judged] = 0.0
-        return Opinions(model, z, flagged, lasting, row_score, self._p(cut, row_score), axes)
+        speaker, forecast = np.zeros((n, k), dtype=np.int8), np.full((n, k), np.nan)
+        p = self._p(cut, row_score)
+        return Opinions(model, z, flagged, lasting, newly, relative, speaker, forecast, row_score, p, axes)
 
     def _place(self, slots: Indices, t_ns: Int64s, codes: Float64s) -> tuple[Indices, Indices]:
         """Orbit bin and mode of each row, as `Scorer.place`."""

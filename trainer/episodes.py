@@ -21,9 +21,6 @@ from trainer.verdict import Contribution, Verdict, sentence
 if TYPE_CHECKING:
     from telemetry.dictionary import Channel
 
-CONFIRM = 3
-"""Rows above the threshold, of the newest `WINDOW`, that confirm a channel."""
-
 LINGER_NS = 20_000_000_000
 """An episode ends after this long without an active channel: what comes sooner has the same cause."""
 

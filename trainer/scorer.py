@@ -16,8 +16,8 @@ from telemetry.frame import Float64s, FrameBatch, Int64s, Layout, Quality
 from telemetry.store.rows import ScoreColumns
 from trainer.bank import Opinions, PacketBank
 from trainer.context import ContextTrack, context_channels
-from trainer.episodes import CONFIRM, LINGER_NS, SIDED, Episodes, Stretch
-from trainer.served import Scorer, ScorerRefused
+from trainer.episodes import LINGER_NS, SIDED, Episodes, Stretch
+from trainer.served import CONFIRM, Scorer, ScorerRefused
 from trainer.streams import USUAL_ROWS, Bools, Cut, Indices, Streams
 from trainer.verdict import Contribution, Scored, Verdict
 
@@ -148,7 +148,7 @@ class _Fleet:
         t_ns, values = batch.t_ns[rows], all_values[rows]
         codes = self._codes(streams, cut, t_ns, values)
         features = streams.push(cut, t_ns, batch.boot[rows], values, codes)
-        opinions = self._bank(batch.layout).judge(cut, features, t_ns, codes)
+        opinions = self._bank(batch.layout).judge(streams, cut, features, t_ns, codes)
         if opinions is not None:
             columns.model[rows] = opinions.model
             columns.score[rows] = opinions.row_score
@@ -221,7 +221,7 @@ class _Fleet:
         """Let the episodes see live rows; True for rows with a flagged, confirmed channel."""
         nothing = np.zeros(values.shape, dtype=np.bool_)
         flags = nothing if opinions is None else opinions.flagged
-        newly = (streams.flagged(cut, flags) >= CONFIRM) & flags
+        newly = nothing if opinions is None else opinions.newly
         confirmed = np.zeros(len(rows), dtype=np.bool_)
         begin = np.zeros(len(cut.slots), dtype=np.bool_)
         begin[cut.each[newly.any(axis=1)]] = True

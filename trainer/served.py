@@ -19,12 +19,16 @@ import numpy.typing as npt
 from telemetry.frame import Float64s, Int64s
 from trainer.context import OrbitClock, key_index, no_place
 from trainer.forest import ForestArrays
+from trainer.fusion.arrays import PacketFusion
 
 Z_CLIP = 50.0
 """Deviations are cut here before they reach a forest; its training background reaches as far."""
 
 THRESHOLD = 0.5
 """A row's score above this is above the threshold of at least one channel."""
+
+CONFIRM = 3
+"""Rows above the threshold, of the newest `trainer.features.WINDOW`, that confirm a channel."""
 
 RELEASE = 0.5
 """A confirmed channel stays in its episode while its score is above this part of the way to its threshold."""
@@ -132,6 +136,12 @@ class PacketModel:
     axes_scale: Float64s
     axes: Float64s
     """Shape (c, 3): principal directions of the normalised values."""
+    fusion: PacketFusion | None = None
+    """What judges the rows where the manifest's kind is `fusion`."""
+    joint_mean: Float64s | None = None
+    """Usual deviation of each channel's value, shape (c,)."""
+    joint_precision: Float64s | None = None
+    """Inverse of the shrunk covariance of the deviations, shape (c, c)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,10 +263,19 @@ class Scorer:
 
 def row_scores(score: Float64s, middle: Float64s, threshold: Float64s) -> Float64s:
     """`Scorer.row_score` with the figures of each channel, shape (c,), or of each row and channel, shape (n, c)."""
-    relative = np.clip((score - middle) / (threshold - middle), 0, None)
+    return worst(relative_scores(score, middle, threshold))
+
+
+def relative_scores(score: Float64s, middle: Float64s, threshold: Float64s) -> Float64s:
+    """Part of the way from the middle (0, and below it) to the threshold (1), shape (n, c)."""
+    return np.clip((score - middle) / (threshold - middle), 0, None)
+
+
+def worst(relative: Float64s) -> Float64s:
+    """Row score of relative scores, shape (n, c): 0.5 at the threshold of the worst channel, NaN without any."""
     seen = ~np.isnan(relative)
-    worst = np.max(np.where(seen, relative, 0.0), axis=1, initial=0.0)
-    return np.where(seen.any(axis=1), worst / (1 + worst), np.nan)
+    highest = np.max(np.where(seen, relative, 0.0), axis=1, initial=0.0)
+    return np.where(seen.any(axis=1), highest / (1 + highest), np.nan)
 
 
 def projected(values: Float64s, centre: Float64s, scale: Float64s, axes: Float64s) -> npt.NDArray[np.float32]:

@@ -9,6 +9,18 @@ if TYPE_CHECKING:
     from telemetry.dictionary import Channel
     from telemetry.store.writer import ScoreColumns
 
+MEMBERS = (
+    "place",
+    "shape neighbours",
+    "shape clusters",
+    "window neighbours",
+    "window subspace",
+    "forecast",
+    "level and shape",
+    "stuck",
+)
+"""Who may have spoken: what is usual at this place, the six members of the fusion, the learned longest run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contribution:

@@ -121,7 +121,8 @@ def test_a_bank_says_what_each_model_says(scorers: list[Scorer], mission: Missio
     for slot, scorer in enumerate(scorers):
         bank.put(slot, scorer)
     cut = Cut.of(np.repeat([0, 1, 2], 400))
-    both = bank.judge(cut, np.tile(features, (3, 1, 1)), np.tile(batch.t_ns, 3), np.tile(codes, (3, 1)))
+    streams = Streams(batch.layout, {}, 3, len(context) + 1)
+    both = bank.judge(streams, cut, np.tile(features, (3, 1, 1)), np.tile(batch.t_ns, 3), np.tile(codes, (3, 1)))
     assert both is not None
     for slot, scorer in enumerate(scorers):
         rows = slice(400 * slot, 400 * slot + 400)
