@@ -91,7 +91,7 @@ def fit_joint(z: Float64s) -> Joint:
     part = max(_shrinkage(unit, together), LEAST_SHRINKAGE)
     correlation: Float64s = (1 - part) * together
     correlation[np.diag_indices(c)] = 1.0
-    inverse: Float64s = np.linalg.inv(correlation)
+    inverse = np.asarray(np.linalg.inv(correlation), dtype=np.float64)
     precision: Float64s = (inverse + inverse.T) / 2 / np.outer(scale, scale)
     return Joint(mean, precision)
 

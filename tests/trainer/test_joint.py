@@ -22,9 +22,8 @@ def test_the_shrinkage_is_that_of_ledoit_and_wolf() -> None:
     assert part > LEAST_SHRINKAGE
     joint = fit_joint(rows)
     covariance = np.linalg.inv(joint.precision)
-    expected = np.corrcoef(rows.T)
-    expected[~np.eye(8, dtype=bool)] *= 1 - part
-    np.testing.assert_allclose(covariance, expected * np.outer(rows.std(axis=0), rows.std(axis=0)), rtol=1e-9)
+    expected = np.cov(rows.T, bias=True) * np.where(np.eye(8) > 0, 1.0, 1 - part)
+    np.testing.assert_allclose(covariance, expected, rtol=1e-9)
 
 
 def test_conditional_is_the_residual_of_a_regression_on_the_other_channels() -> None:
@@ -44,7 +43,7 @@ def test_a_missing_channel_tells_nothing_and_stays_missing() -> None:
     told = fit_joint(rows).conditional(row)
     covariance = np.linalg.inv(fit_joint(rows).precision)
     known = [0, 2, 3]
-    precision: Float64s = np.linalg.inv(covariance[np.ix_(known, known)])
+    precision = np.asarray(np.linalg.inv(covariance[np.ix_(known, known)]), dtype=np.float64)
     smaller = Joint(fit_joint(rows).mean[known], precision)
     assert np.isnan(told[1])
     np.testing.assert_allclose(told[known], smaller.conditional(row[known]), rtol=1e-9)
