@@ -20,7 +20,7 @@ class ProgressLine:
 
     def __init__(self, out: TextIO, seconds: int | None, satellites: int) -> None:
         self._out = out
-        self._seconds, self._satellites = seconds, satellites
+        self.seconds, self._satellites = seconds, satellites
         self._moves = out.isatty()
         self._every_s = TERMINAL_EVERY_S if self._moves else LOG_EVERY_S
         self._began = self._said = time.monotonic()
@@ -33,7 +33,7 @@ class ProgressLine:
             return
         self._said = now
         self._shown = True
-        text = progress_text(flown_s, now - self._began, self._seconds, self._satellites)
+        text = progress_text(flown_s, now - self._began, self.seconds, self._satellites)
         self._out.write(f"\r{text}\x1b[K" if self._moves else f"{text}\n")
         self._out.flush()
 

@@ -1,4 +1,4 @@
-"""`cubesat-tui evaluate`: what a detector is worth on published data, computed in a child process."""
+"""`cubesat-tui evaluate`: what a detector is worth on published data and on the simulator; fits are a child's."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def evaluate(
 ) -> None:
     """Judge a detector on published data: OPSSAT-AD (FILE.csv), SMAP/MSL (FILE.npz), BIRDS-3 EPS (--fit, --test).
 
-    Files are looked for as given and in $CUBESAT_TUI_DATA; docs/datasets.md says where they are published.
+    Files are looked for as given and in $CUBESAT_TUI_DATA; docs/datasets.md says where they are published. With
+    --dataset sim a simulated satellite learns from its first frame, flies --days clean ones and then a bad one.
     """
     given = {
         "--cv": cv,
@@ -60,22 +61,69 @@ def evaluate(
         "birds": (("--fit", "--test"), ("--faulty",)),
         "sim": ((), ("--days", "--seed")),
     }[dataset]
-    if dataset == "sim":
-        refuse("--dataset sim: this version evaluates on published data only; allowed: opssat, telemanom, birds")
     for option, there in given.items():
         if there and option not in (*needed, *also):
             refuse(f"{option} means nothing to --dataset {dataset}; allowed: {', '.join((*needed, *also))}")
         if not there and option in needed:
             refuse(f"--dataset {dataset}: {option} is missing")
-    arguments = ["--dataset", dataset, "--detector", detector, *(("--cv",) if cv else ())]
-    for option, values in (("--fit", fit), ("--test", test), ("--faulty", faulty)):
-        arguments += [f"{option}={value}" for value in values]
-    figures = _child([*arguments, *(("--", str(file)) if file is not None else ())])
+    if dataset == "sim":
+        figures = _campaign(days or 1, 1 if seed is None else seed, detector)
+    else:
+        figures = _judged_by_child(dataset, detector, cv, fit, test, faulty, file)
     if as_json:
         print_json(figures)
     else:
         for line in table(figures):
             say(line)
+
+
+def _campaign(days: int, seed: int, detector: str) -> dict[str, Any]:
+    """Fly one in a directory that is gone afterwards.
+
+    Raises:
+        Refusal: the trainer did not survive it, or no station can be served this detector.
+    """
+    import sys
+    import tempfile
+
+    from cubesat_tui.campaign import DAY_S, campaign
+    from cubesat_tui.paced_station import TrainerEnded
+    from cubesat_tui.progress_line import ProgressLine
+    from telemetry.dictionary import MissionError
+    from telemetry.store.directory import MissionDirectory
+    from telemetry.store.errors import StoreError
+
+    line = ProgressLine(sys.stderr, None, 1)
+
+    def tell(flown_s: int, end_s: int) -> None:
+        line.seconds = end_s
+        line.update(flown_s)
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="cubesat-campaign-") as folder:
+            figures = campaign(MissionDirectory(Path(folder) / "mission"), days * DAY_S, seed, detector, tell)
+    except MissionError as error:
+        refuse(*error.lines)
+    except (OSError, StoreError, TrainerEnded) as error:
+        refuse(f"--dataset sim: {error}", exit_code=1)
+    finally:
+        line.close()
+    return {"dataset": "sim", "detector": detector} | figures
+
+
+def _judged_by_child(
+    dataset: str,
+    detector: str,
+    cv: bool,
+    fit: tuple[Path, ...],
+    test: tuple[Path, ...],
+    faulty: tuple[str, ...],
+    file: Path | None,
+) -> dict[str, Any]:
+    arguments = ["--dataset", dataset, "--detector", detector, *(("--cv",) if cv else ())]
+    for option, values in (("--fit", fit), ("--test", test), ("--faulty", faulty)):
+        arguments += [f"{option}={value}" for value in values]
+    return _child([*arguments, *(("--", str(file)) if file is not None else ())])
 
 
 def _child(arguments: list[str]) -> dict[str, Any]:

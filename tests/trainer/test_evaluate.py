@@ -112,7 +112,7 @@ def test_birds_finds_the_panel_and_flags_no_other(data: Path) -> None:
         (["--dataset", "telemanom", "--cv", "series.npz"], "--cv means nothing to --dataset telemanom"),
         (["--dataset", "birds", "--fit", "healthy.csv"], "--test is missing"),
         (["--dataset", "birds", "--fit", "healthy.csv", "--test", "broken.csv", "--faulty", "X"], "--faulty X"),
-        (["--dataset", "sim", "--days", "1", "--seed", "1"], "published data only"),
+        (["--dataset", "sim", "--cv"], "--cv means nothing to --dataset sim"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_exit_code_2(data: Path, arguments: list[str], sentence: str) -> None:
