@@ -1,77 +1,111 @@
-"""Whether a challenger may replace the champion: no more alarms on the rows accepted since, no blinder."""
+"""Whether a challenger may replace the champion: no more alarms on the reference, no blinder on injected faults."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from telemetry.frame import Float64s
-from trainer.served import NEVER, Scorer
+import numpy as np
+import numpy.typing as npt
+
+from trainer.features import WINDOW
+from trainer.injected import BEFORE, LASTS, Stretches, confirmed, stretches_of
+from trainer.served import CONFIRM, NEVER, Scorer
 from trainer.usual import where
 from trainer.window import Window
 
-ROWS = 40
-"""Newest accepted rows of each packet that faults are injected into."""
-
-STEP_SPREADS = 12.0
-"""Size of the injected step in standard deviations of a channel's successive differences."""
-
 MORE_ALARMS = 0.01
+"""A challenger may flag one row in a hundred more than the champion."""
 LESS_RECALL = 0.02
+"""It may miss one injected fault in fifty that the champion finds."""
 
-RECENT = 150
-
-
-def reason_to_reject(
-    champion: Scorer | None, challenger: Scorer, window: Window
-) -> tuple[str | None, dict[str, float]]:
-    """One sentence with figures, or None when the challenger passes; and the figures themselves."""
-    mine = _figures(challenger, window)
-    figures = {"alarm_rate": mine[0], "bank_recall": mine[1]}
-    if mine[1] <= 0.0:
-        return "finds none of the injected steps", figures
-    if champion is None:
-        return None, figures
-    before = _figures(champion, window)
-    if mine[0] > before[0] + MORE_ALARMS:
-        return f"alarm rate {mine[0]:.3f} > {before[0]:.3f} + {MORE_ALARMS}", figures
-    if mine[1] < before[1] - LESS_RECALL:
-        return f"bank recall {mine[1]:.2f} < {before[1]:.2f} - {LESS_RECALL}", figures
-    return None, figures
+Bools = npt.NDArray[np.bool_]
 
 
-def _figures(scorer: Scorer, window: Window) -> tuple[float, float]:
-    """Share of the newest accepted rows above the threshold, and share of injected steps that are."""
-    flagged = rows = found = injected = 0
-    names = window.track.channels
-    order = [names.index(name) for name in scorer.manifest.context if name in names] + [len(names)]
-    for packet in window.packets:
-        model = scorer.packets.get(packet.packet)
-        position = {channel.name: i for i, channel in enumerate(packet.channels)}
-        if model is None or len(order) != scorer.keys.shape[1] or any(n not in position for n in model.channels):
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of a challenger. `refusal` is one sentence with figures, None when it passes."""
+
+    refusal: str | None
+    figures: dict[str, float]
+
+
+@dataclass(slots=True)
+class _Counts:
+    """One model on the reference and on the bank."""
+
+    rows: int = 0
+    flagged: int = 0
+    trials: int = 0
+    found: int = 0
+
+    @property
+    def alarm_rate(self) -> float:
+        return self.flagged / max(1, self.rows)
+
+    @property
+    def recall(self) -> float:
+        return self.found / max(1, self.trials)
+
+
+def judge_challenger(
+    champion: Scorer | None, challenger: Scorer, window: Window, excused: Collection[str] = ()
+) -> Verdict:
+    """Compare two models on the same rows and the same faults.
+
+    `excused`: channels whose recall is not compared, because an operator has accepted what the challenger is
+    therefore to bear.
+    """
+    scorers = [challenger] if champion is None else [challenger, champion]
+    counts = [_Counts() for _ in scorers]
+    for quiet in stretches_of(window):
+        judged = [_judged(scorer, quiet) for scorer in scorers]
+        known = np.any([one for _, one in judged], axis=0)
+        if not known.any():
             continue
-        features, codes = window.newest_features(packet, RECENT)
-        chosen = features[:, [position[name] for name in model.channels]]
-        place = where(scorer.clock, scorer.keys, packet.t_ns[-len(features) :], codes[:, order])
-        accepted = packet.accepted[-len(features) :]
-        judged = scorer.judge(packet.packet, chosen, place.bins, place.key)
-        flagged += int((judged.flagged.any(axis=1) & accepted).sum())
-        rows += int(accepted.sum())
-        usable = np.flatnonzero(accepted & np.isfinite(judged.z).all(axis=(1, 2)))[-ROWS:]
-        if len(usable):
-            z = judged.z[usable]
-            spread = np.maximum(model.spread[place.bins[usable]], model.key_spread[place.key[usable]])
-            z[:, :, :2] += STEP_SPREADS * _noise(chosen[:, :, 0])[None, :, None] / spread[:, :, :2]
-            hit = scorer.isolate(model, z) > model.threshold
-            counted = model.threshold < NEVER
-            found += int((hit.sum(axis=0)[counted] > 0).sum())
-            injected += int(counted.sum())
-    return flagged / max(1, rows), found / max(1, injected)
+        compared = known & np.array([name not in excused for name in quiet.channels])
+        faulty = quiet.faulty()
+        for count, scorer, (flagged, _) in zip(counts, scorers, judged, strict=True):
+            count.flagged += int(flagged.any(axis=2).sum())
+            count.rows += flagged.shape[0] * flagged.shape[1]
+            if compared.any():
+                found = confirmed(_judged(scorer, faulty)[0], CONFIRM, WINDOW)[:, compared]
+                count.found += int(found.sum())
+                count.trials += found.size
+    mine, before = counts[0], counts[-1]
+    figures = {"alarm_rate": mine.alarm_rate, "bank_recall": mine.recall, "bank_trials": float(mine.trials)}
+    if champion is not None:
+        figures |= {"champion_alarm_rate": before.alarm_rate, "champion_bank_recall": before.recall}
+    return Verdict(_refusal(mine, before, compared_with=champion is not None), figures)
 
 
-def _noise(values: Float64s) -> Float64s:
-    """Standard deviation of each column's noise, from its successive differences; at least a little."""
-    known = np.abs(np.diff(values, axis=0))
-    usable = np.isfinite(known).any(axis=0)
-    sigma = 1.4826 * np.nanmedian(np.where(usable, known, 0.0), axis=0) / np.sqrt(2)
-    spread = np.nan_to_num(np.nanstd(np.where(usable, values, 0.0), axis=0))
-    return np.maximum(np.maximum(sigma, spread / 5), 1e-6)
+def _refusal(mine: _Counts, before: _Counts, *, compared_with: bool) -> str | None:
+    if mine.trials and not mine.found:
+        return "finds none of the injected faults"
+    if not compared_with:
+        return None
+    if mine.alarm_rate > before.alarm_rate + MORE_ALARMS:
+        return f"alarm rate {mine.alarm_rate:.3f} > {before.alarm_rate:.3f} + {MORE_ALARMS}"
+    if mine.recall < before.recall - LESS_RECALL:
+        return f"bank recall {mine.recall:.3f} < {before.recall:.3f} - {LESS_RECALL}"
+    return None
+
+
+def _judged(scorer: Scorer, rows: Stretches) -> tuple[Bools, Bools]:
+    """Flags of the last `LASTS` rows, shape (s, LASTS, k), and the channels the model judges, shape (k,)."""
+    s, k = len(rows), len(rows.channels)
+    flags, known = np.zeros((s, LASTS, k), dtype=np.bool_), np.zeros(k, dtype=np.bool_)
+    model = scorer.packets.get(rows.packet)
+    position = {name: i for i, name in enumerate(rows.channels)}
+    context = scorer.manifest.context
+    if model is None or not {*model.channels} <= {*position} or not {*context} <= {*rows.context}:
+        return flags, known
+    columns = [position[name] for name in model.channels]
+    features = rows.features()[:, BEFORE:][:, :, columns].reshape(s * LASTS, len(columns), 3)
+    order = [*(rows.context.index(name) for name in context), len(rows.context)]
+    codes = rows.codes[:, BEFORE:][:, :, order].reshape(s * LASTS, -1)
+    place = where(scorer.clock, scorer.keys, rows.t_ns[:, BEFORE:].ravel(), codes)
+    judged = scorer.judge(rows.packet, features, place.bins, place.key)
+    flags[:, :, columns] = judged.flagged.reshape(s, LASTS, len(columns))
+    known[columns] = model.threshold < NEVER
+    return flags, known

@@ -23,7 +23,7 @@ from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import RunRow
 from trainer import artifact
-from trainer.gate import reason_to_reject
+from trainer.gate import judge_challenger
 from trainer.rows import StoredRows
 from trainer.served import Scorer, ScorerRefused
 
@@ -39,8 +39,8 @@ RUN_LOGGED = "run_logged"
 LEAST_ROWS = 1000
 """Rows of the busiest packet before the first model of a satellite without an orbit."""
 
-LEAST_ORBITS = 2.0
-"""Orbits of rows before the first model of a satellite with one."""
+LEAST_ORBITS = 1.0
+"""Orbit of rows before the first model of a satellite with one."""
 
 NEW_ROWS = 240
 """Newly accepted rows of the busiest packet that make a challenger worth fitting: 1 % of the window or so. Fitting
@@ -235,7 +235,8 @@ class Trainer:
         except NotEnough as error:
             self._record(msgspec.structs.replace(base, reason=str(error)), None, done)
             return
-        refusal, figures = reason_to_reject(champion, fitted.scorer, window)
+        gate = judge_challenger(champion, fitted.scorer, window)
+        refusal, figures = gate.refusal, gate.figures
         learner.fitted_id = window.last_id
         since = 0 if champion is None else learner.rows.accepted_after(champion.manifest.window.last_id)
         modes = champion is not None and not set(fitted.scorer.manifest.keys) <= set(champion.manifest.keys)

@@ -31,11 +31,11 @@ from telemetry.frame import Float64s
 from trainer.artifact import FORMAT, pack
 from trainer.calibration import calibrate, expected_false_alarms, held_out, margin
 from trainer.context import OrbitClock
-from trainer.features import FEATURES_VERSION, WINDOW
+from trainer.features import FEATURES_VERSION
 from trainer.fitting import ROWS, TREES, arrays_of, fit_forest, with_background
 from trainer.served import NEVER, THRESHOLD, ClockInfo, Manifest, PacketInfo, PacketModel, Scorer, WindowInfo
 from trainer.usual import Place, Usual, learn_clock, learn_keys, learn_usual, resolution, unjudged, where
-from trainer.window import PacketRows, Window, outside_soft_limits, spread_out
+from trainer.window import PacketRows, Window
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Channel
@@ -149,6 +149,7 @@ def fit(
             rows=window.rows,
             excluded=window.excluded,
             hash=window.hash,
+            acts=window.acts,
         ),
         threshold=0.0,
         margin=0.0,
@@ -215,7 +216,7 @@ def recalibrated(scorer: Scorer, window: Window) -> dict[str, PacketModel]:
         positions = [i for i, channel in enumerate(rows.channels) if channel.name in info.channels]
         chosen = _inside_limits(rows, features, positions)
         place = where(scorer.clock, scorer.keys, rows.t_ns, codes[:, order])
-        held = rows.accepted & held_out(rows.t_ns, scorer.clock, t0_ns, t1_ns)
+        held = rows.accepted & ~rows.trusted & held_out(rows.t_ns, scorer.clock, t0_ns, t1_ns)
         found[info.packet] = calibrate(
             scorer, info.packet, chosen[held], place.bins[held], place.key[held], info.margin
         )
@@ -223,11 +224,10 @@ def recalibrated(scorer: Scorer, window: Window) -> dict[str, PacketModel]:
 
 
 def _inside_limits(rows: PacketRows, features: Float64s, positions: list[int]) -> Float64s:
-    """Features of some channels; NaN wherever the window touches a value outside its soft limits."""
+    """Features of some channels; NaN where one must not be learned (`PacketRows.unusable`)."""
     chosen = features[:, positions]
     for column, i in enumerate(positions):
-        outside = outside_soft_limits(rows.channels[i], rows.values[:, i])
-        chosen[spread_out(outside, WINDOW), column] = np.nan
+        chosen[rows.unusable(i), column] = np.nan
     return chosen
 
 
@@ -242,7 +242,7 @@ def _prepare(
 ) -> _Part | None:
     """Choose the packet's channels, split its rows and learn what is usual; None when nothing can be judged."""
     accepted = rows.accepted
-    held = held_out(rows.t_ns, clock, t0_ns, t1_ns)
+    held = held_out(rows.t_ns, clock, t0_ns, t1_ns) & ~rows.trusted
     train = accepted & ~held
     excluded: dict[str, str] = {}
     positions: list[int] = []
@@ -257,7 +257,7 @@ def _prepare(
     chosen = _inside_limits(rows, features, positions)
     place = where(clock, keys, rows.t_ns, codes)
     taken = np.flatnonzero(train)
-    taken = taken[:: max(1, -(-len(taken) // THINNED))]
+    taken = np.union1d(taken[:: max(1, -(-len(taken) // THINNED))], np.flatnonzero(train & rows.trusted))
     step = resolution(rows.values[taken][:, positions])
     sample = Place(place.bins[taken], place.key[taken], place.turn[taken])
     usual = learn_usual(chosen[taken], sample, 0 if clock is None else clock.bins, len(keys), step)

@@ -74,6 +74,8 @@ class WindowInfo(msgspec.Struct, frozen=True, kw_only=True):
     excluded: int
     hash: str
     """SHA-256 over the ids and values of the window's rows, in order."""
+    acts: int = 0
+    """Newest journal row of the operators' acts that the window takes account of."""
 
 
 class ClockInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,14 +1,16 @@
 """What a model is trained on: rows of every packet, with their context, and which of them were accepted.
 
-Quarantine: rows above the threshold, the rows within one window of them, STORED rows of a live episode's time and
-values outside their soft limits are not trained on, so a fault that lasts is not learned as the new normal.
+Quarantine: rows above the threshold and those within one window of them, rows halfway to it, and values outside
+their soft limits are not trained on, so that a fault that lasts is not learned as the new normal. Invalid values,
+gaps and the first rows of a mode have no full window, and are left out by that. An operator may accept rows of
+some channels as nominal: these are trained on all the same, but never a value beyond its hard limits.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +24,15 @@ from trainer.features import WINDOW, RollingRing
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Bus, Channel
+    from trainer.acceptances import Acceptance
 
 Bools = npt.NDArray[np.bool_]
+
+REACH = 32
+"""Rows on either side of a row above the threshold that are quarantined with it: the longest window."""
+
+HALFWAY = 1 / 3
+"""Score of a row whose worst channel is halfway to its threshold (`trainer.served.row_scores`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +51,48 @@ class PacketRows:
     """Shape (n, k), as sent; NaN where INVALID."""
     state: Int64s
     """State the live model gave the row: 0 nominal, 1 above the threshold, 2 confirmed anomaly."""
+    quarantined: Bools
+    """Rows the live model thought unusual, and those around them."""
+    vouched: Bools
+    """Shape (n, k): an operator has accepted the value as nominal."""
 
     def __len__(self) -> int:
         return len(self.t_ns)
 
     @property
     def accepted(self) -> Bools:
-        """Rows more than one window away from any row above the threshold."""
-        return ~spread_out(self.state > 0, WINDOW)
+        """Rows to train on: those out of quarantine, and those accepted by an operator."""
+        return ~self.quarantined | self.trusted
+
+    @property
+    def trusted(self) -> Bools:
+        """Rows of which an operator has accepted some channel: always learned from, never held out."""
+        return np.asarray(self.vouched.any(axis=1))
+
+    def unusable(self, i: int) -> Bools:
+        """Rows whose window must not be learned for channel `i`.
+
+        Its value is outside its soft limits (of an accepted row: the hard ones), or the row is in quarantine and
+        was accepted for other channels only.
+        """
+        vouched = self.vouched[:, i]
+        outside = outside_limits(self.channels[i], self.values[:, i], Level.WARNING)
+        if vouched.any():
+            outside &= ~vouched | outside_limits(self.channels[i], self.values[:, i], Level.CRITICAL)
+        return spread_out(outside, WINDOW) | (self.quarantined & ~vouched)
+
+    def take(self, rows: slice) -> PacketRows:
+        """Rows next to each other."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            t_ns=self.t_ns[rows],
+            boot=self.boot[rows],
+            values=self.values[rows],
+            state=self.state[rows],
+            quarantined=self.quarantined[rows],
+            vouched=self.vouched[rows],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +106,8 @@ class Window:
     last_id: int
     spans: tuple[tuple[int, int], ...]
     """Stretches of generation time it covers, ns."""
+    acts: int = 0
+    """Newest journal row of the operators' acts it takes account of."""
 
     @property
     def rows(self) -> int:
@@ -87,22 +132,6 @@ class Window:
         out, _ = ring.push(packet.t_ns, packet.values, separate)
         return out, codes
 
-    def newest_features(self, packet: PacketRows, rows: int) -> tuple[Float64s, Float64s]:
-        """`features` of the newest rows only."""
-        start = max(0, len(packet) - rows)
-        part = PacketRows(
-            packet.packet,
-            packet.channels,
-            packet.period_s,
-            packet.contact_only,
-            packet.ids[start:],
-            packet.t_ns[start:],
-            packet.boot[start:],
-            packet.values[start:],
-            packet.state[start:],
-        )
-        return self.features(part)
-
 
 def spread_out(rows: Bools, reach: int) -> Bools:
     """True within `reach` rows of a True row."""
@@ -113,7 +142,11 @@ def spread_out(rows: Bools, reach: int) -> Bools:
 
 
 def make_window(
-    satellite: str, bus: Bus, packets: Iterable[PacketRows], spans: tuple[tuple[int, int], ...] = ()
+    satellite: str,
+    bus: Bus,
+    packets: Iterable[PacketRows],
+    spans: tuple[tuple[int, int], ...] = (),
+    acts: int = 0,
 ) -> Window:
     """Order the packets and derive context and hash."""
     kept = tuple(packet for packet in packets if len(packet))
@@ -132,19 +165,34 @@ def make_window(
         digest.update(np.ascontiguousarray(packet.ids[accepted]).tobytes())
         digest.update(np.ascontiguousarray(packet.values[accepted]).tobytes())
         last_id = max(last_id, int(packet.ids.max()))
-    return Window(satellite, kept, track, digest.hexdigest(), last_id, spans)
+    return Window(satellite, kept, track, digest.hexdigest(), last_id, spans, acts)
 
 
 def packet_rows(
-    bus: Bus, layout: Layout, ids: Int64s, t_ns: Int64s, boot: Int64s, values: Float64s, state: Int64s
+    bus: Bus,
+    layout: Layout,
+    ids: Int64s,
+    t_ns: Int64s,
+    boot: Int64s,
+    values: Float64s,
+    state: Int64s,
+    score: Float64s | None = None,
+    acceptances: Iterable[Acceptance] = (),
 ) -> PacketRows:
-    """Rows of one layout in order of generation time; INVALID becomes NaN, repeated times are dropped."""
+    """Rows of one layout in order of generation time; INVALID becomes NaN, repeated times are dropped.
+
+    `score`: of each row, NaN where no model judged it.
+    """
     channels = bus.channels_of(layout)
     order = np.argsort(t_ns, kind="stable")
     order = order[np.diff(t_ns[order], prepend=np.int64(-(1 << 62))) > 0]
     chosen = values[order]
     chosen = np.where(invalid_mask(channels, chosen), np.nan, chosen)
     known = bus.by_name
+    unusual = spread_out(state[order] > 0, REACH)
+    if score is not None:
+        with np.errstate(invalid="ignore"):
+            unusual = unusual | (score[order] >= HALFWAY)
     return PacketRows(
         layout.packet,
         channels,
@@ -155,7 +203,17 @@ def packet_rows(
         boot[order],
         chosen,
         state[order],
+        unusual,
+        _vouched(layout, t_ns[order], acceptances),
     )
+
+
+def _vouched(layout: Layout, t_ns: Int64s, acceptances: Iterable[Acceptance]) -> Bools:
+    vouched = np.zeros((len(t_ns), len(layout)), dtype=np.bool_)
+    for one in acceptances:
+        columns = [layout.positions[name] for name in one.channels if name in layout.positions]
+        vouched[:, columns] |= ((t_ns >= one.t0_ns) & (t_ns <= one.t1_ns))[:, None]
+    return vouched
 
 
 def from_batches(satellite: str, bus: Bus, batches: Iterable[FrameBatch]) -> Window:
@@ -184,11 +242,11 @@ def from_batches(satellite: str, bus: Bus, batches: Iterable[FrameBatch]) -> Win
     return make_window(satellite, bus, made)
 
 
-def outside_soft_limits(channel: Channel, values: Float64s) -> Bools:
-    """True where a value violates WARNING or worse in every limit set of the channel: abnormal by definition."""
+def outside_limits(channel: Channel, values: Float64s, level: Level) -> Bools:
+    """True where a value violates `level` or worse in every limit set of the channel: abnormal by definition."""
     if not channel.limits:
         return np.zeros(len(values), dtype=np.bool_)
     outside = np.ones(len(values), dtype=np.bool_)
     for limits in channel.limits:
-        outside &= levels(limits, values) >= Level.WARNING
+        outside &= levels(limits, values) >= level
     return outside
