@@ -16,9 +16,11 @@ from telemetry.alarms import Event
 from telemetry.calm import CalmRows
 from telemetry.clock import Clock
 from telemetry.dictionary import Bus, Mission
-from telemetry.frame import FrameBatch, Layout, Quality
+from telemetry.frame import Float64s, Frame, FrameBatch, Int64s, Layout, Quality
 from telemetry.freshness import Validity
-from telemetry.limits import LimitMonitor
+from telemetry.limits import LIMIT, Level, LimitMonitor, Result, Transition
+from telemetry.movement import Movement
+from telemetry.standing import Standing
 from telemetry.store.rows import ScoreColumns, ScoredBatch
 
 if TYPE_CHECKING:
@@ -41,11 +43,32 @@ PARTS = 5
 class _Watch:
     """What is followed for one satellite."""
 
+    name: str
     bus: Bus
     limits: LimitMonitor
+    standing: Standing
+    movements: list[Movement]
+    """Of the bus's packets, shared by its satellites."""
     gaps: GapFinder
     places: dict[str, tuple[int, int]]
     """Packet -> (boot, seq) of the newest live frame seen."""
+
+    def resume(self, channel: str, level: Level, side: int, count: int, worst: float, rule: str = LIMIT) -> bool:
+        """`telemetry.alarm_desk.Resumes`."""
+        if rule == LIMIT:
+            found = self.limits.resume(channel, level, side, count, worst)
+        else:
+            found = any(one.resume(self.name, channel, rule, worst, count) for one in self.movements)
+        if found:
+            result = Result(level, side, rule=rule)
+            self.standing.take_up(Transition(self.bus.by_name[channel], result, worst, True, count, worst, ""))
+        return found
+
+    def step(self, frame: Frame, moved: list[Transition], predicted: dict[str, float] | None) -> list[Transition]:
+        """What a frame changes in the state of its channels, `moved` among it."""
+        if predicted is not None:
+            self.limits.predict(predicted)
+        return self.standing.merge([*self.limits.step(frame), *moved])
 
 
 class Judgement:
@@ -73,13 +96,15 @@ class Judgement:
         self._models = models
         self._desk = desk
         self._clock = clock
-        self._watches = {satellite.name: self._watch(satellite.name) for satellite in mission.satellites}
-        self._rules: dict[tuple[str, str], tuple[Validity, CalmRows]] = {}
+        self._rules: dict[tuple[str, str], tuple[Validity, CalmRows, Movement]] = {}
         """(bus, digest of a layout) -> what its values must be."""
+        self._watches = {satellite.name: self._watch(satellite.name) for satellite in mission.satellites}
 
     def _watch(self, satellite: str) -> _Watch:
         bus = self._mission.bus_of(satellite)
-        return _Watch(bus, LimitMonitor(bus), GapFinder(satellite, *pulse(bus)), {})
+        movements = [self._rule(bus, layout)[2] for layout in bus.layouts.values()]
+        gaps = GapFinder(satellite, *pulse(bus))
+        return _Watch(satellite, bus, LimitMonitor(bus), Standing(), movements, gaps, {})
 
     def restore(self, reader: StoreReader) -> list[Event]:
         """Take up what the store knows: open alarms, running limit episodes, and the newest frame of each packet.
@@ -89,7 +114,7 @@ class Judgement:
         self._desk.restore(whole_journal(reader))
         told: list[Event] = []
         for satellite, watch in self._watches.items():
-            told += self._desk.resume(satellite, watch.limits, self._clock.now_ns())
+            told += self._desk.resume(satellite, watch, self._clock.now_ns())
             newest = reader.newest(satellite)
             watch.places = {packet: (frame.boot, frame.seq) for packet, frame in newest.items()}
             covered = [frame.t_ns for frame in reader.newest_any(satellite).values()]
@@ -120,11 +145,12 @@ class Judgement:
         of_row = np.array([bus.name for bus in buses])[batch.satellite]
         return [(bus, of_row == bus.name) for bus in {bus.name: bus for bus in buses}.values()]
 
-    def _rule(self, bus: Bus, layout: Layout) -> tuple[Validity, CalmRows]:
+    def _rule(self, bus: Bus, layout: Layout) -> tuple[Validity, CalmRows, Movement]:
         key = (bus.name, layout.digest)
         rule = self._rules.get(key)
         if rule is None:
-            rule = self._rules[key] = Validity(bus.channels_of(layout)), CalmRows(bus, layout)
+            validity, calm = Validity(bus.channels_of(layout)), CalmRows(bus, layout)
+            rule = self._rules[key] = validity, calm, Movement(bus, layout)
         return rule
 
     def judge(self, batch: FrameBatch) -> tuple[ScoredBatch, list[Event]]:
@@ -152,9 +178,10 @@ class Judgement:
         return new
 
     def _monitor(self, batch: FrameBatch, invalid: Bools, new: Bools) -> list[Event]:
-        """Gaps and limits of new rows. One that changes nothing costs its place in one pass over all of them."""
+        """Gaps, limits and movement of new rows. One that changes nothing costs its place in one pass over all."""
         events: list[Event] = []
         packet = batch.layout.packet
+        moved, standing = self._moved(batch, invalid, new)
         calm = self._calm_rows(batch, invalid, new)
         watches = [self._watches[name] for name in batch.satellites]
         rows = np.flatnonzero(new)
@@ -166,19 +193,53 @@ class Judgement:
             gap = watch.gaps.step(packet, t_ns, received_ns, place)
             if gap is not None and self._is_loss(gap):
                 events.append(gap)
-            if calm[i]:
+            if calm[i] and i not in moved:
                 continue
             frame = batch.frame(i)
-            if watch.bus.derived and self._forecast is not None:
-                said = self._forecast.at(frame.satellite, np.array([frame.t_ns]))
-                watch.limits.predict({name: float(values[0]) for name, values in said.items()})
-            transitions = watch.limits.step(frame)
+            transitions = watch.step(frame, moved.get(i, []), self._predicted(watch, t_ns))
             if transitions:
-                events.extend(self._desk.limits(frame.satellite, transitions, frame.t_ns))
+                events.extend(self._desk.limits(frame.satellite, transitions, t_ns))
             ongoing = watch.limits.ongoing()
             if ongoing:
-                events.extend(self._desk.progress(frame.satellite, ongoing, frame.t_ns))
+                events.extend(self._desk.progress(frame.satellite, watch.standing.speaking(ongoing), t_ns))
+        for name, t_ns, ongoing in standing:
+            speaking = self._watches[name].standing.speaking(ongoing)
+            events.extend(self._desk.progress(name, speaking, t_ns))
         return events
+
+    def _moved(
+        self, batch: FrameBatch, invalid: Bools, new: Bools
+    ) -> tuple[dict[int, list[Transition]], list[tuple[str, int, list[Transition]]]]:
+        """Row -> what it changed by standing still or jumping; and what stands after the batch, by satellite."""
+        moved: dict[int, list[Transition]] = {}
+        standing: list[tuple[str, int, list[Transition]]] = []
+        live = new & ((batch.quality & int(Quality.STORED | Quality.LATE)) == 0)
+        for bus, rows in self._by_bus(batch):
+            mine = np.zeros(len(batch), dtype=np.bool_)
+            mine[rows] = live[rows]
+            movement = self._rule(bus, batch.layout)[2]
+            for i, change in movement.step(batch, invalid, mine, self._context):
+                moved.setdefault(i, []).append(change)
+            for index in np.unique(batch.satellite[mine]).tolist() if movement.restless else ():
+                name = batch.satellites[index]
+                newest = int(batch.t_ns[mine & (batch.satellite == index)][-1])
+                standing.append((name, newest, movement.ongoing(name)))
+        return moved, standing
+
+    def _context(self, satellite: str, t_ns: Int64s) -> dict[str, Float64s | float]:
+        """`telemetry.movement.Context`: what was sent last, or is predicted."""
+        watch = self._watches[satellite]
+        found: dict[str, Float64s | float] = dict(watch.limits.context)
+        if watch.bus.derived and self._forecast is not None:
+            found.update(self._forecast.at(satellite, t_ns))
+        return found
+
+    def _predicted(self, watch: _Watch, t_ns: int) -> dict[str, float] | None:
+        """Context of a frame that its satellite does not send; None where there is none."""
+        if not watch.bus.derived or self._forecast is None:
+            return None
+        said = self._forecast.at(watch.name, np.array([t_ns]))
+        return {name: float(values[0]) for name, values in said.items()}
 
     def _is_loss(self, gap: Event) -> bool:
         """Whether a silence was none between passes: what was recorded then comes down later."""

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from sim.allowances import allowances
 from sim.channels import PRESETS, Range, SimChannel, packets_of
 from sim.orbit import Orbit, sidereal_angle
 from sim.passes import Contact, contacts
@@ -213,6 +214,7 @@ def _channel(bus: str, channel: SimChannel) -> str:
         lines.append("contact_only = true")
     if channel.action:
         lines.append(f"action = {json.dumps(channel.action)}")
+    lines += [f"{key} = {json.dumps(value)}" for key, value in allowances(bus, channel.name).items()]
     for mode, warning, critical in channel.modes:
         lines += _limits(bus, warning, critical, f"obc.mode = {mode}")
     if channel.warning or channel.critical:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from telemetry.alarms import (
     ACKNOWLEDGED,
@@ -28,7 +28,8 @@ from telemetry.alarms import (
 )
 from telemetry.clock import NS_PER_S, iso
 from telemetry.dictionary import Channel
-from telemetry.limits import Level, LimitMonitor, Result, Transition
+from telemetry.limits import LIMIT, Level, Result, Transition
+from telemetry.movement import movement_text
 from telemetry.plain_text import plain_text
 
 UPDATE_EVERY_NS = 10 * NS_PER_S
@@ -73,6 +74,14 @@ def limit_text(channel: Channel, value: float, result: Result, set_title: str = 
     return f"{channel.label} {shown} {sign} {result.limit:.10g} {result.level.name} {result.side_word}, set {title}"
 
 
+class Resumes(Protocol):
+    """What follows the rules on the channels of a satellite: `telemetry.limits.LimitMonitor`, or more than that."""
+
+    def resume(self, channel: str, level: Level, side: int, count: int, worst: float, rule: str = LIMIT) -> bool:
+        """Take up an episode that is open; False where there is no such rule any more."""
+        ...
+
+
 class AlarmDesk:
     """Owner of the open alarms of a station. Every method returns the events to be journaled, already applied."""
 
@@ -103,10 +112,10 @@ class AlarmDesk:
         self._alarms = fold_all(events, self._alarms)
         self._inherit(known)
 
-    def resume(self, satellite: str, monitor: LimitMonitor, t_ns: int) -> list[Event]:
+    def resume(self, satellite: str, monitor: Resumes, t_ns: int) -> list[Event]:
         """Hand the open limit alarms of `satellite` to a new monitor, so that their return is noticed.
 
-        An alarm on a channel that has no limits any more returns at once.
+        An alarm on a channel that has no such rule any more returns at once.
         """
         events: list[Event] = []
         for alarm in [one for one in self._alarms.values() if one.satellite == satellite and one.kind == "limit"]:
@@ -114,7 +123,7 @@ class AlarmDesk:
                 continue
             worst = alarm.worst if alarm.worst is not None else 0.0
             level = Level(alarm.level)
-            if not monitor.resume(alarm.subject, level, alarm.side, alarm.count, worst):
+            if not monitor.resume(alarm.subject, level, alarm.side, alarm.count, worst, alarm.rule or LIMIT):
                 text = f"{plain_text(alarm.subject)} is no longer monitored"
                 events += self._return(alarm, t_ns, {"text": text, "count": alarm.count})
         return events
@@ -214,6 +223,7 @@ class AlarmDesk:
         """Acknowledge an alarm; the events, or the sentence that says why not.
 
         An alarm that has returned is cleared with it; one whose condition holds stays acknowledged until it clears.
+        A latched one stays even then: it is cleared by the next acknowledgement after its return.
         """
         satellite, subject = key
         alarm = self._alarms.get(key)
@@ -222,6 +232,8 @@ class AlarmDesk:
             return f"no open alarm on {plain_text(subject, 80)} of {plain_text(satellite, 40)}"
         if not actor:
             return "an acknowledgement needs the operator's name"
+        if alarm.state is AlarmState.LATCH_ACK:
+            return [self._clear(alarm, at_ns, actor)]
         if not alarm.needs_acknowledgement:
             when = "" if alarm.acked_ns is None else f" at {iso(alarm.acked_ns)}"
             return f"{plain_text(subject, 80)} was acknowledged by {alarm.acked_by or 'nobody'}{when}"
@@ -250,12 +262,13 @@ class AlarmDesk:
     def _return(self, alarm: Alarm, t_ns: int, body: dict[str, Any]) -> list[Event]:
         body.pop("trigger", None)
         events = [self._do(t_ns, alarm.key, RETURNED, body)]
-        if alarm.acked_ns is not None:
+        if alarm.acked_ns is not None and not alarm.latch:
             events.append(self._clear(alarm, t_ns))
         return events
 
-    def _clear(self, alarm: Alarm, at_ns: int) -> Event:
-        return self._do(at_ns, alarm.key, CLEARED, {"text": f"cleared: {alarm.text}"})
+    def _clear(self, alarm: Alarm, at_ns: int, actor: str = "") -> Event:
+        text = f"{actor} cleared: {alarm.text}" if actor else f"cleared: {alarm.text}"
+        return self._do(at_ns, alarm.key, CLEARED, {"text": text}, actor=actor)
 
     def _episode(self, satellite: str) -> Alarm | None:
         found = [
@@ -293,7 +306,9 @@ class AlarmDesk:
 
 def _limit_body(change: Transition) -> dict[str, Any]:
     channel, result = change.channel, change.result
-    if change.entered:
+    if result.rule != LIMIT:
+        text = movement_text(change)
+    elif change.entered:
         text = limit_text(channel, change.value, result, change.set_title)
     else:
         worst = channel.quantity(change.worst)
@@ -309,6 +324,9 @@ def _limit_body(change: Transition) -> dict[str, Any]:
     }
     if change.entered:
         body |= {"level": int(result.level), "side": result.side, "limit": result.limit, "set": result.set_name}
+        body["rule"] = result.rule
+        if result.latch or channel.latch:
+            body["latch"] = True
         if channel.action:
             body["action"] = channel.action
     return body

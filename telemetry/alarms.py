@@ -29,7 +29,10 @@ Key = tuple[str, str]
 
 
 class AlarmState(enum.Enum):
-    """ISA-18.2 states. Shelving and latching have no event yet; their names are part of the vocabulary."""
+    """ISA-18.2 states. Shelving has no event yet; its name is part of the vocabulary.
+
+    What was declared to latch stays after its return: LATCH_UNACK, then LATCH_ACK until an operator clears it.
+    """
 
     NORMAL = "NORMAL"
     UNACK_ALARM = "UNACK_ALARM"
@@ -83,7 +86,9 @@ class Alarm(msgspec.Struct, frozen=True):
 
     `severity` is the worst level since it was raised, `level` the present one (IN_LIMITS once returned). For a
     limit alarm `trigger`, `worst` and `current` are values of the channel; for an anomaly they are scores. `count`
-    is the number of violating (flagged) samples. `channels` are those of a grouped anomaly, lead first.
+    is the number of violating (flagged) samples. `channels` are those of a grouped anomaly, lead first. `rule` says
+    which rule on a channel speaks: "limit", "stuck" or "rate", with `limit` as its bound or allowance; "" for an
+    anomaly. `latch`: it was raised as one that stays after its return.
     """
 
     satellite: str
@@ -106,6 +111,8 @@ class Alarm(msgspec.Struct, frozen=True):
     returned_ns: int | None = None
     acked_by: str = ""
     acked_ns: int | None = None
+    rule: str = ""
+    latch: bool = False
     body: dict[str, Any] = {}
 
     @property
@@ -125,6 +132,11 @@ class Alarm(msgspec.Struct, frozen=True):
     @property
     def needs_acknowledgement(self) -> bool:
         return self.state in (AlarmState.UNACK_ALARM, AlarmState.RTN_UNACK, AlarmState.LATCH_UNACK)
+
+    @property
+    def awaits_operator(self) -> bool:
+        """Whether an acknowledgement changes it: one that is latched and acknowledged is cleared by the next."""
+        return self.needs_acknowledgement or self.state is AlarmState.LATCH_ACK
 
 
 _ORDER = {
@@ -179,6 +191,8 @@ def fold_all(events: Iterable[Event], alarms: Mapping[Key, Alarm] | None = None)
 def _state(alarm: Alarm) -> AlarmState:
     if alarm.returned_ns is None:
         return AlarmState.UNACK_ALARM if alarm.acked_ns is None else AlarmState.ACK_ALARM
+    if alarm.latch:
+        return AlarmState.LATCH_UNACK if alarm.acked_ns is None else AlarmState.LATCH_ACK
     return AlarmState.RTN_UNACK if alarm.acked_ns is None else AlarmState.NORMAL
 
 
@@ -207,7 +221,12 @@ def _raised(old: Alarm | None, event: Event) -> Alarm:
     fresh = msgspec.structs.replace(fresh, **_facts(fresh, event))
     if old is None:
         return fresh
-    return msgspec.structs.replace(fresh, raised_ns=old.raised_ns, severity=max(old.severity, fresh.severity))
+    return msgspec.structs.replace(
+        fresh,
+        raised_ns=old.raised_ns,
+        severity=max(old.severity, fresh.severity),
+        latch=old.latch or fresh.latch,
+    )
 
 
 def _updated(old: Alarm, event: Event) -> Alarm:
@@ -220,7 +239,7 @@ def _updated(old: Alarm, event: Event) -> Alarm:
     return msgspec.structs.replace(new, state=_state(new))
 
 
-_FACTS = ("kind", "level", "side", "limit", "trigger", "worst", "current", "count")
+_FACTS = ("kind", "rule", "level", "side", "limit", "trigger", "worst", "current", "count")
 
 
 def _facts(old: Alarm, event: Event) -> dict[str, Any]:
@@ -228,6 +247,8 @@ def _facts(old: Alarm, event: Event) -> dict[str, Any]:
     told: dict[str, Any] = {name: body[name] for name in _FACTS if name in body}
     if "set" in body:
         told["set_name"] = str(body["set"])
+    if body.get("latch") is True:
+        told["latch"] = True
     if "channels" in body:
         told["channels"] = tuple(body["channels"])
     told["updated_ns"] = event.at_ns

@@ -24,6 +24,8 @@ def _ascending(pair: Pair) -> bool:
 
 _PAIR = Rule(Pair, "two numbers, low then high (-inf or inf leaves a side open)", _ascending)
 _COUNT = Rule(int, "a whole number from 1 to 10000", lambda n: 1 <= n <= 10_000)
+_YES_NO = Rule(bool, "true or false")
+WHEN = Rule(str, "a condition on context channels, such as obc.mode = SAFE", lambda text: is_plain(text, 300))
 
 CHANNEL = {
     "name": Rule(
@@ -48,12 +50,19 @@ CHANNEL = {
     "action": words(400),
     "min_violations": _COUNT,
     "min_conformance": _COUNT,
-    "contact_only": Rule(bool, "true or false"),
-    "predicted": Rule(bool, "true or false"),
+    "contact_only": _YES_NO,
+    "predicted": _YES_NO,
+    "stuck_s": number("seconds above 0, at most 2592000", 0, 2_592_000, above=True),
+    "stuck_when": WHEN,
+    "max_rate": number("units per second, a number above 0", 0, math.inf, above=True),
+    "rate_when": WHEN,
+    "latch": _YES_NO,
 }
-WHEN = Rule(str, "a condition on context channels, such as obc.mode = SAFE", lambda text: is_plain(text, 300))
+CONDITIONS = {"stuck_when": "stuck_s", "rate_when": "max_rate"}
+"""Condition of a channel -> the allowance it is one for."""
 LIMITS = {
     "when": WHEN,
+    "latch": _YES_NO,
     **dict.fromkeys(LEVELS, _PAIR),
 }
 
@@ -67,6 +76,13 @@ def read_channel(report: Report, path: str, raw: object) -> Channel | None:
     if _TYPE_KEYS & table.keys():
         raw = {key: value for key, value in table.items() if key not in _TYPE_KEYS}
     fields = report.table(raw, path, CHANNEL, children=("limits",))
+    for when, allowance in CONDITIONS.items():
+        if when in fields and allowance not in table:
+            report.error(f"{path}.{when}", fields[when], f"nothing without {allowance}")
+        if "enum" in table and allowance in fields:
+            report.error(
+                f"{path}.{allowance}", fields[allowance], "nothing beside enum: a code may stand, and jumps"
+            )
     if "enum" in fields:
         fields["enum"] = _enumeration(report, f"{path}.enum", fields["enum"])
     sets = tuple(

@@ -54,6 +54,7 @@ class LimitSet(msgspec.Struct, frozen=True):
 
     Each level has a low and a high bound in the channel's unit, and the band between them is inclusive: a value
     violates a level when v < low or v > high. Zero is a bound like any other; `-inf` or `inf` leaves a side open.
+    `latch`: an alarm of this set stays after its return until an operator clears it.
     """
 
     when: str | None = None
@@ -62,6 +63,7 @@ class LimitSet(msgspec.Struct, frozen=True):
     distress: Pair | None = None
     critical: Pair | None = None
     severe: Pair | None = None
+    latch: bool = False
     condition: Node | None = None
     """`when` as a tree; a `Bus` fills it in."""
 
@@ -89,6 +91,11 @@ class Channel(msgspec.Struct, frozen=True, dict=True):
     `sentinels` and `enum` say which sent values are INVALID. `min_violations` and `min_conformance` count the
     successive samples before a monitoring state is entered and left. `contact_only` channels are sent during a
     pass only; `predicted` ones are computed, not measured.
+
+    `stuck_s` is how long (seconds of generation time) the value may stay the same, `max_rate` how much it may
+    change (units per second, inclusive) between two samples; `stuck_when` and `rate_when` say where that holds, ""
+    is everywhere (`telemetry.movement`). `latch`: alarms of this channel stay after their return until an operator
+    clears them.
     """
 
     name: str
@@ -105,6 +112,14 @@ class Channel(msgspec.Struct, frozen=True, dict=True):
     min_conformance: int = 3
     contact_only: bool = False
     predicted: bool = False
+    stuck_s: float | None = None
+    stuck_when: str = ""
+    max_rate: float | None = None
+    rate_when: str = ""
+    latch: bool = False
+    stuck_condition: Node | None = None
+    """`stuck_when` as a tree; a `Bus` fills it in, as the next."""
+    rate_condition: Node | None = None
 
     @property
     def subsystem(self) -> str:
@@ -215,6 +230,9 @@ class Bus(msgspec.Struct, frozen=True, dict=True):
 
 
 def _with_conditions(channel: Channel, words: Vocabulary) -> Channel:
+    for text, field in ((channel.stuck_when, "stuck_condition"), (channel.rate_when, "rate_condition")):
+        if text:
+            channel = msgspec.structs.replace(channel, **{field: parse_expression(text, words)})
     if all(one.when is None for one in channel.limits):
         return channel
     sets = tuple(

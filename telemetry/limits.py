@@ -33,16 +33,23 @@ class Level(enum.IntEnum):
     SEVERE = 5
 
 
+LIMIT = "limit"
 _WORST_FIRST = (Level.SEVERE, Level.CRITICAL, Level.DISTRESS, Level.WARNING, Level.WATCH)
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a check says: level, side (-1 LOW, 1 HIGH, 0 neither), the bound that was crossed, the set's name."""
+    """What a check says: level, side (-1 LOW, 1 HIGH, 0 neither), the bound that was crossed, the set's name.
+
+    `rule`: "limit", or "stuck" or "rate" (`telemetry.movement`) with the allowance as `limit`. `latch`: the set
+    says that its alarms do.
+    """
 
     level: Level
     side: int = 0
     limit: float | None = None
     set_name: str = ""
+    rule: str = LIMIT
+    latch: bool = False
 
     @property
     def side_word(self) -> str:
@@ -93,7 +100,8 @@ class Transition(msgspec.Struct, frozen=True):
 
     `entered` is True when the state is out of limits (entered, worse, milder, or on the other side) and False when
     it returned. `count` is the number of violating samples of the episode, `worst` the value farthest out so far.
-    `set_title` is the short name of the limit set for a sentence.
+    `set_title` is the short name of the limit set for a sentence. `measured`: seconds unchanged, or change per
+    second, of a rule on movement.
     """
 
     channel: Channel
@@ -103,6 +111,7 @@ class Transition(msgspec.Struct, frozen=True):
     count: int
     worst: float
     set_title: str
+    measured: float = math.nan
 
 
 class _Watch(msgspec.Struct):
@@ -204,13 +213,13 @@ class LimitMonitor:
             return []
         return [_transition(channel, watch, True) for channel, watch, _, _ in self._watches.values() if watch.state]
 
-    def resume(self, channel: str, level: Level, side: int, count: int, worst: float) -> bool:
+    def resume(self, channel: str, level: Level, side: int, count: int, worst: float, rule: str = LIMIT) -> bool:
         """Take up an episode that was open when the station ended, so that its return is noticed.
 
-        False, and nothing done, for a channel without limits.
+        False, and nothing done, for a channel without limits and for a rule that is none on limits.
         """
         entry = self._watches.get(channel)
-        if entry is None or level < Level.WATCH or not side:
+        if entry is None or rule != LIMIT or level < Level.WATCH or not side:
             return False
         watch = entry[1]
         watch.forget()
@@ -271,7 +280,7 @@ def _settle(channel: Channel, watch: _Watch, limits: LimitSet, state: int) -> Tr
     level, side = Level(abs(state)), 1 if state > 0 else -1
     pair = limits.bounds(level.name.lower())
     watch.state, watch.title = state, limits.title
-    watch.result = Result(level, side, None if pair is None else pair[side > 0], limits.name)
+    watch.result = Result(level, side, None if pair is None else pair[side > 0], limits.name, latch=limits.latch)
     return _transition(channel, watch, True)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from telemetry.channel_toml import WHEN, read_channel
+from telemetry.channel_toml import CONDITIONS, WHEN, read_channel
 from telemetry.clock import parse_iso
 from telemetry.dictionary import (
     DETECTOR_KINDS,
@@ -294,10 +294,12 @@ def _bus(report: Report, name: str, raw: object) -> Bus:
     known = (*(one for one in channels if one is not None), *derived)
     vocabulary = Vocabulary({one.name: one.enum for one in known}, frame_words=False)
     for one_path, one in tables:
-        for set_path, limits in report.tables(as_table(one).get("limits"), f"{one_path}.limits"):
-            when = as_table(limits).get("when")
+        sets = report.tables(as_table(one).get("limits"), f"{one_path}.limits")
+        whens = [(f"{set_path}.when", as_table(limits).get("when")) for set_path, limits in sets]
+        whens += [(f"{one_path}.{key}", as_table(one).get(key)) for key in CONDITIONS]
+        for when_path, when in whens:
             if isinstance(when, str) and not any(wrong in when for wrong in unread):
-                _condition(report, f"{set_path}.when", when, vocabulary, context)
+                _condition(report, when_path, when, vocabulary, context)
     packets = _packets(report, f"{path}.packets", fields.get("packets", {}), names)
     if len(report.lines) > before:
         raise _Refused

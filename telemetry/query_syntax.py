@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from telemetry.clock import NS_PER_S, iso
 from telemetry.frame import Quality
@@ -188,6 +190,39 @@ def holds(node: Node, context: Mapping[str, float], negated: bool = False) -> bo
         case ChannelTest(channel, op, value):
             now = context.get(channel)
             return now is not None and compare(OPPOSITE[op] if negated else op, now, value)
+        case _:
+            raise TypeError("only channels can be told from a context")
+
+
+_COMPARED = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "=": np.equal,
+    "!=": np.not_equal,
+}
+
+
+def holds_rows(
+    node: Node, context: Mapping[str, npt.NDArray[np.float64]], negated: bool = False
+) -> npt.NDArray[np.bool_]:
+    """`holds` of n rows at once: `context` gives each channel n values, NaN where it is missing.
+
+    Raises:
+        TypeError: the tree holds something else than channel tests.
+        KeyError: a channel has no column.
+    """
+    match node:
+        case Not(part):
+            return holds_rows(part, context, not negated)
+        case And(parts) | Or(parts):
+            verdicts = [holds_rows(part, context, negated) for part in parts]
+            conjunction = isinstance(node, And) != negated
+            return (np.logical_and if conjunction else np.logical_or).reduce(verdicts)
+        case ChannelTest(channel, op, value):
+            now = context[channel]
+            return _COMPARED[OPPOSITE[op] if negated else op](now, value) & ~np.isnan(now)
         case _:
             raise TypeError("only channels can be told from a context")
 

@@ -115,7 +115,7 @@ def ask_and_wait(
             told = {
                 (event.satellite, event.subject): event
                 for event in reader.journal(after)
-                if event.actor == actor and event.kind in {"alarm.acknowledged", "act.refused"}
+                if event.actor == actor and event.kind in {"alarm.acknowledged", "alarm.cleared", "act.refused"}
             }
             if all(key in told for key in keys):
                 return [_outcome(key, told[key]) for key in keys]
