@@ -133,7 +133,7 @@ def ask_and_wait(
 
 
 def _outcome(key: tuple[str, str], event: Event) -> dict[str, Any]:
-    done = event.kind == "alarm.acknowledged"
+    done = event.kind != "act.refused"
     return {"satellite": key[0], "subject": key[1], "done": done, "text": event.text}
 
 

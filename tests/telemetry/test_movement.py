@@ -69,12 +69,16 @@ def watch(
     movement: Movement, rows: Sequence[Row], use: Sequence[bool] | None = None
 ) -> list[tuple[int, Transition]]:
     batch = batch_of(rows)
-    modes = {(row.satellite, row.t_ns): row.mode for row in rows}
+    used = [True] * len(rows) if use is None else use
     return movement.step(
         batch,
         Validity(BUS.channels_of(LAYOUT)).mask(batch.values),
-        np.array([True] * len(rows) if use is None else use),
-        lambda name, t_ns: {"obc.mode": np.array([modes[name, t] for t in t_ns.tolist()])},
+        np.array(used),
+        lambda name, _: {
+            "obc.mode": np.array(
+                [row.mode for row, on in zip(rows, used, strict=True) if on and row.satellite == name]
+            )
+        },
     )
 
 
