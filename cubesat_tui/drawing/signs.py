@@ -61,6 +61,11 @@ class SignSet(msgspec.Struct, frozen=True):
         return "_.,-=+*#" if self.ascii else "▁▂▃▄▅▆▇█"
 
     @property
+    def band(self) -> str:
+        """An edge of what is usual; in ASCII a dash, since a plot's dots take the colon of a forecast."""
+        return "-" if self.ascii else "┄"
+
+    @property
     def rule(self) -> str:
         return "-" if self.ascii else "─"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
+from itertools import groupby
 
 import msgspec
 import numpy as np
@@ -18,6 +19,9 @@ AXIS = 8
 """Cells of the value axis, its upright included."""
 NAMES = 11
 """Cells at the right end for the names of the limit lines."""
+USUAL = "usual here"
+"""Name of the band."""
+BAND_STYLE = "forecast"
 
 
 class LimitLine(msgspec.Struct, frozen=True):
@@ -54,6 +58,13 @@ class TrendData(msgspec.Struct, frozen=True, eq=False):
         return not bool(np.isfinite(self.low).any())
 
 
+class Band(msgspec.Struct, frozen=True, eq=False):
+    """What is usual in each bin of a `TrendData`: lower and upper edge, NaN where nothing is known of it."""
+
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
 def bins_for(width: int) -> int:
     """Bins a plot of `width` cells has room for."""
     return max(2, 2 * (width - AXIS - NAMES))
@@ -67,15 +78,19 @@ def aligned(end_ns: int, span_ns: int, bins: int) -> tuple[int, int]:
     return t1 - bins * step, t1
 
 
-def value_range(data: TrendData, lines: Sequence[LimitLine]) -> tuple[float, float]:
-    """Least and greatest value to show: the data with a margin, and the limits that are near it."""
+def value_range(data: TrendData, lines: Sequence[LimitLine], band: Band | None = None) -> tuple[float, float]:
+    """Least and greatest value to show: the data with a margin, the limits that are near it, and of the band what
+    leaves half of the height to the data."""
     finite = np.concatenate([data.low[np.isfinite(data.low)], data.high[np.isfinite(data.high)]])
     if finite.size == 0:
         return 0.0, 1.0
     low, high = float(finite.min()), float(finite.max())
     span = max(high - low, abs(high) * 1e-3, 1e-9)
     near = [line.value for line in lines if low - span <= line.value <= high + span]
+    below, above = low - span / 2, high + span / 2
     low, high = min([low, *near]), max([high, *near])
+    if band is not None and np.isfinite(band.low).any():
+        low, high = min(low, max(below, np.nanmin(band.low))), max(high, min(above, np.nanmax(band.high)))
     margin = 0.06 * max(high - low, span)
     return low - margin, high + margin
 
@@ -87,12 +102,13 @@ def trend_rows(
     height: int,
     signs: SignSet = UNICODE,
     style: str = "trace",
+    band: Band | None = None,
 ) -> tuple[Row, ...]:
-    """`height` rows of `width` cells: the plot and, last, its time axis."""
+    """`height` rows of `width` cells: the plot and, last, its time axis. The band keeps to cells that are free."""
     inner, tall = width - AXIS - NAMES, height - 1
     if inner < 4 or tall < 1:
         return ()
-    low, high = value_range(data, lines)
+    low, high = value_range(data, lines, band)
     dots = 4 * tall
 
     def at(value: float) -> int:
@@ -109,17 +125,22 @@ def trend_rows(
     texts = curve.texts(signs.ascii)
     upright = "|" if signs.ascii else "│"
     labels = _value_labels(low, high, tall)
+    edges = _edges(band, inner, lambda value: (high - value) / (high - low) * tall) if band is not None else []
+    named = _named_row(edges, rules, tall)
     out: list[Row] = []
     for y in range(tall):
         line = rules.get(y)
         axis: Span = (right(labels.get(y, ""), AXIS - 2) + " " + upright, "dim")
         name: Span = (" " + left(line.name if line else "", NAMES - 1), line.style if line else "dim")
-        if line is None and y in (0, tall - 1):
+        if y == named:
+            name = (" " + left(USUAL, NAMES - 1), BAND_STYLE)
+        elif line is None and y in (0, tall - 1) and not (edges and y in edges[-1]):
             name = (" " + left(_beyond(lines, low, high, y == 0), NAMES - 1), "dim")
         body = texts[y]
         if line is None and gaps and y == tall - 1:
             body = _name_gaps(body, gaps)
-        out.append((axis, (body, line.style if line else style), name))
+        drawn = ((body, line.style),) if line else _with_band(body, style, edges, y, signs)
+        out.append((axis, *drawn, name))
     out.append(((_time_axis(data, inner), "dim"),))
     return tuple(out)
 
@@ -160,6 +181,40 @@ def _join(canvas: DotCanvas, start: tuple[int, int, int], end: tuple[int, int, i
     ys = np.rint(np.interp(xs, [x0, x1], [middle0, middle1])).astype(np.intp)
     for x, y, y_next in zip(xs[:-1].tolist(), ys[:-1].tolist(), ys[1:].tolist(), strict=True):
         canvas.column(x, y, y_next)
+
+
+def _edges(band: Band, inner: int, row_of: Callable[[float], float]) -> list[tuple[int, ...]]:
+    """Rows of the upper and the lower edge in each of `inner` cells, none where nothing is known."""
+    count = band.low.shape[0]
+    first = np.arange(inner) * count // inner
+    last = np.maximum(first, (np.arange(1, inner + 1) * count - 1) // inner)
+    low, high = np.minimum(band.low[first], band.low[last]), np.maximum(band.high[first], band.high[last])
+    return [
+        tuple(math.floor(row_of(edge)) for edge in pair) if math.isfinite(pair[0]) else ()
+        for pair in zip(high.tolist(), low.tolist(), strict=True)
+    ]
+
+
+def _named_row(edges: list[tuple[int, ...]], taken: Container[int], tall: int) -> int | None:
+    """The row at whose end the band is named: beside its newest middle, or its edges, where no limit is named."""
+    newest = next((edge for edge in reversed(edges) if edge), None)
+    if newest is None:
+        return None
+    top, bottom = max(0, min(newest)), min(tall - 1, max(newest))
+    wishes = [(top + bottom) // 2, *range(top, bottom + 1)]
+    return next((y for y in wishes if 0 <= y < tall and y not in taken), None)
+
+
+def _with_band(body: str, style: str, edges: list[tuple[int, ...]], y: int, signs: SignSet) -> tuple[Span, ...]:
+    """One row of the plot with the band's edges in its free cells."""
+    if not any(y in edge for edge in edges):
+        return ((body, style),)
+    cells = [c == " " and y in edge for c, edge in zip(body, edges, strict=True)]
+    spans: list[Span] = []
+    for is_edge, part in groupby(enumerate(cells), key=lambda cell: cell[1]):
+        at = [x for x, _ in part]
+        spans.append((signs.band * len(at), BAND_STYLE) if is_edge else (body[at[0] : at[-1] + 1], style))
+    return tuple(spans)
 
 
 def _name_gaps(text: str, gaps: list[tuple[int, int]]) -> str:

@@ -12,11 +12,13 @@ from textual.containers import Container, Horizontal, Vertical
 from cubesat_tui import messages
 from cubesat_tui.drawing.channel_rows import label_of, vitals_row
 from cubesat_tui.drawing.live_text import SPANS_S, copied, limit_lines, side_rows, trend_title, where_text
+from cubesat_tui.drawing.opinion_text import opinion_row
 from cubesat_tui.drawing.panels import Panel, ordered, panels
 from cubesat_tui.drawing.trend_plot import TrendData, aligned
 from cubesat_tui.drawing.why import why_lines
 from cubesat_tui.keymap import bindings
 from cubesat_tui.screens.mission_screen import MissionScreen
+from cubesat_tui.usual_follower import UsualFollower
 from cubesat_tui.widgets.alarm_list import AlarmBox, NeedsYou
 from cubesat_tui.widgets.find_line import FindLine
 from cubesat_tui.widgets.lines import Lines
@@ -24,10 +26,17 @@ from cubesat_tui.widgets.panel import PanelBox
 from cubesat_tui.widgets.trend import Trend
 
 if TYPE_CHECKING:
+    from cubesat_tui.opinion import Opinion
     from cubesat_tui.snapshot import ChannelNow, Snapshot
+    from cubesat_tui.usual_follower import Asked
     from telemetry.alarms import Alarm
 
 BOXES = 6
+USUAL_AFTER_S = 2.0
+"""What is usual is read from then on: values come first."""
+AHEAD = 0.08
+"""Part of a span that ends now which lies ahead of now, where there is a band."""
+MOST_AHEAD_NS = 300_000_000_000
 
 
 class _Wanted(NamedTuple):
@@ -71,10 +80,18 @@ class LiveScreen(MissionScreen):
         self._channel: str | None = None
         self._span = 2
         self._end_ns: int | None = None
-        self._data: tuple[_Wanted, TrendData] | None = None
+        self._data: tuple[_Wanted, TrendData, Opinion | None] | None = None
         self._asked: _Wanted | None = None
         self._fetching = False
         self._heights: tuple[int, ...] = ()
+        self._usual: UsualFollower | None = None
+
+    def on_mount(self) -> None:
+        self.set_timer(USUAL_AFTER_S, self._settle)
+
+    def _settle(self) -> None:
+        self._usual = UsualFollower(self.console_app.directory)
+        self.refresh_snapshot()
 
     def compose_body(self) -> ComposeResult:
         yield Lines(id="vitals")
@@ -198,34 +215,56 @@ class LiveScreen(MissionScreen):
         if now is None or not self.query_one("#lower").display or trend.size.width < 24:
             return
         bins = trend.bins(self.wide)
-        t0, t1 = aligned(self._end_ns or snapshot.now_ns, round(SPANS_S[self._span] * 1e9), bins)
+        span = round(SPANS_S[self._span] * 1e9)
+        usual = self._usual.of(snapshot, now.channel.name) if self._usual is not None else None
+        ahead = min(MOST_AHEAD_NS, round(AHEAD * span)) if usual is not None and usual.has_band else 0
+        t0, t1 = aligned(self._end_ns or snapshot.now_ns + ahead, span, bins)
         wanted = _Wanted(snapshot.satellite, now.channel.name, bins, t0, t1, now.t_ns, snapshot.frames)
-        known = self._data
+        known = self._data if self._data is not None and self._data[0][:3] == wanted[:3] else None
+        signs = self.console_app.signs
         trend.show(
-            trend_title(now, SPANS_S[self._span], self._end_ns, self.console_app.signs),
-            known[1] if known is not None and known[0][:3] == wanted[:3] else None,
+            trend_title(now, SPANS_S[self._span], self._end_ns, signs),
+            known[1] if known is not None else None,
             limit_lines(now),
             boxed=self.wide,
+            opinion=opinion_row(snapshot, now.channel.name, known[2] if known is not None else None, usual, signs),
+            usual=usual,
         )
         if wanted != self._asked and not self._fetching:
             self._fetch(wanted, now)
+        elif known is not None and self._usual is not None:
+            live = self._end_ns is None
+            asked = self._usual.due(snapshot, now.channel.name, (t0, t1), bins, live)
+            if asked is not None:
+                self._read_usual(self._usual, asked, snapshot)
 
     @work(group="trend")
     async def _fetch(self, wanted: _Wanted, now: ChannelNow) -> None:
+        from cubesat_tui.opinion import opinion
+
         self._asked, self._fetching = wanted, True
+        satellite, channel, bins, t0, t1, *_ = wanted
         try:
-            series = await self.console_app.view.series(
-                wanted.satellite, wanted.channel, wanted.t0_ns, wanted.t1_ns, wanted.bins
+            series, found = await self.console_app.view.ask(
+                lambda r: (r.series(satellite, channel, t0, t1, bins), opinion(r, satellite, channel, now.t_ns))
             )
         finally:
             self._fetching = False
         join_s = 3 * now.channel.period_s + 1
-        self._data = (wanted, TrendData(wanted.t0_ns, wanted.t1_ns, series.low, series.high, join_s))
+        self._data = (wanted, TrendData(t0, t1, series.low, series.high, join_s), found)
+        self._show_trend_again()
+
+    def _show_trend_again(self) -> None:
         snapshot = self.console_app.shown
         if snapshot is not None and self.is_attached and self.query(Trend):
             # Which channel is wanted may have changed meanwhile: then this asks again. While the app closes, the
             # plot may be gone before its screen.
             self._show_trend(snapshot, self._selection(snapshot)[1])
+
+    @work(group="usual")
+    async def _read_usual(self, usual: UsualFollower, asked: Asked, snapshot: Snapshot) -> None:
+        await usual.read(self.console_app.view, snapshot, asked)
+        self._show_trend_again()
 
     def go_to(self, t_ns: int, channel: str | None) -> None:
         """Show `channel` around the moment `t_ns`."""

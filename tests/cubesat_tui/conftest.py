@@ -31,6 +31,12 @@ def directory(tmp_path: Path) -> MissionDirectory:
     return fabricated.fill(tmp_path / "mission")
 
 
+@pytest.fixture(autouse=True)
+def no_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live reads no model of its own accord: how soon a picture is taken must not decide what is on it."""
+    monkeypatch.setattr("cubesat_tui.screens.live.USUAL_AFTER_S", 3600.0)
+
+
 @pytest.fixture
 def console(directory: MissionDirectory) -> Callable[..., ConsoleApp]:
     """Makes a console on `directory`; arguments as of `ConsoleApp`. The clock stands still."""

@@ -21,6 +21,8 @@ from telemetry.store.rows import RunRow, ScoreColumns, ScoredBatch
 from telemetry.store.writer import StoreWriter
 from tests.cubesat_tui import fabricated
 from tests.cubesat_tui.fabricated import NOW, SATELLITE, S
+from trainer.context import OrbitClock
+from trainer.served import Scorer
 
 FAULT_S = 103
 SPANNING = ("eps.bat_v", "eps.bat_i", "thm.t_px", "pld.dist_n", "pld.dist_s", "pld.dist_e")
@@ -99,24 +101,45 @@ def fill(
     return directory
 
 
-def made_up_model() -> Any:
-    """Stands in for the served scorer: only its projection is looked at."""
-    rng = np.random.default_rng(4)
-    middle = {name: middle for name, *_, middle, _ in fabricated.CHANNELS}
-    swing = {name: swing for name, *_, swing in fabricated.CHANNELS}
-    axes = np.linalg.qr(rng.normal(size=(len(SPANNING), 3)))[0]
-    hk = SimpleNamespace(
-        channels=SPANNING,
-        period_s=1.0,
-        axes_centre=np.array([middle[name] for name in SPANNING]),
-        axes_scale=np.array([swing[name] for name in SPANNING]),
-        axes=axes,
-    )
-    slow = SimpleNamespace(
-        channels=("eps.bus5v_v",), period_s=1.0, axes_centre=np.array([5.0]), axes_scale=np.array([0.01]),
-        axes=np.array([[1.0, 0.0, 0.0]]),
+ORBIT = OrbitClock(NOW - 5700 * S, 5700 * S, 356, NOW + 600 * S)
+
+
+class MadeUpModel:
+    """Stands in for the served scorer: its tables and its projection.
+
+    Values wave with the orbit by a tenth of their swing; what is usual reaches 1.2 swings to either side.
+    """
+
+    place = Scorer.place
+    clock = ORBIT
+    keys = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    """Sunlit and eclipse, out of contact and in it."""
+
+    def __init__(self, kind: str = "isolation_forest") -> None:
+        excluded = {"obc.mode": "enumerated", "adcs.rw_x": "counts in one direction"}
+        self.manifest = SimpleNamespace(
+            kind=kind, context=("orb.eclipse",), packets=[SimpleNamespace(packet="hk", excluded=excluded)]
+        )
+        axes = np.linalg.qr(np.random.default_rng(4).normal(size=(len(SPANNING), 3)))[0]
+        self.packets = {"hk": _tables(SPANNING, axes), "slow": _tables(("eps.bus5v_v",), np.eye(3)[:1])}
+
+
+def _tables(channels: tuple[str, ...], axes: np.ndarray) -> Any:
+    middle = np.array([row[6] for name in channels for row in fabricated.CHANNELS if row[0] == name])
+    swing = np.array([row[7] for name in channels for row in fabricated.CHANNELS if row[0] == name])
+    wave = np.sin(2 * np.pi * np.arange(ORBIT.bins + 1) / ORBIT.bins)[:, None, None]
+    centre = (middle + 0.1 * swing * wave[:, :, 0])[:, :, None] * np.ones(3)
+    keys = len(MadeUpModel.keys) + 1
+    return SimpleNamespace(
+        channels=channels, period_s=1.0, axes_centre=middle, axes_scale=swing, axes=axes, centre=centre,
+        spread=np.broadcast_to(0.4 * swing[:, None], centre.shape), key_offset=np.zeros((keys, len(channels), 3)),
+        key_spread=np.zeros((keys, len(channels), 3)), calibration=np.linspace(0.1, 0.45, 713), fusion=None,
     )  # fmt: skip
-    return SimpleNamespace(packets={"hk": hk, "slow": slow})
+
+
+def made_up_model(kind: str = "isolation_forest") -> Any:
+    """A model of `hk` and `slow`; for what it does not have, see `MadeUpModel`."""
+    return MadeUpModel(kind)
 
 
 def serve(monkeypatch: Any) -> None:
@@ -124,9 +147,9 @@ def serve(monkeypatch: Any) -> None:
     monkeypatch.setattr(feature_space.ServedModel, "load", lambda self, version, sha256: made_up_model())
 
 
-def console(directory: MissionDirectory) -> ConsoleApp:
+def console(directory: MissionDirectory, **options: Any) -> ConsoleApp:
     """The console at NOW."""
-    return ConsoleApp(directory, clock=fabricated.clock(), operator="ann")
+    return ConsoleApp(directory, clock=fabricated.clock(), operator="ann", **options)
 
 
 async def until(pilot: Pilot[Departure], true: Callable[[], Any], seconds: float = 20.0) -> None:
