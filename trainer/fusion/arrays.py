@@ -8,6 +8,7 @@ mode (`trainer.served.PacketModel`), never values in a unit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -75,7 +76,22 @@ class PacketFusion:
     def __len__(self) -> int:
         return len(self.level)
 
-    @property
+    @cached_property
+    def window_size(self) -> Float64s:
+        """Squared length of each reference, shape (c, m)."""
+        return (self.window_refs**2).sum(axis=2)
+
+    @cached_property
+    def shape_size(self) -> Float64s:
+        """The same of the shapes."""
+        return (self.shape_refs**2).sum(axis=2)
+
+    @cached_property
+    def cluster_size(self) -> Float64s:
+        """The same of the clusters, shape (c, k)."""
+        return (self.clusters**2).sum(axis=2)
+
+    @cached_property
     def stuck_after(self) -> Float64s:
         """Rows of equal values beyond which a channel is stuck, shape (c,)."""
         limit = np.maximum(STUCK_TIMES * self.longest, LEAST_STUCK)

@@ -18,6 +18,16 @@ from trainer.members.windows import LONG, Bools, shapes, whole, windows
 CHUNK = 1024
 """Rows whose distances to all references are in memory at once."""
 
+NEIGHBOURS = 3
+LAGS = 16
+"""Rows of its own past that a channel is forecast from."""
+
+DRIFT_FREE = 3
+"""First column of the shapes that a slow drift of the level leaves as they are."""
+
+SLOW, STEADY = 32, 16
+"""Rows that the scores of shapes, clusters and forecast, and of the ellipsoid, are averaged over."""
+
 ROUNDED = 6
 """Decimals kept of what a lens shows: the last bits depend on the order of additions, references must not."""
 
@@ -93,12 +103,10 @@ class Nearest:
             rows = known[start : start + CHUNK]
             part = seen[rows]
             square = size - 2 * part @ self.references.T
-            if self.k == 1:
-                near = square.min(axis=1)[:, None]
-            else:
-                near = np.partition(square, self.k - 1, axis=1)[:, : self.k]
-            near = near + (part * part).sum(axis=1)[:, None]
-            out[rows] = np.sqrt(np.maximum(near, 0.0)).mean(axis=1)
+            near = np.argpartition(square, self.k - 1, axis=1)[:, : self.k]
+            # Once more as a difference: the shorter form above has no digits left where a row is its reference.
+            away = self.references[near] - part[:, None]
+            out[rows] = np.sqrt((away * away).sum(axis=2)).mean(axis=1)
         return out
 
 

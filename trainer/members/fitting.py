@@ -9,27 +9,34 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 
 from telemetry.frame import Float64s
-from trainer.members.arrays import Ellipsoid, Forecaster, Lens, Member, Nearest, Subspace, View
+from trainer.members.arrays import (
+    DRIFT_FREE,
+    LAGS,
+    NEIGHBOURS,
+    SLOW,
+    STEADY,
+    Ellipsoid,
+    Forecaster,
+    Lens,
+    Member,
+    Nearest,
+    Subspace,
+    View,
+)
 from trainer.members.fusion import LEAST_UNIT, ChannelModel, Weighed
 from trainer.members.windows import WINDOW, Bools, fit_scale, trailing_mean
 
 REFERENCES = 1000
-NEIGHBOURS = 3
 CLUSTERS = 20
 VARIANCE = 0.95
-LAGS = 16
 PENALTY = 1.0
 LEAST_VARIANCE = 1e-4
 """Rows that never varied in a direction know nothing of its scale."""
-
-DRIFT_FREE = 3
-"""First column of the shapes that a slow drift of the level leaves as they are."""
 
 LEAST_ROWS = 2 * WINDOW
 """Fewer whole windows than this make no model."""
 
 QUANTILE = 0.95
-SLOW, STEADY = 32, 16
 
 
 class TooFewRows(Exception):
@@ -99,10 +106,10 @@ def _whole(lens: Lens, view: View) -> Float64s:
     return seen[np.isfinite(seen).all(axis=1)]
 
 
-def fit_neighbours(lens: Lens, view: View) -> Nearest:
-    """kNN: accepted rows themselves, at most `REFERENCES` evenly spread over time."""
+def fit_neighbours(lens: Lens, view: View, most: int = REFERENCES) -> Nearest:
+    """kNN: accepted rows themselves, at most `most` evenly spread over time."""
     seen = _whole(lens, view)
-    chosen = np.linspace(0, len(seen) - 1, min(REFERENCES, len(seen))).astype(np.intp)
+    chosen = np.linspace(0, len(seen) - 1, min(most, len(seen))).astype(np.intp)
     return Nearest(lens, seen[chosen], NEIGHBOURS)
 
 

@@ -1,0 +1,158 @@
+"""The members of all channels at once are what each channel's members say, in whatever pieces the rows come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainer.fusion.arrays import PacketFusion
+from trainer.fusion.live import Heard, Memory, equal_runs, fused, member_scores, smoothed
+from trainer.fusion.stack import stacked
+from trainer.members import alarm_rule
+from trainer.members.fitting import fit_channel
+from trainer.members.fusion import ChannelModel, Weighed
+from trainer.members.windows import Scale
+
+CHANNELS, MODES, ROWS = 5, 3, 700
+
+
+def _rows(seed: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Deviations of five unlike channels with gaps and NaN, the mode and the rows that stand apart."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(n)[:, None]
+    z = np.sin(t / np.array([9.0, 30.0, 7.0, 50.0, 11.0])) + 0.2 * rng.standard_normal((n, CHANNELS))
+    z[:, 3] = np.round(z[:, 3])
+    z[:, 4] = np.where(t[:, 0] % 90 < 45, 0.0, z[:, 4])
+    at = int(rng.integers(0, n))
+    z[at : at + 40, 1] += 4
+    z[int(rng.integers(0, n)) :, 0] = z[0, 0]
+    z[rng.random(z.shape) < 0.003] = np.nan
+    key = np.cumsum(rng.random(n) < 0.02) % MODES
+    apart = rng.random(n) < 0.004
+    apart[0] = True
+    return np.round(z, 9), key, apart
+
+
+@pytest.fixture(scope="module")
+def models() -> list[ChannelModel]:
+    z, key, apart = _rows(0, ROWS)
+    found: list[ChannelModel] = []
+    for i in range(CHANNELS):
+        accepted = np.ones(ROWS - 80 * i, dtype=np.bool_)
+        rows = slice(0, len(accepted))
+        made = fit_channel(z[rows, i], np.eye(MODES)[key[rows]], apart[rows], accepted)
+        found.append(replace(made, scale=Scale(0.0, 1.0)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def fusion(models: list[ChannelModel]) -> PacketFusion:
+    z, key, apart = _rows(0, ROWS)
+    made = stacked(models)
+    level = smoothed(made, fused(member_scores(made, z, key, apart)), apart)
+    usual = np.nanmedian(level, axis=0)
+    return replace(made, usual=usual, threshold=usual + 0.3, longest=np.array([0.0, 2, 2, 30, 3]))
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(1, 2**16))
+def test_the_members_of_all_channels_are_those_of_each(
+    models: list[ChannelModel], fusion: PacketFusion, seed: int
+) -> None:
+    z, key, apart = _rows(seed, 300)
+    together = member_scores(fusion, z, key, apart)
+    for i, model in enumerate(models):
+        alone = model.member_scores(z[:, i], np.eye(MODES)[key], apart)
+        np.testing.assert_allclose(together[:, i], alone, rtol=0, atol=1e-9)
+    assert np.isfinite(together).any(axis=(0, 1)).all()
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(1, 2**16), sizes=st.lists(st.integers(1, 70), min_size=1, max_size=8))
+def test_rows_one_by_one_in_pieces_and_together_are_heard_alike(
+    fusion: PacketFusion, seed: int, sizes: list[int]
+) -> None:
+    n = 300
+    z, key, apart = _rows(seed, n)
+    values = 3.0 * z
+    heard: list[Heard] = []
+    for cycle in ([n], [1], sizes):
+        memory, parts, start, turn = Memory(fusion), list[Heard](), 0, 0
+        while start < n:
+            rows = slice(start, start + cycle[turn % len(cycle)])
+            parts.append(memory.hear(z[rows], key[rows], apart[rows], values[rows]))
+            start, turn = rows.stop, turn + 1
+        heard.append(Heard(*(np.concatenate([getattr(p, name) for p in parts]) for name in Heard.__slots__)))
+    for other in heard[1:]:
+        np.testing.assert_allclose(other.relative, heard[0].relative, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(other.forecast, heard[0].forecast, rtol=0, atol=1e-9)
+        for name in ("flagged", "lasting", "newly", "speaker"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(heard[0], name))
+
+
+def test_the_level_is_that_of_the_alarm_rule(fusion: PacketFusion) -> None:
+    scores = np.random.default_rng(4).normal(1, 0.3, (200, CHANNELS))
+    scores[::17, 2] = np.nan
+    level = smoothed(fusion, scores, np.zeros(200, dtype=np.bool_))
+    for i in range(CHANNELS):
+        np.testing.assert_array_equal(level[:, i], alarm_rule.smoothed(scores[:, i]))
+
+
+def test_what_lies_behind_a_gap_is_forgotten(fusion: PacketFusion) -> None:
+    z, key, apart = _rows(5, 400)
+    apart[:] = False
+    apart[[0, 200]] = True
+    behind = member_scores(fusion, z, key, apart)[200:]
+    alone = member_scores(fusion, z[200:], key[200:], apart[200:])
+    np.testing.assert_allclose(behind, alone, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        smoothed(fusion, fused(member_scores(fusion, z, key, apart)), apart)[200:],
+        smoothed(fusion, fused(alone), apart[200:]),
+        rtol=0,
+        atol=1e-9,
+    )
+
+
+def test_five_of_eight_rows_confirm_and_halfway_lasts(fusion: PacketFusion) -> None:
+    z, key, apart = _rows(6, 400)
+    apart[1:] = False
+    z = np.nan_to_num(z)
+    z[250:330, 2] += 6
+    heard = Memory(fusion).hear(z, key, apart, z + np.arange(400)[:, None])
+    flagged = heard.flagged[:, 2]
+    first = int(np.flatnonzero(flagged & (np.arange(400) >= 250))[0])
+    confirmed = int(np.flatnonzero(heard.newly[:, 2] & (np.arange(400) >= 250))[0])
+    assert 4 <= confirmed - first <= 7
+    assert (heard.lasting | ~heard.flagged).all()
+    assert heard.lasting[:, 2].sum() > flagged.sum()
+    assert set(heard.speaker[flagged, 2].tolist()) <= set(range(1, 7))
+
+
+def test_a_run_of_equal_values_is_stuck_after_five_times_the_longest(fusion: PacketFusion) -> None:
+    rng = np.random.default_rng(8)
+    values = rng.normal(0, 1, (200, CHANNELS))
+    values[40:190] = values[39]
+    values[120, 2] = np.nan
+    z = 0.2 * rng.standard_normal((200, CHANNELS))
+    key, apart = np.zeros(200, dtype=np.intp), np.arange(200) == 0
+    heard = Memory(fusion).hear(z, key, apart, values)
+    runs = equal_runs(values, apart, np.full(CHANNELS, np.nan), np.zeros(CHANNELS))
+    stuck = heard.speaker == 7
+    np.testing.assert_array_equal(stuck, (runs > [np.inf, 20, 20, 150, 20]) & stuck)
+    assert np.flatnonzero(stuck[:, 1]).tolist() == list(range(59, 190))
+    assert stuck[59:120, 2].all()
+    assert not stuck[120:140, 2].any()
+    assert not stuck[:, 0].any()
+    assert np.flatnonzero(stuck[:, 3]).tolist() == [189]
+    assert heard.newly[stuck].all()
+
+
+def test_other_members_cannot_be_stacked(models: list[ChannelModel]) -> None:
+    one = models[0].members[0]
+    with pytest.raises(TypeError, match="six members"):
+        stacked([replace(models[0], members=(one,) * 6)])
+    assert isinstance(one, Weighed)

@@ -1,0 +1,276 @@
+"""All members of all channels of a packet at once, row by row or many rows together. numpy only.
+
+What a row is thought of depends on the rows before it: windows, averaged scores, the smoothed level, the newest
+rows above the threshold, the run of equal values. `Memory` holds that for one packet of one satellite; rows given
+one by one, in any pieces or all together are judged alike. Nothing reaches back past a row that stands `apart` (a
+gap, a start of the computer, time running backwards); what is unknown stays NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from telemetry.frame import Float64s
+from trainer.features import rolling
+from trainer.fusion.arrays import PacketFusion
+from trainer.members.alarm_rule import CONFIRM, OF, RELEASE, SMOOTHED_ROWS
+from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS, ROUNDED, SLOW, STEADY
+from trainer.members.windows import CLIP, DECIMALS, LONG, QUIET, SHORT, WINDOW, Bools
+
+MEMBERS = 6
+CHUNK = 48
+"""Rows judged in one piece: the distances of all their channels to all references stay below 50 MB."""
+
+BEFORE = WINDOW - 1
+"""Rows before the first of a piece that its windows and averages reach back to."""
+
+NEEDED = 2 * BEFORE + SMOOTHED_ROWS
+"""Rows before a row that give it a smoothed score worth the name."""
+
+_AVERAGED = np.array([SLOW, SLOW, 1, 1, SLOW, STEADY])
+_WEIGHT = 2.0 / (SMOOTHED_ROWS + 1)
+
+Indices = npt.NDArray[np.intp]
+
+
+def deviations(z: Float64s) -> Float64s:
+    """What the members see of normalised features, shape (n, c, 3): the value's, cut and rounded, shape (n, c)."""
+    return np.round(np.clip(z[:, :, 0], -CLIP, CLIP), DECIMALS)
+
+
+def place_score(z: Float64s) -> Float64s:
+    """Largest deviation of value, rolling mean and rolling deviation, shape (n, c); NaN where a window is not full.
+
+    Args:
+        z: normalised features, shape (n, c, 3).
+    """
+    return np.abs(z).max(axis=2)
+
+
+def equal_runs(values: Float64s, apart: Bools, last: Float64s, run: Float64s) -> Float64s:
+    """Rows for which each value has been as it is, itself included, shape (n, c); 0 where it is NaN.
+
+    Args:
+        values: as sent, shape (n, c).
+        apart: rows that begin a stretch, shape (n,).
+        last, run: the row before and its own runs, shape (c,); NaN and 0 where there is none.
+    """
+    same = values == np.concatenate((last[None], values[:-1]))
+    same[apart] = False
+    index = np.arange(len(values))[:, None]
+    begin = np.maximum.accumulate(np.where(same, -1, index), axis=0)
+    runs = np.where(begin >= 0, index - begin + 1.0, index + 1.0 + run)
+    return np.where(np.isnan(values), 0.0, runs)
+
+
+def fused(scores: Float64s) -> Float64s:
+    """Mean over the members, shape (n, c): a threshold holds only for what all of them say."""
+    return scores.mean(axis=2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What the members think of n rows of c channels."""
+
+    scores: Float64s
+    """`log1p(averaged score / unit)` of each member, shape (n, c, 6); NaN where it cannot see."""
+    forecast: Float64s
+    """Deviation expected from the channel's own past, shape (n, c)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What fusion and longest run make of n rows of c channels; every array has shape (n, c)."""
+
+    flagged: Bools
+    lasting: Bools
+    newly: Bools
+    relative: Float64s
+    """NaN where not judged."""
+    speaker: npt.NDArray[np.int8]
+    """Index into `trainer.verdict.MEMBERS`: the loudest of the six, or stuck."""
+    forecast: Float64s
+    """As a deviation."""
+
+
+class Memory:
+    """The rows of one packet of one satellite as one model sees them."""
+
+    def __init__(self, fusion: PacketFusion) -> None:
+        """Nothing has come yet."""
+        c = len(fusion)
+        self.fusion = fusion
+        self._age = -1
+        """Rows since the newest row apart; -1 before the first."""
+        self._z = np.full((BEFORE, c), np.nan)
+        self._raw = np.full((BEFORE, c, MEMBERS), np.nan)
+        self._level = np.full(c, np.nan)
+        self._above = np.zeros((OF - 1, c), dtype=np.bool_)
+        self._last = np.full(c, np.nan)
+        self._run = np.zeros(c)
+
+    def hear(self, z: Float64s, key: Indices, apart: Bools, values: Float64s) -> Heard:
+        """Judge the next rows.
+
+        Args:
+            z: deviations, shape (n, c), NaN where INVALID.
+            key: mode of each row, 0 unknown, shape (n,).
+            apart: rows that do not continue the row before them, shape (n,).
+            values: as sent, shape (n, c).
+        """
+        if len(z) <= CHUNK:
+            return self._hear(z, key, apart, values)
+        parts = [
+            self._hear(z[rows], key[rows], apart[rows], values[rows])
+            for rows in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
+        ]
+        return Heard(*(np.concatenate([getattr(part, name) for part in parts]) for name in Heard.__slots__))
+
+    def _hear(self, z: Float64s, key: Indices, apart: Bools, values: Float64s) -> Heard:
+        fusion = self.fusion
+        said = self._members(z, key, apart)
+        level = self._smooth(fused(said.scores), apart)
+        relative = (level - fusion.usual) / (fusion.threshold - fusion.usual)
+        with np.errstate(invalid="ignore"):
+            above, lasting = relative > 1, relative > RELEASE
+        joined = np.concatenate((self._above, above))
+        count = np.add.reduce([joined[i : i + len(z)] for i in range(OF)], axis=0, dtype=np.int8)
+        newly = above & (count >= CONFIRM)
+        runs = equal_runs(values, apart, self._last, self._run)
+        stuck = runs / fusion.stuck_after
+        still = stuck > 1
+        speaker = np.where(np.isnan(said.scores), -1.0, said.scores).argmax(axis=2).astype(np.int8)
+        speaker += 1
+        speaker[still] = MEMBERS + 1
+        relative = np.where(still, np.fmax(relative, stuck), relative)
+        self._above = joined[len(z) :]
+        self._last, self._run = values[-1], runs[-1]
+        return Heard(above | still, lasting | still, newly | still, relative, speaker, said.forecast)
+
+    def _smooth(self, scores: Float64s, apart: Bools) -> Float64s:
+        """`trainer.members.alarm_rule.smoothed` of every channel, anew at each row apart."""
+        out = np.empty(scores.shape)
+        level: Float64s = self._level
+        for i, (score, begins) in enumerate(zip(scores, apart.tolist(), strict=True)):
+            unknown = np.isnan(score)
+            if begins:
+                level = score
+            else:
+                moved: Float64s = level + _WEIGHT * (score - level)
+                level = np.where(unknown, level, np.where(np.isnan(level), score, moved))
+            out[i] = level
+        self._level = level.copy()
+        out[np.isnan(scores)] = np.nan
+        return out
+
+    def members(self, z: Float64s, key: Indices, apart: Bools) -> Said:
+        """What the members say of the next rows; arguments as `hear`."""
+        parts = [
+            self._members(z[rows], key[rows], apart[rows])
+            for rows in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
+        ]
+        return Said(
+            np.concatenate([part.scores for part in parts]), np.concatenate([part.forecast for part in parts])
+        )
+
+    def _members(self, z: Float64s, key: Indices, apart: Bools) -> Said:
+        n = len(z)
+        index = np.arange(n)
+        begin = np.maximum.accumulate(np.where(apart, index, -1))
+        age = np.where(begin >= 0, index - begin, index + self._age + 1)
+        joined = np.concatenate((self._z, z))
+        raw, forecast = _raw_scores(self.fusion, joined, key, age)
+        history = np.concatenate((self._raw, raw))
+        scores = np.log1p(_averaged(history, age) / self.fusion.unit)
+        self._z, self._raw, self._age = joined[n:], history[n:], int(age[-1])
+        return Said(scores, forecast)
+
+
+def member_scores(fusion: PacketFusion, z: Float64s, key: Indices, apart: Bools) -> Float64s:
+    """Scores of every member for the rows of a stretch from its beginning, shape (n, c, 6); as `Memory.members`."""
+    return Memory(fusion).members(z, key, apart).scores
+
+
+def smoothed(fusion: PacketFusion, scores: Float64s, apart: Bools) -> Float64s:
+    """The smoothed level of fused scores, shape (n, c), of rows from the beginning of a stretch."""
+    return Memory(fusion)._smooth(scores, apart)  # pyright: ignore[reportPrivateUsage]
+
+
+def _raw_scores(fusion: PacketFusion, joined: Float64s, key: Indices, age: Indices) -> tuple[Float64s, Float64s]:
+    """Scores before they are averaged, shape (n, c, 6), and the forecast; `joined` has the rows before as well."""
+    n, c = len(age), joined.shape[1]
+    out = np.empty((n, c, MEMBERS))
+    seen = np.lib.stride_tricks.sliding_window_view(joined, WINDOW, axis=0)
+    window = np.where((age >= BEFORE)[:, None], seen.transpose(1, 0, 2), np.nan)
+    shape = _shapes(joined[-(n + LONG - 1) :], joined[-(n + 1) : -1])
+    shape[:, age < LONG - 1] = np.nan
+    bent = _looked(shape[:, :, DRIFT_FREE:], fusion.shape_mean, fusion.shape_white)
+    out[:, :, 0] = _nearest(bent, fusion.shape_refs, fusion.shape_size, NEIGHBOURS).T
+    out[:, :, 1] = _nearest(bent, fusion.clusters, fusion.cluster_size, 1).T
+    turned = _looked(window, fusion.window_mean, fusion.window_white)
+    out[:, :, 2] = _nearest(turned, fusion.window_refs, fusion.window_size, NEIGHBOURS).T
+    away = window - fusion.axes_mean[:, None]
+    away -= (away @ fusion.axes.transpose(0, 2, 1)) @ fusion.axes
+    out[:, :, 3] = np.sqrt((away * away).sum(axis=2)).T
+    past = seen[:, :, WINDOW - 1 - LAGS : WINDOW - 1]
+    forecast = (past * fusion.lags).sum(axis=2) + fusion.context.T[key] + fusion.level
+    forecast[age < LAGS] = np.nan
+    out[:, :, 4] = np.abs(joined[-n:] - forecast)
+    stood = _looked(shape, fusion.level_mean, fusion.level_white)
+    out[:, :, 5] = np.sqrt((stood * stood).sum(axis=2)).T
+    return out, forecast
+
+
+def _shapes(joined: Float64s, before: Float64s) -> Float64s:
+    """`trainer.members.windows.shapes` of all channels, shape (c, n, 10).
+
+    Args:
+        joined: the rows and the `LONG - 1` before them.
+        before: the row before each.
+    """
+    n, c = len(before), joined.shape[1]
+    z = joined[-n:]
+    out = np.empty((10, n, c))
+    out[0], out[3] = z, z - before
+    for width, level, first in ((SHORT, 1, 4), (LONG, 2, 7)):
+        rows = joined[-(n + width - 1) :]
+        mean, std = rolling(rows, width)
+        view = np.lib.stride_tricks.sliding_window_view(rows, width, axis=0)
+        out[level] = mean[width - 1 :]
+        out[first] = np.log(std[width - 1 :] + QUIET)
+        out[first + 1] = np.log(view.max(axis=2) - view.min(axis=2) + QUIET)
+        out[first + 2] = z - out[level]
+    return out.transpose(2, 1, 0)
+
+
+def _looked(rows: Float64s, mean: Float64s, white: Float64s) -> Float64s:
+    """Rows turned by each channel's lens, shape (c, n, d)."""
+    return np.round((rows - mean[:, None]) @ white, ROUNDED)
+
+
+def _nearest(seen: Float64s, references: Float64s, size: Float64s, k: int) -> Float64s:
+    """Mean distance of rows, shape (c, n, d), to the `k` nearest references of their channel, shape (c, n)."""
+    square = seen @ references.transpose(0, 2, 1)
+    square *= -2
+    square += size[:, None]
+    near = square.argmin(axis=2)[:, :, None] if k == 1 else square.argpartition(k - 1, axis=2)[:, :, :k]
+    # Once more as a difference, as `trainer.members.arrays.Nearest` does.
+    away = references[np.arange(len(references))[:, None, None], near] - seen[:, :, None]
+    away *= away
+    return np.sqrt(away.sum(axis=3)).mean(axis=2)
+
+
+def _averaged(history: Float64s, age: Indices) -> Float64s:
+    """`trainer.members.windows.trailing_mean` of raw scores, shape (n + BEFORE, c, 6), for the n newest rows."""
+    n = len(age)
+    seen = np.lib.stride_tricks.sliding_window_view(history, WINDOW, axis=0)
+    back = np.arange(WINDOW - 1, -1, -1)
+    within = (back < _AVERAGED[:, None]) & (back <= age[:, None, None])
+    known = within[:, None] & ~np.isnan(seen)
+    total = np.where(known, seen, 0.0).sum(axis=3)
+    mean = total / np.maximum(known.sum(axis=3), 1)
+    mean[np.isnan(history[-n:])] = np.nan
+    return mean
