@@ -294,9 +294,10 @@ class DetectorConfig(msgspec.Struct, frozen=True):
 
 
 class TrainerConfig(msgspec.Struct, frozen=True):
-    """Seconds of wall time between two fits."""
+    """Seconds of wall time between two looks, and of CPU time that one may spend on refitting channels."""
 
     period_s: float = 30.0
+    refit_budget_s: float = 1.0
 
 
 class MlflowConfig(msgspec.Struct, frozen=True):

@@ -176,7 +176,12 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
         },
     )
     trainer = report.table(
-        table.get("trainer", {}), "trainer", {"period_s": number("seconds from 1 to 86400", 1, 86_400)}
+        table.get("trainer", {}),
+        "trainer",
+        {
+            "period_s": number("seconds from 1 to 86400", 1, 86_400),
+            "refit_budget_s": number("CPU seconds from 0.05 to 3600", 0.05, 3600),
+        },
     )
     mlflow = report.table(table.get("mlflow", {}), "mlflow", {"uri": one_of(*MLFLOW_URIS)})
     return Mission(

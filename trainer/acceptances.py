@@ -76,6 +76,13 @@ class ActsOnRows:
                     found.append(act)
         return found
 
+    def after(self, row: int) -> tuple[Acceptance | Release, ...]:
+        """Acts journaled after the row `row`, of the releases the newest."""
+        acts: list[Acceptance | Release] = [*self.accepted]
+        if self.released is not None:
+            acts.append(self.released)
+        return tuple(sorted((act for act in acts if act.id > row), key=lambda act: act.id))
+
     @property
     def newest(self) -> int:
         """Journal row of the newest act; 0 where there is none."""

@@ -1,7 +1,9 @@
 """The trainer's loop: every period each satellite's challenger is considered, and what came of it is recorded.
 
-A considered cycle ends as one run: `kept` (nothing new enough, or fitted and not needed), `promoted` or `rejected`.
-The run goes to the station through the inbox first, so that a new model scores at once; MLflow is told afterwards.
+A considered cycle ends as one run: `kept` (nothing new enough, still fitting, or fitted and not needed), `promoted`
+or `rejected`. A refit goes on over as many cycles as its budget of CPU makes of it, and meets the gate when it is
+complete. The run goes to the station through the inbox first, so that a new model scores at once; MLflow is told
+afterwards.
 """
 
 from __future__ import annotations
@@ -9,25 +11,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from telemetry.clock import Clock
 from telemetry.dictionary import Mission
-from telemetry.frame import Float64s
 from telemetry.store.directory import MissionDirectory
 from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import RunRow
 from trainer import artifact
+from trainer.challenger import Challenger, Fit, Pace
+from trainer.drift import score_drift
 from trainer.gate import judge_challenger
+from trainer.kept_models import prune, version_of
+from trainer.refits import Tried, due_now, excused
 from trainer.rows import StoredRows
 from trainer.served import Scorer, ScorerRefused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trainer.mlflow_audit import AuditEntry
     from trainer.model import Fitted
     from trainer.window import Window
@@ -40,17 +45,7 @@ LEAST_ROWS = 1000
 """Rows of the busiest packet before the first model of a satellite without an orbit."""
 
 LEAST_ORBITS = 1.0
-"""Orbit of rows before the first model of a satellite with one."""
-
-NEW_ROWS = 240
-"""Newly accepted rows of the busiest packet that make a challenger worth fitting: 1 % of the window or so. Fitting
-at every cycle instead costs eight times the CPU and promotes nothing sooner."""
-
-MOVED_ROWS = 500
-"""Newly accepted rows since the champion's window that promote a challenger which passes the gate."""
-
-KEPT_MODELS = 20
-"""Artifact directories that stay on disk."""
+"""Orbits of rows before the first model of a satellite with one."""
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -69,9 +64,10 @@ class _Learner:
     rows: StoredRows
     need: int
     champion: Scorer | None = None
-    fitted_id: int = 0
-    """Newest row of the last fitted window, by store id."""
+    tried: Tried = field(default_factory=Tried)
     considered_id: int = 0
+    challenger: Challenger | None = None
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(slots=True)
@@ -86,17 +82,29 @@ class Cycle:
 class Trainer:
     """Considers, fits, gates, writes and records. Uses its reader and inbox from one thread."""
 
-    def __init__(self, directory: MissionDirectory, mission: Mission, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self,
+        directory: MissionDirectory,
+        mission: Mission,
+        clock: Clock,
+        tell: Tell,
+        fit: Fit | None = None,
+        cpu: Callable[[], float] = time.process_time,
+    ) -> None:
+        """`fit` and `cpu` (seconds of CPU used so far) stand in for the real ones in tests."""
         self._directory = directory
         self._mission = mission
         self._clock = clock
         self._tell = tell
+        self._fit = fit or _fit_of(mission)
+        self._cpu = cpu
         self._reader = StoreReader(directory.telemetry)
         self._inbox = Inbox(directory.inbox)
         known = self._reader.runs(limit=1000) + self._pending()
         self._retrain = max((run.retrain for run in known), default=0)
         self._version = max(
-            [run.version or 0 for run in known] + [_number(path) for path in directory.models.glob("v*")], default=0
+            [run.version or 0 for run in known] + [version_of(path) for path in directory.models.glob("v*")],
+            default=0,
         )
         self._learners: list[_Learner] = []
         for satellite in mission.satellites:
@@ -123,7 +131,7 @@ class Trainer:
             self._tell({"state": "logged", "retrain_id": retrain_id, "mlflow_run": mlflow_run})
 
     def cycle(self, force: bool = False) -> Cycle:
-        """Consider every satellite once; `force` fits whatever is there (`--once`).
+        """Consider every satellite once; `force` fits whatever is there, whole (`--once`).
 
         Raises:
             StoreError, OSError, apsw.Error: the mission directory cannot be read or written.
@@ -166,11 +174,13 @@ class Trainer:
         mine = [run for run in known if run.satellite == learner.rows.satellite and run.decision == "promoted"]
         for run in sorted(mine, key=lambda run: -run.retrain):
             try:
-                learner.champion = artifact.load(self._directory.models / f"v{run.version}", run.model_sha256)
+                champion = artifact.load(self._directory.models / f"v{run.version}", run.model_sha256)
             except ScorerRefused as refused:
                 self._tell({"state": "refused", "version": run.version, "reason": refused.reason})
                 continue
-            learner.fitted_id = learner.considered_id = learner.champion.manifest.window.last_id
+            learner.champion = champion
+            learner.considered_id = champion.manifest.window.last_id
+            learner.tried.act = champion.manifest.window.acts
             return
 
     def _history_written(self) -> float:
@@ -186,28 +196,28 @@ class Trainer:
 
     def _consider(self, learner: _Learner, force: bool, done: Cycle) -> None:
         champion = learner.champion
-        new = learner.rows.accepted_after(learner.fitted_id)
         rate = learner.rows.flagged_after(learner.considered_id)
         learner.considered_id = learner.rows.newest_id
         self._retrain += 1
-        now = self._clock.now_ns()
         base = RunRow(
             retrain=self._retrain,
-            at_ns=now,
+            at_ns=self._clock.now_ns(),
             satellite=learner.rows.satellite,
             decision="kept",
             parent=None if champion is None else champion.version,
             anomaly_rate=rate,
             drift=None if champion is None else self._drift(learner, champion),
         )
-        if champion is not None and new < NEW_ROWS and not force:
-            reason = f"{new} newly accepted rows, a fit wants {NEW_ROWS}"
-            self._record(msgspec.structs.replace(base, reason=reason), None, done)
-            return
-        window = learner.rows.window()
-        if window is None:
-            return
-        self._fit(learner, window, base, new, done)
+        if learner.challenger is None:
+            due = due_now(learner.rows, champion, learner.tried, force=force)
+            if not (due.wanted or force):
+                self._record(msgspec.structs.replace(base, reason=due.reason), None, done)
+                return
+            window = learner.rows.window()
+            if window is None:
+                return
+            learner.challenger = Challenger(window, champion, due, base)
+        self._advance(learner, learner.challenger, base, force, done)
 
     def _drift(self, learner: _Learner, champion: Scorer) -> float | None:
         """Drift of what the champion judged since its window; None before that is an orbit long.
@@ -215,49 +225,67 @@ class Trainer:
         A shorter stretch lies somewhere on the orbit and differs from the whole of it with nothing having moved.
         """
         scores = learner.rows.scores_after(champion.manifest.window.last_id, champion.version)
-        return None if len(scores) * LEAST_ORBITS < learner.need else _drift(champion, scores)
+        return None if len(scores) * LEAST_ORBITS < learner.need else score_drift(champion, scores)
 
-    def _fit(self, learner: _Learner, window: Window, base: RunRow, new: int, done: Cycle) -> None:
-        from trainer.model import NotEnough, fit
+    def _advance(self, learner: _Learner, challenger: Challenger, base: RunRow, force: bool, done: Cycle) -> None:
+        """Fit on; at the end of it ask the gate."""
+        from trainer.model import NotEnough
 
+        window = challenger.window
         self._tell({"state": "fitting", "retrain": base.retrain, "rows": window.rows})
-        started, cpu, wall = self._clock.now_ns(), time.process_time(), time.monotonic()
-        champion = learner.champion
+        budget = float("inf") if force else self._mission.trainer.refit_budget_s
+        began = self._cpu()
         try:
-            fitted = fit(
-                window,
-                version=self._version + 1,
-                parent=champion,
-                created_ns=base.at_ns,
-                false_alarms_per_day=self._mission.detector.false_alarms_per_day,
-                seed=base.retrain,
-            )
+            challenger.advance(self._fit, self._version + 1, budget, learner.pace, self._cpu)
         except NotEnough as error:
+            learner.challenger = None
+            self._settle(learner, challenger)
             self._record(msgspec.structs.replace(base, reason=str(error)), None, done)
             return
-        gate = judge_challenger(champion, fitted.scorer, window)
-        refusal, figures = gate.refusal, gate.figures
-        learner.fitted_id = window.last_id
-        since = 0 if champion is None else learner.rows.accepted_after(champion.manifest.window.last_id)
-        modes = champion is not None and not set(fitted.scorer.manifest.keys) <= set(champion.manifest.keys)
-        if refusal is not None:
-            decision, reason = "rejected", refusal
+        if not challenger.complete:
+            body = {"cycle_cpu_s": self._cpu() - began}
+            self._record(msgspec.structs.replace(base, reason=challenger.progress, body=body), None, done)
+            return
+        learner.challenger = None
+        self._settle(learner, challenger)
+        self._decide(learner, challenger, base, began, force, done)
+
+    @staticmethod
+    def _settle(learner: _Learner, challenger: Challenger) -> None:
+        """What was taken up by a challenger is not due again, whatever becomes of it."""
+        learner.tried.rows.update(dict.fromkeys(challenger.due.packets, challenger.window.last_id))
+        learner.tried.act = max(learner.tried.act, challenger.window.acts)
+
+    def _decide(
+        self, learner: _Learner, challenger: Challenger, base: RunRow, began: float, force: bool, done: Cycle
+    ) -> None:
+        champion, window, due = learner.champion, challenger.window, challenger.due
+        fitted = challenger.finished()
+        gate = judge_challenger(champion, fitted.scorer, window, excused(due.acts))
+        manifest = fitted.scorer.manifest
+        if gate.refusal is not None:
+            decision, reason = "rejected", gate.refusal
         elif champion is None:
             decision, reason = "promoted", "first model"
-        elif since >= MOVED_ROWS:
-            decision, reason = "promoted", f"{since} newly accepted rows since v{champion.version}"
-        elif modes:
-            decision, reason = "promoted", f"a mode v{champion.version} does not know"
+        elif due.acts:
+            decision, reason = "promoted", "; ".join(act.sentence for act in due.acts)
+        elif force and not due.wanted:
+            decision, reason = "kept", f"passes; {due.reason}"
         else:
-            decision, reason = "kept", f"passes; {since} of {MOVED_ROWS} new rows since v{champion.version}"
-        manifest = fitted.scorer.manifest
-        metrics = {**fitted.metrics, **figures, "new_rows": float(new), "fit_cpu_s": time.process_time() - cpu}
+            decision, reason = "promoted", f"{due.reason} since v{champion.version}"
+        metrics = {
+            **fitted.metrics,
+            **gate.figures,
+            "new_rows": float(due.new_rows),
+            "fit_cpu_s": challenger.cpu_s,
+            "cycle_cpu_s": self._cpu() - began,
+        }
         run = msgspec.structs.replace(
             base,
             decision=decision,
             reason=reason,
             version=manifest.version if decision == "promoted" else None,
-            fit_s=time.monotonic() - wall,
+            fit_s=challenger.wall_s,
             rows=window.rows,
             excluded=window.excluded,
             threshold=manifest.threshold,
@@ -274,9 +302,11 @@ class Trainer:
             self._version = manifest.version
             learner.champion = fitted.scorer
             serving = {one.champion.version for one in self._learners if one.champion is not None}
-            _prune(self._directory.models, self._version, serving)
+            prune(self._directory.models, self._version, serving)
         self._record(run, place, done)
-        done.entries.append(_entry(run, fitted, started, self._clock.now_ns(), place))
+        from trainer.audit_entry import audit_entry
+
+        done.entries.append(audit_entry(run, fitted, challenger.began_ns, self._clock.now_ns(), place, due.acts))
 
     def _record(self, run: RunRow, place: Path | None, done: Cycle) -> None:
         body: dict[str, Any] = msgspec.to_builtins(run)
@@ -290,77 +320,28 @@ class Trainer:
         self._tell({**said, "retrain": run.retrain, "satellite": run.satellite, "reason": run.reason})
 
 
-def _drift(champion: Scorer, scores: Float64s) -> float | None:
-    """Population stability index of new row scores against the champion's calibration, in ten equal parts of it."""
-    reference = max((packet.calibration for packet in champion.packets.values()), key=len)
-    known = scores[np.isfinite(scores)]
-    if len(known) < 20 or len(reference) < 20:
-        return None
-    edges = np.quantile(reference, np.linspace(0, 1, 11)[1:-1])
-    was = np.bincount(np.searchsorted(edges, reference), minlength=10) / len(reference)
-    now = np.bincount(np.searchsorted(edges, known), minlength=10) / len(known)
-    was, now = np.maximum(was, 1e-3), np.maximum(now, 1e-3)
-    return float(np.sum((now - was) * np.log(now / was)))
+def _fit_of(mission: Mission) -> Fit:
+    """The real fit, with the mission's budget of false alarms."""
 
+    def fitted(
+        window: Window,
+        *,
+        version: int,
+        parent: Scorer | None,
+        created_ns: int,
+        seed: int,
+        due: tuple[str, ...] | None,
+    ) -> Fitted:
+        from trainer.model import fit
 
-def _entry(run: RunRow, fitted: Fitted, started_ns: int, ended_ns: int, place: Path | None) -> AuditEntry:
-    from trainer.mlflow_audit import AuditEntry, flat
+        del due
+        return fit(
+            window,
+            version=version,
+            parent=parent,
+            created_ns=created_ns,
+            false_alarms_per_day=mission.detector.false_alarms_per_day,
+            seed=seed,
+        )
 
-    manifest = fitted.scorer.manifest
-    figures = {"rows": run.rows, "excluded": run.excluded, "fit_s": run.fit_s, "drift": run.drift}
-    metrics = {
-        key: float(value) for key, value in {**fitted.metrics, **run.body, **figures}.items() if value is not None
-    }
-    params = {
-        "kind": manifest.kind,
-        "trees": manifest.trees,
-        "contamination": "auto",
-        "false_alarms_per_day": manifest.false_alarms_per_day,
-        "features_version": manifest.features_version,
-        "channels": sum(len(packet.channels) for packet in manifest.packets),
-        "window_from_ns": manifest.window.t0_ns,
-        "window_to_ns": manifest.window.t1_ns,
-        "window_spans": manifest.window.spans,
-        "window_last_id": manifest.window.last_id,
-        "window_hash": manifest.window.hash,
-    }
-    tags = {
-        "cubesat.satellite": manifest.satellite,
-        "cubesat.retrain": run.retrain,
-        "cubesat.decision": run.decision,
-        "cubesat.reason": run.reason,
-        "cubesat.version": "" if run.version is None else run.version,
-        "cubesat.parent": "" if run.parent is None else run.parent,
-        "cubesat.model_sha256": manifest.sha256,
-        **{f"library.{name}": version for name, version in manifest.libraries.items()},
-    }
-    return AuditEntry(
-        retrain_id=f"{run.at_ns}-{run.retrain}-{manifest.window.hash[:16]}",
-        satellite=manifest.satellite,
-        name=f"retrain {run.retrain}" if run.version is None else f"retrain {run.retrain}, v{run.version}",
-        started_ns=started_ns,
-        ended_ns=ended_ns,
-        params=flat(params),
-        metrics=metrics,
-        tags=flat(tags),
-        step=run.retrain,
-        manifest=None if place is None else str(place / "manifest.json"),
-    )
-
-
-def _number(path: Path) -> int:
-    text = path.name[1:]
-    return int(text) if text.isdigit() else 0
-
-
-def _prune(models: Path, newest: int, serving: set[int]) -> None:
-    """Remove artifacts older than the `KEPT_MODELS` newest, but for those that serve; the run rows stay.
-
-    Versions are counted over all satellites: in a fleet the champion of one may be hundreds old.
-    """
-    for path in models.glob("v*"):
-        number = _number(path)
-        if 0 < number <= newest - KEPT_MODELS and number not in serving:
-            for file in path.iterdir():
-                file.unlink(missing_ok=True)
-            path.rmdir()
+    return fitted

@@ -151,6 +151,29 @@ class StoredRows:
         mine = (c for c in self._judged() if c.layout.packet == packet)
         return sum(int(((c.ids > row) & (c.state == 0)).sum()) for c in mine)
 
+    @property
+    def packets(self) -> tuple[str, ...]:
+        """Packets there are rows of."""
+        return tuple(dict.fromkeys(c.layout.packet for c in self._judged()))
+
+    @property
+    def count(self) -> int:
+        """Rows of all packets."""
+        return sum(len(c) for c in self._judged())
+
+    def codes_after(self, channel: str, row: int) -> dict[float, int]:
+        """How often each value of a channel stands in the unflagged rows stored after the row `row`."""
+        found: dict[float, int] = {}
+        for c in self._judged():
+            column = c.layout.positions.get(channel)
+            if column is None:
+                continue
+            values = c.values[(c.ids > row) & (c.state == 0), column]
+            codes, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+            for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+                found[code] = found.get(code, 0) + count
+        return found
+
     def busiest(self) -> int:
         """Rows of the packet that has most."""
         return max((len(c) for c in self._judged()), default=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.loop import KEPT_MODELS, _prune
+from trainer.kept_models import KEPT_MODELS, prune
 
 
 def test_a_model_that_serves_stays_however_many_came_after_it(tmp_path: Path) -> None:
@@ -12,6 +12,6 @@ def test_a_model_that_serves_stays_however_many_came_after_it(tmp_path: Path) ->
     for version in range(1, newest + 1):
         (tmp_path / f"v{version}").mkdir()
         (tmp_path / f"v{version}" / "manifest.json").touch()
-    _prune(tmp_path, newest, {3, 57})
+    prune(tmp_path, newest, {3, 57})
     kept = sorted(int(path.name[1:]) for path in tmp_path.iterdir())
     assert kept == [3, 57, *range(newest - KEPT_MODELS + 1, newest + 1)]

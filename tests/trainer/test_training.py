@@ -95,10 +95,11 @@ def test_first_model_then_kept_then_promoted(
     assert [run.decision for run in trainer.cycle().runs] == ["promoted"]
     assert [run.decision for run in trainer.cycle().runs] == ["kept"]
     _store(directory, make_packets(SIX, 30))
-    assert trainer.cycle().runs[0].reason == "30 newly accepted rows, a fit wants 240"
+    assert trainer.cycle().runs[0].reason == "30 newly accepted rows, a fit wants 500"
     _store(directory, make_packets(SIX + 30, 220))
-    fitted = trainer.cycle().runs[0]
+    fitted = trainer.cycle(force=True).runs[0]
     assert (fitted.decision, fitted.version) == ("kept", None)
+    assert fitted.reason == "passes; 250 newly accepted rows, a fit wants 500"
     assert fitted.fit_s is not None
     _store(directory, make_packets(SIX + 250, 500))
     promoted = trainer.cycle().runs[0]
