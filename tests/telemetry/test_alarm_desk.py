@@ -342,3 +342,42 @@ def test_an_anomaly_counts_its_flagged_rows_and_its_worst_score() -> None:
     [alarm] = fold_all(journal).values()
     assert (alarm.count, alarm.state.word) == (25, "RETURNED")
     assert desk.flagged("K", 1, 0.9, 27 * S) == [], "nothing is counted once it is over"
+
+
+def latching(latch_set: bool, latch_channel: bool) -> Station:
+    """A station whose speed channel latches by its limit set, or as a whole."""
+    station = Station()
+    limits = (LimitSet(warning=(-9, 9), latch=latch_set),)
+    channel = Channel(
+        "adcs.speed", "Speed", limits=limits, min_violations=1, min_conformance=1, latch=latch_channel
+    )
+    station.monitor = LimitMonitor(Bus("b", (channel,)))
+    return station
+
+
+@pytest.mark.parametrize("which", [(True, False), (False, True)], ids=["limit", "channel"])
+def test_a_latched_alarm_stays_until_an_operator_clears_it(which: tuple[bool, bool]) -> None:
+    station = latching(*which)
+    assert [*station.speed(10), *station.speed(0)] == ["raised", "returned"]
+    assert station.desk.alarms[KEY].state is AlarmState.LATCH_UNACK
+    assert station.acknowledge() == ["acknowledged"]
+    assert station.desk.alarms[KEY].state is AlarmState.LATCH_ACK
+    assert station.acknowledge("lk") == ["cleared"]
+    assert station.desk.alarms == {}
+    assert (station.journal[-1].actor, station.journal[-1].text) == (
+        "lk",
+        "lk cleared: Speed 10 > 9 WARNING HIGH, set default",
+    )
+
+
+def test_a_latched_alarm_acknowledged_early_stays_after_its_return() -> None:
+    station = latching(latch_set=True, latch_channel=False)
+    assert [*station.speed(10), *station.acknowledge(), *station.speed(0)] == ["raised", "acknowledged", "returned"]
+    assert station.desk.alarms[KEY].state is AlarmState.LATCH_ACK
+    assert station.speed(11) == ["raised"]
+    assert station.desk.alarms[KEY].state is AlarmState.UNACK_ALARM
+
+
+def test_without_latch_it_clears_by_itself() -> None:
+    station = latching(latch_set=False, latch_channel=False)
+    assert [*station.speed(10), *station.acknowledge(), *station.speed(0)][-2:] == ["returned", "cleared"]

@@ -21,7 +21,13 @@ EVENTS = st.builds(
     subject=st.sampled_from(["eps.bat_v", "anomaly:pld.dist_s"]),
     actor=st.sampled_from(["", "ann"]),
     body=st.fixed_dictionaries(
-        {}, optional={"text": st.text(max_size=5), "level": st.integers(0, 5), "count": st.integers(0, 9)}
+        {},
+        optional={
+            "text": st.text(max_size=5),
+            "level": st.integers(0, 5),
+            "count": st.integers(0, 9),
+            "latch": st.booleans(),
+        },
     ),
 )
 
@@ -63,12 +69,15 @@ def test_fold_leaves_what_it_was_given(events: list[Event], more: Event) -> None
 def test_the_state_of_an_alarm_is_what_its_facts_say(events: list[Event]) -> None:
     for key, alarm in fold_all(events).items():
         assert alarm.key == key
-        assert (alarm.acked_ns, alarm.returned_ns) == (None, None) or alarm.state is not AlarmState.UNACK_ALARM
-        assert alarm.state in {
-            (False, True): {AlarmState.UNACK_ALARM},
-            (True, True): {AlarmState.ACK_ALARM},
-            (False, False): {AlarmState.RTN_UNACK},
-        }.get((alarm.acked_ns is not None, alarm.active), set())
+        assert alarm.state is {
+            (False, True, False): AlarmState.UNACK_ALARM,
+            (True, True, False): AlarmState.ACK_ALARM,
+            (False, False, False): AlarmState.RTN_UNACK,
+            (False, True, True): AlarmState.UNACK_ALARM,
+            (True, True, True): AlarmState.ACK_ALARM,
+            (False, False, True): AlarmState.LATCH_UNACK,
+            (True, False, True): AlarmState.LATCH_ACK,
+        }.get((alarm.acked_ns is not None, alarm.active, alarm.latch))
         assert alarm.needs_acknowledgement == (alarm.acked_ns is None)
 
 
@@ -113,6 +122,46 @@ def test_the_first_acknowledgement_counts() -> None:
 @pytest.mark.parametrize("kind", ["updated", "severity", "acknowledged", "returned", "cleared"])
 def test_events_on_an_alarm_that_is_not_open_change_nothing(kind: str) -> None:
     assert fold({}, event(kind)) == {}
+
+
+LATCHED = {
+    ("-", "raised"): "NEW",
+    ("NEW", "raised"): "NEW",
+    ("NEW", "acknowledged"): "ACKED",
+    ("NEW", "returned"): "LATCH_UNACK",
+    ("NEW", "cleared"): "-",
+    ("ACKED", "raised"): "NEW",
+    ("ACKED", "returned"): "LATCH_ACK",
+    ("ACKED", "cleared"): "-",
+    ("LATCH_UNACK", "raised"): "NEW",
+    ("LATCH_UNACK", "acknowledged"): "LATCH_ACK",
+    ("LATCH_UNACK", "cleared"): "-",
+    ("LATCH_ACK", "raised"): "NEW",
+    ("LATCH_ACK", "cleared"): "-",
+}
+"""State and event of an alarm that latches (ISA-18.2); what is not listed changes nothing."""
+
+
+@given(
+    st.lists(st.sampled_from(["raised", "updated", "severity", "acknowledged", "returned", "cleared"]), max_size=30)
+)
+def test_a_latched_alarm_goes_by_the_table(kinds: list[str]) -> None:
+    names = {AlarmState.UNACK_ALARM: "NEW", AlarmState.ACK_ALARM: "ACKED"}
+    alarms: dict[Key, Alarm] = {}
+    expected = "-"
+    for at_ns, kind in enumerate(kinds):
+        body = {"latch": True} if kind == "raised" else {}
+        alarms = fold(alarms, event(kind, at_ns, 0, "ann", **body))
+        expected = LATCHED.get((expected, kind), expected)
+        state = alarms[KEY].state if KEY in alarms else None
+        assert ("-" if state is None else names.get(state, state.name)) == expected
+
+
+def test_what_latched_once_stays_latched_until_it_is_cleared() -> None:
+    raised = [event("raised", 1, 2, latch=True), event("returned", 2), event("raised", 3, 2), event("returned", 4)]
+    assert fold_all(raised)[KEY].state is AlarmState.LATCH_UNACK
+    again = [*raised, event("cleared", 5), event("raised", 6, 2), event("returned", 7)]
+    assert fold_all(again)[KEY].state is AlarmState.RTN_UNACK
 
 
 def test_facts_are_kept_and_the_newest_win() -> None:
