@@ -17,10 +17,10 @@ from sklearn.ensemble import IsolationForest
 from telemetry.frame import Float64s
 from trainer.features import rolling
 from trainer.fitting import compress, fit_forest, with_background
-from trainer.members.alarm_rule import fit_rule
+from trainer.members.alarm_rule import DEVIATIONS, PATIENCE, AlarmRule, fit_rule
 from trainer.members.fitting import fit_channel
 from trainer.members.fusion import ChannelModel
-from trainer.members.windows import Bools, Scale, fit_scale
+from trainer.members.windows import SHORT, Bools, Scale, fit_scale, whole
 from trainer.segments import fit_nominal, fit_normaliser, fit_unlabelled
 
 DETECTORS = ("fusion", "isolation_forest", "original")
@@ -35,7 +35,9 @@ class Scorer(Protocol):
         """Score of every row of one gapless stretch, shape (n,); NaN where it cannot judge."""
         ...
 
-    def alarms(self, scores: Float64s, calibration: Float64s, deviations: float | None) -> Bools:
+    def alarms(
+        self, scores: Float64s, calibration: Float64s, deviations: float | None, patience: float = PATIENCE
+    ) -> Bools:
         """Rows under alarm by `scores`; `calibration` are scores of accepted rows it was not fitted on."""
         ...
 
@@ -56,10 +58,11 @@ class Fusion:
         """See `Scorer`."""
         return self.model.score(values, context, _one_stretch(len(values)))
 
-    def alarms(self, scores: Float64s, calibration: Float64s, deviations: float | None) -> Bools:
+    def alarms(
+        self, scores: Float64s, calibration: Float64s, deviations: float | None, patience: float = PATIENCE
+    ) -> Bools:
         """See `Scorer`."""
-        rule = fit_rule(calibration) if deviations is None else fit_rule(calibration, deviations)
-        return rule.alarms(scores)
+        return fit_rule_of(calibration, deviations).alarms(scores, patience)
 
 
 def _features(values: Float64s) -> Float64s:
@@ -88,15 +91,16 @@ class Forest:
     def _units(self, raw: Float64s) -> Float64s:
         return np.log1p(np.maximum(raw - self.calmest, 0.0) / self.unit)
 
-    def alarms(self, scores: Float64s, calibration: Float64s, deviations: float | None) -> Bools:
+    def alarms(
+        self, scores: Float64s, calibration: Float64s, deviations: float | None, patience: float = PATIENCE
+    ) -> Bools:
         """See `Scorer`."""
-        rule = fit_rule(calibration) if deviations is None else fit_rule(calibration, deviations)
-        return rule.alarms(scores)
+        return fit_rule_of(calibration, deviations).alarms(scores, patience)
 
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """See the top of this file; `deviations` mean nothing to it."""
+    """See the top of this file; `deviations` and `patience` mean nothing to it."""
 
     forest: IsolationForest
 
@@ -105,9 +109,15 @@ class Original:
         del context
         return _known_rows(_features(values), lambda rows: -self.forest.decision_function(rows))
 
-    def alarms(self, scores: Float64s, calibration: Float64s, deviations: float | None) -> Bools:
+    def alarms(
+        self, scores: Float64s, calibration: Float64s, deviations: float | None, patience: float = PATIENCE
+    ) -> Bools:
         """See `Scorer`."""
-        del calibration, deviations
+        del calibration, deviations, patience
+        return self.flags(scores)
+
+    def flags(self, scores: Float64s) -> Bools:
+        """What it calls anomalous, shape (n,)."""
         return np.nan_to_num(scores, nan=-1.0) > 0
 
 
@@ -119,13 +129,19 @@ def _known_rows(rows: Float64s, judge) -> Float64s:
     return out
 
 
-def fit_scorer(detector: str, values: Float64s, context: Float64s) -> Scorer:
-    """A detector that has seen one gapless stretch of one channel."""
-    if detector == "fusion":
+def fit_rule_of(calibration: Float64s, deviations: float | None = None) -> AlarmRule:
+    """The alarm rule from scores of accepted rows nothing was fitted on; `deviations` None: as it is used."""
+    return fit_rule(calibration, DEVIATIONS if deviations is None else deviations)
+
+
+def fit_scorer(detector: str, values: Float64s, context: Float64s, broken: Bools | None = None) -> Scorer:
+    """A detector that has seen rows of one channel, gapless unless `broken` tells where stretches begin."""
+    if broken is None:
         broken = _one_stretch(len(values))
+    if detector == "fusion":
         return Fusion(fit_channel(values, context, broken, np.ones(len(values), dtype=np.bool_), SEED))
     features = _features(values)
-    features = features[np.isfinite(features).all(axis=1)]
+    features = features[np.isfinite(features).all(axis=1) & whole(broken, SHORT)]
     if detector == "original":
         return Original(_original().fit(features))
     scales = tuple(fit_scale(column) for column in features.T)

@@ -19,6 +19,7 @@ from telemetry.frame import Float64s, Int64s
 from trainer.evaluation.datasets import Bools, DatasetError, Recording, Segments, Series
 from trainer.evaluation.metrics import EventScores, acf_window, average_precision, roc_auc, strict_events, vus_pr
 from trainer.evaluation.peers import Scorer, SegmentRows, fit_and_score_segments, fit_scorer
+from trainer.evaluation.persistence import long_anomalies, spliced
 from trainer.members.sisters import fit_sisters, window_levels
 from trainer.members.windows import looking_back
 
@@ -133,6 +134,8 @@ def telemanom(series: Sequence[Series], detector: str) -> Figures:
 
     The detector that raises alarms is fitted on the first 70 % of the rows to learn from, its threshold set on the
     other 30 %, and judged on the rest of the series. `curve` is the same at other thresholds, of all series.
+    Figures ending in `_held` are of alarms that last as long as their score is high: what is left to the question
+    whether this is a new mode. `persistence` is P4, of `long_anomalies`.
     """
     cost = Cost()
     each: list[Figures] = []
@@ -140,6 +143,7 @@ def telemanom(series: Sequence[Series], detector: str) -> Figures:
     turned = () if detector == "original" else CURVE
     curve: dict[float, list[EventScores]] = {deviations: [] for deviations in turned}
     events: list[EventScores] = []
+    held: list[EventScores] = []
     for one in series:
         scorer = cost.fit(detector, one.values[: one.fit_rows], one.commands[: one.fit_rows])
         scores = cost.score(scorer, one.values, one.commands)
@@ -150,6 +154,7 @@ def telemanom(series: Sequence[Series], detector: str) -> Figures:
         calibration, rest, truth = judged[begin : one.fit_rows], judged[one.fit_rows :], one.label[one.fit_rows :]
         mine = strict_events(judge.alarms(rest, calibration, None), truth)
         events.append(mine)
+        held.append(strict_events(judge.alarms(rest, calibration, None, math.inf), truth))
         for deviations, found in curve.items():
             found.append(strict_events(judge.alarms(rest, calibration, deviations), truth))
         each.append(
@@ -164,10 +169,12 @@ def telemanom(series: Sequence[Series], detector: str) -> Figures:
     return (
         {name: float(np.nanmean([row[name] for row in each])) for name in ("vus_pr_causal", "vus_pr_late24")}
         | _pooled(events)
+        | {f"{name}_held": figure for name, figure in _pooled(held).items()}
         | {
             "series": each,
             "curve": [{"deviations": deviations} | _pooled(found) for deviations, found in curve.items()],
         }
+        | long_anomalies(series, detector)
         | cost.figures()
     )
 
@@ -221,6 +228,7 @@ def birds(fit: Sequence[Recording], test: Sequence[Recording], faulty: Sequence[
             name: {"faulty_windows_found" if bad[i] else "healthy_windows_flagged": int(flagged[:, i].sum())}
             for i, name in enumerate(channels)
         },
+        **spliced(fit, faulty, _window_rows(fit[0]), detector),
     } | cost.figures()
 
 

@@ -71,8 +71,11 @@ class AlarmRule:
     usual: float
     threshold: float
 
-    def alarms(self, scores: Float64s) -> Bools:
-        """Rows under alarm, shape (n,), judged row by row from fused scores; NaN counts as calm."""
+    def alarms(self, scores: Float64s, patience: float = PATIENCE) -> Bools:
+        """Rows under alarm, shape (n,), judged row by row from fused scores; NaN counts as calm.
+
+        With infinite `patience` an alarm lasts as long as its score is high.
+        """
         level = np.nan_to_num(smoothed(scores), nan=self.usual).tolist()
         out = np.zeros(len(level), dtype=np.bool_)
         margin = self.threshold - self.usual
@@ -83,7 +86,7 @@ class AlarmRule:
             if on:
                 on = now > base + RELEASE * margin
                 since += 1
-                if on and since >= PATIENCE:
+                if on and since >= patience:
                     base, on, asked, above = max(now, base + margin), False, True, 0
             elif above.bit_count() >= CONFIRM:
                 on, since = True, 0
