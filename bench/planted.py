@@ -40,13 +40,14 @@ KINDS: Final = {"stuck": None, "bias": 10.0, "noise_up": 10.0, "string_loss": 0.
 GAINS: Final = (0.6, 1.6)
 SEEDS: Final = (1, 2, 3)
 RATE: Final = 30.0
-LASTS_S: Final = 120
+LASTS_S: Final = 180
 IN_TIME_S: Final = 60
 CALM_S: Final = 240
 """Between the end of one fault and the next."""
 PATIENCE_S: Final = 120.0
-TRIES: Final = 3
-"""Channels tried until a fault of a kind can be seen at all: a channel that stands still can be stuck unseen."""
+SEEN_S: Final = LASTS_S - IN_TIME_S
+TRIES: Final = 6
+"""Channels tried until a fault of a kind can be seen within `SEEN_S`: one that stands still is stuck unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,8 @@ def plant_all(
             flight.give([fault])
             flight.fly(fault.end_s + 1)
             onset_s = flight.told()[-1].observable_s
+            if onset_s is not None and onset_s - fault.start_s > SEEN_S:
+                onset_s = None
             looked_s = (onset_s or fault.start_s) + IN_TIME_S
             station.flown_to(looked_s + 2)
             event = _first_alarm(station, onset_s, looked_s)

@@ -71,11 +71,15 @@ class Seen:
     channel_rows: int = 0
 
 
-def mission_of(directory: MissionDirectory, seed: int, kind: str) -> Mission:
-    """Make the mission of a campaign in an empty directory; `kind` as in `[detector]`."""
+def mission_of(directory: MissionDirectory, seed: int, kind: str | None) -> Mission:
+    """Make the mission of a campaign in an empty directory; `kind` as in `[detector]`, None: the usual.
+
+    Raises:
+        telemetry.dictionary.MissionError: there is no such kind.
+    """
     directory.create()
     text = demo_mission_toml(CREATED_S * NS_PER_S, seed, "quiet")
-    lines = [f'kind = "{kind}"' if line in _KINDS else line for line in text.splitlines()]
+    lines = [f'kind = "{kind}"' if kind and line in _KINDS else line for line in text.splitlines()]
     directory.toml.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return read_mission(directory.path)
 
@@ -83,70 +87,100 @@ def mission_of(directory: MissionDirectory, seed: int, kind: str) -> Mission:
 _KINDS = ('kind = "isolation_forest"', 'kind = "fusion"')
 
 
-def campaign(
-    directory: MissionDirectory,
-    clean_s: int,
-    seed: int,
-    kind: str,
-    tell: Callable[[int, int], None] = lambda _now, _end: None,
-) -> dict[str, Any]:
-    """Fly one and judge the detector; `tell` hears how many seconds of how many are flown.
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """What is flown: learning, clean seconds with routines, then `STORY`."""
 
-    Raises:
-        cubesat_tui.paced_station.TrainerEnded: the trainer did not survive.
-    """
-    mission = mission_of(directory, seed, kind)
+    flight: ObservedFlight
+    seed: int
+    clean_s: int
+    routines: list[Fault]
+    faults_from_s: int
+    """UTC second in which the clean part ends."""
+    end_s: int
+
+
+def course_of(mission: Mission, clean_s: int) -> Course:
+    """Plan it; the flight stands at its first second."""
     flight = ObservedFlight(mission, CREATED_S)
-    faults_from_s = CREATED_S + LEARNING_S + clean_s
+    seed, faults_from_s = mission.source.seed, CREATED_S + LEARNING_S + clean_s
     routines = routines_of(mission.satellites[0].name, seed, CREATED_S + LEARNING_S, clean_s)
     faults = flight.story(STORY, faults_from_s)
     flight.give([*routines, *faults])
-    end_s = max(fault.end_s for fault in faults) + AFTER_S
-    seen, flown_s = Seen(), 0.0
+    return Course(flight, seed, clean_s, routines, faults_from_s, max(fault.end_s for fault in faults) + AFTER_S)
+
+
+Tell = Callable[[int, int], None]
+
+
+def unheard(_flown_s: int, _of_s: int) -> None:
+    """A `Tell` for nobody."""
+
+
+def campaign(
+    directory: MissionDirectory, clean_s: int, seed: int, kind: str, tell: Tell = unheard
+) -> dict[str, Any]:
+    """Fly one and judge the detector `kind`; `tell` hears how many seconds of how many are flown.
+
+    Raises:
+        telemetry.dictionary.MissionError: no station can be served by such a detector.
+        cubesat_tui.paced_station.TrainerEnded: the trainer did not survive.
+    """
+    mission = mission_of(directory, seed, kind)
+    course = course_of(mission, clean_s)
+    flight, seen, flown_s = course.flight, Seen(), 0.0
     with PacedStation(directory, mission, CREATED_S * NS_PER_S) as station:
-        while flight.next_s < end_s:
-            flown_s += follow(station, flight, min(end_s, flight.next_s + CONSIDERED_S), seen)
+        while flight.next_s < course.end_s:
+            flown_s += follow(station, flight, min(course.end_s, flight.next_s + CONSIDERED_S), seen)
             note(seen, station.consider())
-            tell(flight.next_s - CREATED_S, end_s - CREATED_S)
-    told = [one for one in flight.told() if one.fault.layer != "routine"]
-    anomalies = [event for event in seen.raised if event.subject.startswith(ANOMALY_PREFIX)]
-    rules = [event for event in seen.raised if not event.subject.startswith(ANOMALY_PREFIX)]
-    clean = [event for event in anomalies if event.at_ns < faults_from_s * NS_PER_S]
-    found = [_found(one, anomalies) for one in told]
-    delays = [one["delay_s"] for one in found if one["delay_s"] is not None]
-    mine = [_of_fault(event, told) for event in anomalies]
-    by_rules = sum(_first(one, rules) is not None for one in told)
-    return {
-        "days": round(clean_s / DAY_S, 3),
-        "seed": seed,
-        "clean_alarms": len(clean),
-        "clean_alarms_per_day": len(clean) / (clean_s / DAY_S),
-        "rare_events": len(routines),
-        "rare_event_alarms": sum(_of_routine(event, routines) != "" for event in clean),
-        "faults": len(told),
-        "faults_found": len(delays),
-        "median_delay_s": float(statistics.median(delays)) if delays else None,
-        "faults_found_by_rules": by_rules,
-        "other_alarms": sum(name == "" and event not in clean for event, name in zip(anomalies, mine, strict=True)),
-        "learning_ends_frame": seen.learned_at,
-        "later_scored_share": seen.scored / seen.later if seen.later else 0.0,
-        "clean_alarms_by_rules": sum(event.at_ns < faults_from_s * NS_PER_S for event in rules),
-        "frames": seen.frames,
+            tell(flight.next_s - CREATED_S, course.end_s - CREATED_S)
+    cost = {
         "cycles": sum(seen.decisions.values()),
         "fits": seen.fits,
         "promoted": seen.decisions.get("promoted", 0),
         "rejected": seen.decisions.get("rejected", 0),
         "fit_cpu_s": seen.trainer_s,
+        "channel_rows_per_cpu_s": seen.channel_rows / station.judging_s,
         "judging_cpu_s": station.judging_s,
         "storing_cpu_s": station.storing_s,
         "flying_cpu_s": flown_s,
-        "channel_rows_per_cpu_s": seen.channel_rows / station.judging_s,
+    }
+    return figures(course, seen, cost)
+
+
+def figures(course: Course, seen: Seen, cost: dict[str, Any]) -> dict[str, Any]:
+    """The course judged by what was raised."""
+    told = [one for one in course.flight.told() if one.fault.layer != "routine"]
+    anomalies = [event for event in seen.raised if event.subject.startswith(ANOMALY_PREFIX)]
+    rules = [event for event in seen.raised if not event.subject.startswith(ANOMALY_PREFIX)]
+    until_ns = course.faults_from_s * NS_PER_S
+    clean = [event for event in anomalies if event.at_ns < until_ns]
+    found = [_found(one, anomalies) for one in told]
+    delays = [one["delay_s"] for one in found if one["delay_s"] is not None]
+    stray = [event for event in anomalies if event.at_ns >= until_ns and not _of_fault(event, told)]
+    return {
+        "days": round(course.clean_s / DAY_S, 3),
+        "seed": course.seed,
+        "clean_alarms": len(clean),
+        "clean_alarms_per_day": len(clean) / (course.clean_s / DAY_S),
+        "rare_events": len(course.routines),
+        "rare_event_alarms": sum(_of_routine(event, course.routines) != "" for event in clean),
+        "faults": len(told),
+        "faults_found": len(delays),
+        "median_delay_s": float(statistics.median(delays)) if delays else None,
+        "other_alarms": len(stray),
+        "faults_found_by_rules": sum(_first(one, rules) is not None for one in told),
+        "clean_alarms_by_rules": sum(event.at_ns < until_ns for event in rules),
+        "learning_ends_frame": seen.learned_at,
+        "later_scored_share": seen.scored / seen.later if seen.later else 0.0,
+        "frames": seen.frames,
+        **cost,
         "each": found,
         "alarms": [
             {
                 "at_s": event.at_ns // NS_PER_S - CREATED_S,
                 "subject": event.subject,
-                "during": _of_fault(event, told) or _of_routine(event, routines) or "-",
+                "during": _of_fault(event, told) or _of_routine(event, course.routines) or "-",
                 "text": event.text,
             }
             for event in anomalies[:FEW]

@@ -87,6 +87,7 @@ def _campaign(days: int, seed: int, detector: str) -> dict[str, Any]:
     import tempfile
 
     from cubesat_tui.campaign import DAY_S, campaign
+    from cubesat_tui.original_campaign import original_campaign
     from cubesat_tui.paced_station import TrainerEnded
     from cubesat_tui.progress_line import ProgressLine
     from telemetry.dictionary import MissionError
@@ -101,7 +102,11 @@ def _campaign(days: int, seed: int, detector: str) -> dict[str, Any]:
 
     try:
         with tempfile.TemporaryDirectory(prefix="cubesat-campaign-") as folder:
-            figures = campaign(MissionDirectory(Path(folder) / "mission"), days * DAY_S, seed, detector, tell)
+            directory = MissionDirectory(Path(folder) / "mission")
+            if detector == "original":
+                figures = original_campaign(directory, days * DAY_S, seed, tell)
+            else:
+                figures = campaign(directory, days * DAY_S, seed, detector, tell)
     except MissionError as error:
         refuse(*error.lines)
     except (OSError, StoreError, TrainerEnded) as error:
