@@ -114,12 +114,10 @@ class Challenger:
 class Pace:
     """How long a fit of some channels takes: a part that does not depend on how many, and one for each."""
 
-    FIRST_CHANNEL_S = 0.08
-    FIRST_FIXED_S = 0.4
-
-    def __init__(self) -> None:
-        self._fixed = self.FIRST_FIXED_S
-        self._each = self.FIRST_CHANNEL_S
+    def __init__(self, fixed_s: float = 0.4, each_s: float = 0.08) -> None:
+        """What is thought of it before the first refit, CPU seconds."""
+        self._fixed = fixed_s
+        self._each = each_s
 
     def channels(self, budget_s: float, left: int) -> int:
         """How many of the channels that are left fit into a budget; at least one."""

@@ -272,7 +272,7 @@ class Trainer:
         elif force and not due.wanted:
             decision, reason = "kept", f"passes; {due.reason}"
         else:
-            decision, reason = "promoted", f"{due.reason} since v{champion.version}"
+            decision, reason = "promoted", due.reason
         metrics = {
             **fitted.metrics,
             **gate.figures,

@@ -69,7 +69,8 @@ def due_now(rows: StoredRows, champion: Scorer | None, tried: Tried, *, force: b
     known = champion.manifest.window.last_id
     new = {packet: rows.new_rows(packet, tried.rows.get(packet, known)) for packet in packets}
     most = max(new.values(), default=0)
-    since = f"{max((rows.new_rows(packet, known) for packet in packets), default=0)} newly accepted rows"
+    all_new = max((rows.new_rows(packet, known) for packet in packets), default=0)
+    since = f"{all_new} newly accepted rows since v{champion.version}"
     acts = rows.acts.after(tried.act)
     busy = tuple(packet for packet, count in new.items() if count >= NEW_ROWS)
     waiting = f"{most} newly accepted rows, a fit wants {NEW_ROWS}"
