@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from telemetry.frame import Float64s, Int64s, Layout
+from trainer.fusion.arrays import PacketFusion
+from trainer.fusion.live import Memory, deviations, place_score
 from trainer.served import CONFIRM, RELEASE, PacketModel, Scorer, projected, relative_scores, worst
-from trainer.streams import NEVER_NS, Bools, Cut, Indices, Streams
+from trainer.streams import NEVER_NS, Bools, Cut, Fed, Indices, Streams
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,8 @@ class _Entry:
     packet: PacketModel
     positions: Indices
     """Column of each judged channel."""
+    fusion: PacketFusion | None
+    """What judges the rows; None where the forest does."""
 
 
 class PacketBank:
@@ -78,9 +82,10 @@ class PacketBank:
         if packet is None or not all(name in self._layout.positions for name in packet.channels):
             return
         positions = np.array([self._layout.positions[name] for name in packet.channels], dtype=np.intp)
+        fusion = packet.fusion if scorer.manifest.kind == "fusion" else None
         for table, empty, values in (
-            (self._threshold, 1.0, packet.threshold),
-            (self._middle, 0.0, packet.middle),
+            (self._threshold, 1.0, packet.threshold if fusion is None else fusion.place_threshold),
+            (self._middle, 0.0, packet.middle if fusion is None else np.zeros(len(positions))),
             (self._centre, 0.0, packet.axes_centre),
             (self._scale, 1.0, packet.axes_scale),
             (self._axes, 0.0, packet.axes),
@@ -94,7 +99,7 @@ class PacketBank:
             else (clock.epoch_ns, clock.period_ns, clock.bins, clock.valid_until_ns)
         )
         self._put_keys(slot, scorer)
-        self._entries[slot] = _Entry(scorer, packet, positions)
+        self._entries[slot] = _Entry(scorer, packet, positions, fusion)
 
     def _put_keys(self, slot: int, scorer: Scorer) -> None:
         count, m = len(scorer.keys), len(self._codes) + 1
@@ -110,18 +115,20 @@ class PacketBank:
         self._any_code[slot, columns] = False
         self._keys[slot, :count][:, columns] = scorer.keys
 
-    def judge(
-        self, streams: Streams, cut: Cut, features: Float64s, t_ns: Int64s, codes: Float64s
-    ) -> Opinions | None:
+    def judge(self, streams: Streams, cut: Cut, fed: Fed, t_ns: Int64s, codes: Float64s) -> Opinions | None:
         """Judge rows sorted by satellite; None where no satellite of them has a model.
 
+        Where a forest judges, its score is each channel's only voice. Otherwise the first voice is how far value,
+        mean and deviation are from what is usual at this place, the others are those of `trainer.fusion.live`.
+
         Args:
-            streams: that made the features; remembers which rows were flagged.
+            streams: that the rows went through; remembers what the next rows are judged by.
             cut: the satellites of the rows.
-            features: of all channels, shape (n, k, 3); NaN where a window is not full.
+            fed: what the rows became, all k channels.
             t_ns: generation times.
             codes: context codes, contact last, shape (n, m).
         """
+        features = fed.features
         n, k = features.shape[:2]
         if all(self._entries[slot] is None for slot, _ in cut.stretches):
             streams.flagged(cut, np.zeros((n, k), dtype=np.bool_))
@@ -133,12 +140,16 @@ class PacketBank:
         for slot, rows in cut.stretches:
             entry = self._entries[slot]
             if entry is None:
+                streams.memories.pop(slot, None)
                 continue
             scorer, packet, columns = entry.scorer, entry.packet, entry.positions
             mine = scorer.normalise(packet, features[rows][:, columns], bins[rows], key[rows])
             z[rows, columns] = mine
-            score[rows, columns] = scorer.isolate(packet, mine)
-            floor[rows, columns] = scorer.probe[packet.group] + 1e-9
+            if entry.fusion is None:
+                score[rows, columns] = scorer.isolate(packet, mine)
+                floor[rows, columns] = scorer.probe[packet.group] + 1e-9
+            else:
+                score[rows, columns], floor[rows, columns] = place_score(mine), 0.0
             model[rows] = scorer.version
         threshold, middle = self._threshold[slots], self._middle[slots]
         with np.errstate(invalid="ignore"):
@@ -146,14 +157,49 @@ class PacketBank:
             lasting = flagged | (score > middle + RELEASE * (threshold - middle))
         newly = (streams.flagged(cut, flagged) >= CONFIRM) & flagged
         relative = relative_scores(score, middle, threshold)
+        speaker, forecast = np.zeros((n, k), dtype=np.int8), np.full((n, k), np.nan)
+        for slot, rows in cut.stretches:
+            entry = self._entries[slot]
+            if entry is None or entry.fusion is None:
+                continue
+            here, columns = (rows, entry.positions), entry.positions
+            heard = self._memory(streams, slot, entry, entry.fusion).hear(
+                deviations(z[here][:, :, 0], bins[rows], self._places(entry)),
+                key[rows], fed.broken[rows], fed.apart[rows], features[rows][:, columns, 0],
+            )  # fmt: skip
+            flagged[here] |= heard.flagged
+            lasting[here] |= heard.lasting
+            newly[here] |= heard.newly
+            first = relative[here]
+            relative[here] = np.fmax(first, np.maximum(heard.relative, 0.0))
+            speaker[here] = np.where(heard.relative > np.nan_to_num(first), heard.speaker, 0)
+            forecast[here] = entry.scorer.expected(entry.packet, heard.forecast, bins[rows], key[rows])
         row_score = worst(relative)
         judged = model != 0
         model[np.isnan(row_score)] = 0
         axes = projected(features[:, :, 0], self._centre[slots], self._scale[slots], self._axes[slots])
         axes[~judged] = 0.0
-        speaker, forecast = np.zeros((n, k), dtype=np.int8), np.full((n, k), np.nan)
         p = self._p(cut, row_score)
         return Opinions(model, z, flagged, lasting, newly, relative, speaker, forecast, row_score, p, axes)
+
+    def _memory(self, streams: Streams, slot: int, entry: _Entry, fusion: PacketFusion) -> Memory:
+        """What the fusion remembers of a satellite; of a new model, all that is still known of the rows before."""
+        memory = streams.memories.get(slot)
+        if memory is None or memory.fusion is not fusion:
+            memory = streams.memories[slot] = Memory(fusion)
+            past = streams.past(slot)
+            if len(past.t_ns):
+                bins, key = self._place(np.full(len(past.t_ns), slot), past.t_ns, past.codes)
+                values = past.values[:, entry.positions]
+                z = entry.scorer.normalise(entry.packet, values[:, :, None], bins, key)
+                seen = deviations(z[:, :, 0], bins, self._places(entry))
+                memory.hear(seen, key, past.broken, past.apart, values)
+        return memory
+
+    @staticmethod
+    def _places(entry: _Entry) -> int:
+        clock = entry.scorer.clock
+        return 0 if clock is None else clock.bins
 
     def _place(self, slots: Indices, t_ns: Int64s, codes: Float64s) -> tuple[Indices, Indices]:
         """Orbit bin and mode of each row, as `Scorer.place`."""

@@ -9,7 +9,7 @@ whether the satellite is in contact.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -90,6 +90,19 @@ class _Steps:
             del self.t_ns[: -self.kept], self.value[: -self.kept]
         self.newest_ns = t_ns
 
+    def rewind(self, t_ns: int) -> None:
+        """Forget what lies at or after `t_ns`; the newest value holds from there on."""
+        if self.newest_ns < t_ns:
+            return
+        kept = bisect_left(self.t_ns, t_ns)
+        if kept < len(self.t_ns):
+            value = self.value[-1]
+            del self.t_ns[kept:], self.value[kept:]
+            if not self.value or self.value[-1] != value:
+                self.t_ns.append(t_ns)
+                self.value.append(value)
+        self.newest_ns = t_ns - 1
+
     def at_one(self, t_ns: int) -> float:
         if not self.t_ns or t_ns > self.newest_ns + HOLD_NS:
             return math.nan
@@ -134,6 +147,12 @@ class ContextTrack:
             else:
                 self._contacts.append([moment, moment])
         del self._contacts[: -self._kept]
+
+    def rewind(self, t_ns: int) -> None:
+        """The satellite's clock was set back to `t_ns`: what it told under later times is in nobody's way."""
+        for steps in self._steps.values():
+            steps.rewind(t_ns)
+        self._contacts = [[start, min(end, t_ns)] for start, end in self._contacts if start <= t_ns]
 
     def codes(self, t_ns: Int64s) -> Float64s:
         """Shape (n, len(channels) + 1): code of each context channel (NaN = unknown), then 1 in contact, else 0."""

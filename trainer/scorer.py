@@ -17,6 +17,7 @@ from telemetry.store.rows import ScoreColumns
 from trainer.bank import Opinions, PacketBank
 from trainer.context import ContextTrack, context_channels
 from trainer.episodes import LINGER_NS, SIDED, Episodes, Stretch
+from trainer.fusion.live import NEEDED
 from trainer.served import CONFIRM, Scorer, ScorerRefused
 from trainer.streams import USUAL_ROWS, Bools, Cut, Indices, Streams
 from trainer.verdict import Contribution, Scored, Verdict
@@ -43,8 +44,9 @@ class LiveScoring:
 
     def __init__(self, mission: Mission, scorers: Iterable[Scorer] = ()) -> None:
         self._scorers: dict[str, Scorer] = {}
+        past = 0 if mission.detector.kind == "isolation_forest" else NEEDED
         self._fleets = [
-            _Fleet(bus, [one.name for one in mission.satellites if one.bus == name], self._scorers)
+            _Fleet(bus, [one.name for one in mission.satellites if one.bus == name], self._scorers, past)
             for name, bus in mission.buses.items()
         ]
         for scorer in scorers:
@@ -64,8 +66,9 @@ class LiveScoring:
         """Judge a batch and remember what the next one needs.
 
         Args:
-            batch: frames of one layout, each satellite's in order of generation time. Older rows than the newest
-                one seen are not judged (model 0).
+            batch: frames of one layout, each satellite's in the order in which they were made: by boot and sequence
+                number, or by generation time where they have none. Older rows than the newest one seen are not
+                judged (model 0).
             invalid: True where a value is INVALID, shape (n, k); NaN is always INVALID.
 
         A row in which no window is full yet (after a gap, or a change of mode) has no opinion: model 0. Rows marked
@@ -104,7 +107,8 @@ class LiveScoring:
 class _Fleet:
     """The satellites of one bus; each has a slot, its number among them."""
 
-    def __init__(self, bus: Bus, names: list[str], scorers: dict[str, Scorer]) -> None:
+    def __init__(self, bus: Bus, names: list[str], scorers: dict[str, Scorer], past: int) -> None:
+        self._past = past
         self._slots = {name: slot for slot, name in enumerate(names)}
         self._names = names
         self._scorers = scorers
@@ -138,17 +142,43 @@ class _Fleet:
     ) -> None:
         """Judge some rows of a batch, sorted by slot; fills `columns` and adds to `verdicts`."""
         streams = self._streams_of(batch.layout, stored)
-        cut = Cut.of(slots)
-        newer = streams.newer(cut, batch.t_ns[rows], batch.boot[rows])
+        seq = np.where(batch.quality[rows] & int(Quality.NO_SEQUENCE), -1, batch.seq[rows])
+        newer = streams.newer(Cut.of(slots), batch.t_ns[rows], batch.boot[rows], seq)
         if not newer.all():
-            rows = rows[newer]
+            rows, slots = rows[newer], slots[newer]
             if not len(rows):
                 return
-            cut = Cut.of(slots[newer])
+        cut, t_ns = Cut.of(slots), batch.t_ns[rows]
+        back = t_ns < cut.before(t_ns, streams.newest_ns)
+        if not back.any():
+            self._score(streams, batch, all_values, rows, cut, stored, columns, verdicts)
+            return
+        # A clock on board was set back: what came before that is judged before the context forgets it.
+        for slot, mine in cut.stretches:
+            for piece in np.split(rows[mine], np.flatnonzero(back[mine])):
+                if not len(piece):
+                    continue
+                if not stored and batch.t_ns[piece[0]] < streams.newest_ns[slot]:
+                    self._tracks[slot].rewind(int(batch.t_ns[piece[0]]))
+                alone = Cut.of(np.full(len(piece), slot))
+                self._score(streams, batch, all_values, piece, alone, stored, columns, verdicts)
+
+    def _score(
+        self,
+        streams: Streams,
+        batch: FrameBatch,
+        all_values: Float64s,
+        rows: Indices,
+        cut: Cut,
+        stored: bool,
+        columns: ScoreColumns,
+        verdicts: list[Verdict],
+    ) -> None:
         t_ns, values = batch.t_ns[rows], all_values[rows]
         codes = self._codes(streams, cut, t_ns, values)
-        features = streams.push(cut, t_ns, batch.boot[rows], values, codes)
-        opinions = self._bank(batch.layout).judge(streams, cut, features, t_ns, codes)
+        fed = streams.push(cut, t_ns, batch.boot[rows], values, codes)
+        opinions = self._bank(batch.layout).judge(streams, cut, fed, t_ns, codes)
+        streams.keep(cut, t_ns, values, codes, fed)
         if opinions is not None:
             columns.model[rows] = opinions.model
             columns.score[rows] = opinions.row_score
@@ -163,7 +193,7 @@ class _Fleet:
     def _streams_of(self, layout: Layout, stored: bool) -> Streams:
         found = self._streams.get((layout.digest, stored))
         if found is None:
-            found = Streams(layout, self._channels, len(self._names), len(self._context) + 1)
+            found = Streams(layout, self._channels, len(self._names), len(self._context) + 1, self._past)
             self._streams[layout.digest, stored] = found
         return found
 

@@ -60,6 +60,8 @@ class PacketInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How far the held-out rows were pushed outwards before the thresholds were set."""
     train_rows: int
     calibration_rows: int
+    fitted: tuple[int, ...] = ()
+    """Version in which each channel was fitted; those of this version alone follow from the manifest's window."""
 
 
 class WindowInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,10 +142,10 @@ class PacketModel:
     """Shape (c, 3): principal directions of the normalised values."""
     fusion: PacketFusion | None = None
     """What judges the rows where the manifest's kind is `fusion`."""
-    joint_mean: Float64s | None = None
-    """Usual deviation of each channel's value, shape (c,)."""
+    joint_scale: Float64s | None = None
+    """`trainer.joint.Joint.scale`, shape (c,)."""
     joint_precision: Float64s | None = None
-    """Inverse of the shrunk covariance of the deviations, shape (c, c)."""
+    """`trainer.joint.Joint.precision`, shape (c, c)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,6 +235,11 @@ class Scorer:
         """Deviation from what is normal here, in normal spreads; shape (n, c, 3)."""
         spread = np.maximum(packet.spread[bins], packet.key_spread[key])
         return (features - packet.centre[bins] - packet.key_offset[key]) / spread
+
+    def expected(self, packet: PacketModel, z: Float64s, bins: Indices, key: Indices) -> Float64s:
+        """Values that lie `z` normal spreads from what is normal here, shape (n, c): undoes `normalise`."""
+        spread = np.maximum(packet.spread[bins, :, 0], packet.key_spread[key, :, 0])
+        return packet.centre[bins, :, 0] + packet.key_offset[key, :, 0] + z * spread
 
     def isolate(self, packet: PacketModel, z: Float64s) -> Float64s:
         """Forest score of every channel that has all three features; NaN elsewhere. Shape (n, c)."""

@@ -19,7 +19,7 @@ from trainer.context import context_channels
 from trainer.features import RollingRing
 from trainer.model import Fitted
 from trainer.scorer import LiveScoring, Scorer, Verdict
-from trainer.streams import Cut, Streams
+from trainer.streams import Cut, Fed, Streams
 
 Make = Callable[..., list[FrameBatch]]
 FLEET = ("A", "B", "C", "D")
@@ -122,7 +122,9 @@ def test_a_bank_says_what_each_model_says(scorers: list[Scorer], mission: Missio
         bank.put(slot, scorer)
     cut = Cut.of(np.repeat([0, 1, 2], 400))
     streams = Streams(batch.layout, {}, 3, len(context) + 1)
-    both = bank.judge(streams, cut, np.tile(features, (3, 1, 1)), np.tile(batch.t_ns, 3), np.tile(codes, (3, 1)))
+    broken = np.zeros(1200, dtype=np.bool_)
+    fed = Fed(np.tile(features, (3, 1, 1)), broken, broken)
+    both = bank.judge(streams, cut, fed, np.tile(batch.t_ns, 3), np.tile(codes, (3, 1)))
     assert both is not None
     for slot, scorer in enumerate(scorers):
         rows = slice(400 * slot, 400 * slot + 400)
@@ -161,7 +163,7 @@ def test_windows_of_a_fleet_are_those_of_each_satellite(sizes: list[int], seed: 
             np.tile(boot[rows], 2),
             np.concatenate(values[:, rows]),
             np.concatenate(modes[:, rows])[:, None],
-        )
+        ).features
         made[0].append(features[:size])
         made[1].append(features[size:])
         start += size

@@ -79,12 +79,13 @@ def test_rows_one_by_one_in_pieces_and_together_are_heard_alike(
     n = 300
     z, key, apart = _rows(seed, n)
     values = 3.0 * z
+    broken = apart | (np.diff(key, prepend=key[0]) != 0)
     heard: list[Heard] = []
     for cycle in ([n], [1], sizes):
         memory, parts, start, turn = Memory(fusion), list[Heard](), 0, 0
         while start < n:
             rows = slice(start, start + cycle[turn % len(cycle)])
-            parts.append(memory.hear(z[rows], key[rows], apart[rows], values[rows]))
+            parts.append(memory.hear(z[rows], key[rows], broken[rows], apart[rows], values[rows]))
             start, turn = rows.stop, turn + 1
         heard.append(Heard(*(np.concatenate([getattr(p, name) for p in parts]) for name in Heard.__slots__)))
     for other in heard[1:]:
@@ -122,7 +123,7 @@ def test_five_of_eight_rows_confirm_and_halfway_lasts(fusion: PacketFusion) -> N
     apart[1:] = False
     z = np.nan_to_num(z)
     z[250:330, 2] += 6
-    heard = Memory(fusion).hear(z, key, apart, z + np.arange(400)[:, None])
+    heard = Memory(fusion).hear(z, key, apart, apart, z + np.arange(400)[:, None])
     flagged = heard.flagged[:, 2]
     first = int(np.flatnonzero(flagged & (np.arange(400) >= 250))[0])
     confirmed = int(np.flatnonzero(heard.newly[:, 2] & (np.arange(400) >= 250))[0])
@@ -139,7 +140,7 @@ def test_a_run_of_equal_values_is_stuck_after_five_times_the_longest(fusion: Pac
     values[120, 2] = np.nan
     z = 0.2 * rng.standard_normal((200, CHANNELS))
     key, apart = np.zeros(200, dtype=np.intp), np.arange(200) == 0
-    heard = Memory(fusion).hear(z, key, apart, values)
+    heard = Memory(fusion).hear(z, key, apart, apart, values)
     runs = equal_runs(values, apart, np.full(CHANNELS, np.nan), np.zeros(CHANNELS))
     stuck = heard.speaker == 7
     np.testing.assert_array_equal(stuck, (runs > [np.inf, 20, 20, 150, 20]) & stuck)

@@ -2,8 +2,8 @@
 
 What a row is thought of depends on the rows before it: windows, averaged scores, the smoothed level, the newest
 rows above the threshold, the run of equal values. `Memory` holds that for one packet of one satellite; rows given
-one by one, in any pieces or all together are judged alike. Nothing reaches back past a row that stands `apart` (a
-gap, a start of the computer, time running backwards); what is unknown stays NaN.
+one by one, in any pieces or all together are judged alike. No window and no mean reaches back past a `broken` row
+(a gap, a start of the computer, time running backwards, a change of context); what is unknown stays NaN.
 """
 
 from __future__ import annotations
@@ -36,9 +36,15 @@ _WEIGHT = 2.0 / (SMOOTHED_ROWS + 1)
 Indices = npt.NDArray[np.intp]
 
 
-def deviations(z: Float64s) -> Float64s:
-    """What the members see of normalised features, shape (n, c, 3): the value's, cut and rounded, shape (n, c)."""
-    return np.round(np.clip(z[:, :, 0], -CLIP, CLIP), DECIMALS)
+def deviations(z: Float64s, bins: Indices, bin_count: int) -> Float64s:
+    """What the members see of normalised values, shape (n, c): cut, rounded, NaN where the place is not known.
+
+    At an unknown place a value is compared with the whole orbit, on a scale the members were not fitted to.
+    """
+    seen = np.round(np.clip(z, -CLIP, CLIP), DECIMALS)
+    if bin_count:
+        seen[bins == 0] = np.nan
+    return seen
 
 
 def place_score(z: Float64s) -> Float64s:
@@ -55,7 +61,7 @@ def equal_runs(values: Float64s, apart: Bools, last: Float64s, run: Float64s) ->
 
     Args:
         values: as sent, shape (n, c).
-        apart: rows that begin a stretch, shape (n,).
+        apart: rows that no run reaches back past: `broken`, but for changes of context, shape (n,).
         last, run: the row before and its own runs, shape (c,); NaN and 0 where there is none.
     """
     same = values == np.concatenate((last[None], values[:-1]))
@@ -104,7 +110,7 @@ class Memory:
         c = len(fusion)
         self.fusion = fusion
         self._age = -1
-        """Rows since the newest row apart; -1 before the first."""
+        """Rows since the newest broken row; -1 before the first."""
         self._z = np.full((BEFORE, c), np.nan)
         self._raw = np.full((BEFORE, c, MEMBERS), np.nan)
         self._level = np.full(c, np.nan)
@@ -112,27 +118,28 @@ class Memory:
         self._last = np.full(c, np.nan)
         self._run = np.zeros(c)
 
-    def hear(self, z: Float64s, key: Indices, apart: Bools, values: Float64s) -> Heard:
+    def hear(self, z: Float64s, key: Indices, broken: Bools, apart: Bools, values: Float64s) -> Heard:
         """Judge the next rows.
 
         Args:
             z: deviations, shape (n, c), NaN where INVALID.
             key: mode of each row, 0 unknown, shape (n,).
-            apart: rows that do not continue the row before them, shape (n,).
+            broken: rows that do not continue the row before them, shape (n,).
+            apart: those of them where more changed than the context, shape (n,).
             values: as sent, shape (n, c).
         """
         if len(z) <= CHUNK:
-            return self._hear(z, key, apart, values)
+            return self._hear(z, key, broken, apart, values)
         parts = [
-            self._hear(z[rows], key[rows], apart[rows], values[rows])
+            self._hear(z[rows], key[rows], broken[rows], apart[rows], values[rows])
             for rows in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
         ]
         return Heard(*(np.concatenate([getattr(part, name) for part in parts]) for name in Heard.__slots__))
 
-    def _hear(self, z: Float64s, key: Indices, apart: Bools, values: Float64s) -> Heard:
+    def _hear(self, z: Float64s, key: Indices, broken: Bools, apart: Bools, values: Float64s) -> Heard:
         fusion = self.fusion
-        said = self._members(z, key, apart)
-        level = self._smooth(fused(said.scores), apart)
+        said = self._members(z, key, broken)
+        level = self._smooth(fused(said.scores), broken)
         relative = (level - fusion.usual) / (fusion.threshold - fusion.usual)
         with np.errstate(invalid="ignore"):
             above, lasting = relative > 1, relative > RELEASE
@@ -150,11 +157,11 @@ class Memory:
         self._last, self._run = values[-1], runs[-1]
         return Heard(above | still, lasting | still, newly | still, relative, speaker, said.forecast)
 
-    def _smooth(self, scores: Float64s, apart: Bools) -> Float64s:
-        """`trainer.members.alarm_rule.smoothed` of every channel, anew at each row apart."""
+    def _smooth(self, scores: Float64s, broken: Bools) -> Float64s:
+        """`trainer.members.alarm_rule.smoothed` of every channel, anew at each broken row."""
         out = np.empty(scores.shape)
         level: Float64s = self._level
-        for i, (score, begins) in enumerate(zip(scores, apart.tolist(), strict=True)):
+        for i, (score, begins) in enumerate(zip(scores, broken.tolist(), strict=True)):
             unknown = np.isnan(score)
             if begins:
                 level = score
@@ -166,20 +173,20 @@ class Memory:
         out[np.isnan(scores)] = np.nan
         return out
 
-    def members(self, z: Float64s, key: Indices, apart: Bools) -> Said:
+    def members(self, z: Float64s, key: Indices, broken: Bools) -> Said:
         """What the members say of the next rows; arguments as `hear`."""
         parts = [
-            self._members(z[rows], key[rows], apart[rows])
+            self._members(z[rows], key[rows], broken[rows])
             for rows in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
         ]
         return Said(
             np.concatenate([part.scores for part in parts]), np.concatenate([part.forecast for part in parts])
         )
 
-    def _members(self, z: Float64s, key: Indices, apart: Bools) -> Said:
+    def _members(self, z: Float64s, key: Indices, broken: Bools) -> Said:
         n = len(z)
         index = np.arange(n)
-        begin = np.maximum.accumulate(np.where(apart, index, -1))
+        begin = np.maximum.accumulate(np.where(broken, index, -1))
         age = np.where(begin >= 0, index - begin, index + self._age + 1)
         joined = np.concatenate((self._z, z))
         raw, forecast = _raw_scores(self.fusion, joined, key, age)
@@ -189,14 +196,14 @@ class Memory:
         return Said(scores, forecast)
 
 
-def member_scores(fusion: PacketFusion, z: Float64s, key: Indices, apart: Bools) -> Float64s:
+def member_scores(fusion: PacketFusion, z: Float64s, key: Indices, broken: Bools) -> Float64s:
     """Scores of every member for the rows of a stretch from its beginning, shape (n, c, 6); as `Memory.members`."""
-    return Memory(fusion).members(z, key, apart).scores
+    return Memory(fusion).members(z, key, broken).scores
 
 
-def smoothed(fusion: PacketFusion, scores: Float64s, apart: Bools) -> Float64s:
+def smoothed(fusion: PacketFusion, scores: Float64s, broken: Bools) -> Float64s:
     """The smoothed level of fused scores, shape (n, c), of rows from the beginning of a stretch."""
-    return Memory(fusion)._smooth(scores, apart)  # pyright: ignore[reportPrivateUsage]
+    return Memory(fusion)._smooth(scores, broken)  # pyright: ignore[reportPrivateUsage]
 
 
 def _raw_scores(fusion: PacketFusion, joined: Float64s, key: Indices, age: Indices) -> tuple[Float64s, Float64s]:
