@@ -1,20 +1,25 @@
 """How the channels of one packet move together, so that a channel can be compared with what the others say of it.
 
-Read off the deviations (normal spreads at this place and in this mode) of accepted rows: a shrunk correlation,
-after Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices" (2004). numpy only.
+Read off accepted rows, as movements: the value less the median of the minute before. What shades a panel moves the
+battery's current in the same second, over a whole orbit and at full size; the deviations from what is usual at a
+place, which the detector judges, have lost just that. A shrunk correlation, after Ledoit and Wolf, "A
+well-conditioned estimator for large-dimensional covariance matrices" (2004). numpy only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from telemetry.frame import Float64s
 
-CLIP = 6.0
-"""Deviations are cut here before they are learned from: a few rows must not make a correlation."""
+BEFORE = 60
+"""Rows that a movement is measured from: as many as `usual here` is taken from."""
+
+SAMPLE = 1_500
+"""Movements that are learned from, evenly over the rows."""
 
 LEAST_SCALE = 0.1
 """No channel counts as steadier than this part of its normal spread: the spread also holds what is rare."""
@@ -27,73 +32,87 @@ LEAST_ROWS = 30
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """What the deviations of c channels are together on accepted rows."""
+    """How c channels deviate, each by itself, and how they move, all together."""
 
-    mean: Float64s
-    """Shape (c,), in normal spreads."""
+    scale: Float64s
+    """Usual size of a channel's deviation, in normal spreads, shape (c,); positive."""
     precision: Float64s
-    """Shape (c, c): inverse of the shrunk covariance."""
-
-    @cached_property
-    def scale(self) -> Float64s:
-        """Standard deviation of each channel by itself, shape (c,)."""
-        return np.sqrt(np.diag(np.linalg.inv(self.precision)))
+    """Inverse of the shrunk covariance of the movements, in the channels' units, shape (c, c)."""
 
     def marginal(self, z: Float64s) -> Float64s:
-        """Signed standard deviations from the mean, each channel by itself; same shape as `z`, (..., c)."""
-        return (z - self.mean) / self.scale
+        """Signed deviations from usual in their own usual size; same shape as `z`, (..., c)."""
+        return z / self.scale
 
-    def conditional(self, z: Float64s) -> Float64s:
-        """Signed standard deviations from what the other channels of the row let expect.
+    def conditional(self, movement: Float64s) -> Float64s:
+        """Signed sigma of movements beyond what those of the other channels of the row let expect.
 
-        With precision P and deviation d from the mean, (P d)_i / sqrt(P_ii): the residual of the regression of
-        channel i on the others, in its own standard deviations.
+        With precision P and movement m, (P m)_i / sqrt(P_ii): the residual of the regression of channel i on the
+        others, in its own standard deviations.
 
         Args:
-            z: one row, shape (c,). Channels that are NaN tell nothing about the others, and stay NaN.
+            movement: shape (n, c). Channels that are NaN tell nothing about the others, and stay NaN.
         """
-        known = np.isfinite(z)
-        out = np.full(len(z), np.nan)
-        if not known.any():
-            return out
-        precision = self.precision
-        if not known.all():
-            lost = ~known
-            across = precision[np.ix_(known, lost)]
-            precision = precision[np.ix_(known, known)] - across @ np.linalg.solve(
-                precision[np.ix_(lost, lost)], across.T
-            )
-        out[known] = precision @ (z - self.mean)[known] / np.sqrt(np.diag(precision))
+        out = np.full(movement.shape, np.nan)
+        for known in np.unique(np.isfinite(movement), axis=0):
+            if not known.any():
+                continue
+            rows = np.flatnonzero((np.isfinite(movement) == known).all(axis=1))
+            precision = self.precision
+            if not known.all():
+                across = precision[np.ix_(known, ~known)]
+                lost = precision[np.ix_(~known, ~known)]
+                precision = precision[np.ix_(known, known)] - across @ np.linalg.solve(lost, across.T)
+            out[np.ix_(rows, known)] = movement[np.ix_(rows, known)] @ precision / np.sqrt(np.diag(precision))
         return out
 
 
-def fit_joint(z: Float64s) -> Joint:
-    """Mean and shrunk precision of accepted rows.
+def movements(values: Float64s, before: Float64s) -> Float64s:
+    """Values, shape (n, c), less the median of the accepted rows before them, shape (m, c); NaN where unknown."""
+    known = np.isfinite(before)
+    count = known.sum(axis=0)
+    ordered = np.sort(before, axis=0)
+    if not len(before):
+        return np.full(values.shape, np.nan)
+    low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0)[None], axis=0)[0]
+    high = np.take_along_axis(ordered, np.minimum(count // 2, len(before) - 1)[None], axis=0)[0]
+    return values - np.where(count > 0, (low + high) / 2, np.nan)
+
+
+def fit_joint(z: Float64s, values: Float64s) -> Joint:
+    """Usual sizes and shrunk precision of accepted rows.
 
     Args:
-        z: deviations of the value, shape (n, c); NaN where not usable. A channel counts as on its mean where it is
-            NaN. With fewer than `LEAST_ROWS` rows the channels are taken as independent, one spread each.
+        z: deviations of the value in normal spreads, any rows, c channels; NaN where not usable.
+        values: in the channels' units, shape (n, c), oldest first and not thinned. A channel counts as not moving
+            where it is NaN. With fewer than `BEFORE` + `LEAST_ROWS` rows the channels are taken as independent.
     """
-    n, c = len(z), int(z.shape[1])
+    n, c = len(values), int(values.shape[1])
     known = np.isfinite(z)
-    count = known.sum(axis=0)
-    usable = count >= LEAST_ROWS
-    if not usable.any():
-        return Joint(np.zeros(c, dtype=np.float64), np.eye(c, dtype=np.float64))
-    cut = np.clip(np.where(known, z, 0.0), -CLIP, CLIP)
-    many = np.maximum(count, 1)
-    mean: Float64s = np.where(usable, cut.sum(axis=0) / many, 0.0)
-    centred = np.where(known & usable, cut - mean, 0.0)
-    scale: Float64s = np.maximum(np.sqrt((centred**2).sum(axis=0) / many), LEAST_SCALE)
-    scale[~usable] = 1.0
-    unit: Float64s = centred / scale * np.sqrt(n / many)
-    together: Float64s = unit.T @ unit / n
-    part = max(_shrinkage(unit, together), LEAST_SHRINKAGE)
+    squares: Float64s = np.where(known, z, 0.0) ** 2
+    size: Float64s = np.sqrt(squares.sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+    scale: Float64s = np.where(known.any(axis=0), np.maximum(size, LEAST_SCALE), 1.0)
+    seen = np.isfinite(values)
+    middle = np.where(seen, values, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    varied = (np.where(seen, values - middle, 0.0) ** 2).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    still = np.where(varied > 0, np.sqrt(varied), 1.0)
+    if n < BEFORE + LEAST_ROWS:
+        return Joint(scale, np.diag(1.0 / still**2))
+    at = np.unique(np.linspace(BEFORE, n - 1, min(SAMPLE, n - BEFORE)).astype(np.intp))
+    windows = sliding_window_view(values, BEFORE, axis=0)
+    moved = values[at] - np.median(windows[at - BEFORE], axis=2)
+    usable = np.isfinite(moved)
+    count = np.maximum(usable.sum(axis=0), 1)
+    moved = np.where(usable, moved, 0.0)
+    unit = np.sqrt((moved**2).sum(axis=0) / count)
+    unit = np.where(unit > 0, unit, still)
+    cut: Float64s = moved / unit * np.sqrt(len(at) / count)
+    together: Float64s = cut.T @ cut / len(at)
+    part = max(_shrinkage(cut, together), LEAST_SHRINKAGE)
     correlation: Float64s = (1 - part) * together
     correlation[np.diag_indices(c)] = 1.0
     inverse = np.asarray(np.linalg.inv(correlation), dtype=np.float64)
-    precision: Float64s = (inverse + inverse.T) / 2 / np.outer(scale, scale)
-    return Joint(mean, precision)
+    precision: Float64s = (inverse + inverse.T) / 2 / np.outer(unit, unit)
+    return Joint(scale, precision)
 
 
 def _shrinkage(unit: Float64s, together: Float64s) -> float:

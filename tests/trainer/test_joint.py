@@ -7,7 +7,7 @@ import pytest
 from sklearn.covariance import ledoit_wolf_shrinkage
 
 from telemetry.frame import Float64s
-from trainer.joint import LEAST_SHRINKAGE, Joint, fit_joint
+from trainer.joint import BEFORE, LEAST_SHRINKAGE, Joint, fit_joint, movements
 
 
 def mixed(n: int, c: int, seed: int) -> Float64s:
@@ -15,61 +15,79 @@ def mixed(n: int, c: int, seed: int) -> Float64s:
     return rng.normal(size=(n, 3)) @ rng.normal(size=(3, c)) + 0.5 * rng.normal(size=(n, c))
 
 
+def covariance(joint: Joint) -> Float64s:
+    return np.asarray(np.linalg.inv(joint.precision), dtype=np.float64)
+
+
 def test_the_shrinkage_is_that_of_ledoit_and_wolf() -> None:
-    rows = mixed(60, 8, 1) / 3
-    unit = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    rows = mixed(BEFORE + 40, 8, 1)
+    moved = np.array([movements(rows[i : i + 1], rows[i - BEFORE : i])[0] for i in range(BEFORE, len(rows))])
+    unit = moved / np.sqrt((moved**2).mean(axis=0))
     part = ledoit_wolf_shrinkage(unit, assume_centered=True)
     assert part > LEAST_SHRINKAGE
-    joint = fit_joint(rows)
-    covariance = np.linalg.inv(joint.precision)
-    expected = np.cov(rows.T, bias=True) * np.where(np.eye(8) > 0, 1.0, 1 - part)
-    np.testing.assert_allclose(covariance, expected, rtol=1e-9)
+    expected = moved.T @ moved / len(moved) * np.where(np.eye(8) > 0, 1.0, 1 - part)
+    np.testing.assert_allclose(covariance(fit_joint(rows, rows)), expected, rtol=1e-9)
 
 
 def test_conditional_is_the_residual_of_a_regression_on_the_other_channels() -> None:
-    joint = fit_joint(mixed(400, 5, 2))
-    covariance = np.linalg.inv(joint.precision)
-    row = np.array([0.4, -2.0, 1.0, 0.3, 3.0])
+    rows = mixed(900, 5, 2)
+    joint = fit_joint(rows, rows)
+    together = covariance(joint)
+    moved = np.array([[0.4, -2.0, 1.0, 0.3, 3.0]])
     others = [0, 1, 3, 4]
-    weights = np.linalg.solve(covariance[np.ix_(others, others)], covariance[others, 2])
-    expected = weights @ (row - joint.mean)[others]
-    spread = np.sqrt(covariance[2, 2] - weights @ covariance[others, 2])
-    assert joint.conditional(row)[2] == pytest.approx((row[2] - joint.mean[2] - expected) / spread, rel=1e-9)
+    weights = np.linalg.solve(together[np.ix_(others, others)], together[others, 2])
+    spread = np.sqrt(together[2, 2] - weights @ together[others, 2])
+    residual = (moved[0, 2] - weights @ moved[0, others]) / spread
+    assert joint.conditional(moved)[0, 2] == pytest.approx(residual, rel=1e-9)
+
+
+def test_units_and_signs_change_nothing() -> None:
+    rows, units = mixed(900, 4, 8), np.array([1e-3, -1.0, 1e6, -40.0])
+    moved = mixed(6, 4, 9)
+    plain = fit_joint(rows, rows).conditional(moved)
+    np.testing.assert_allclose(
+        fit_joint(rows, rows * units).conditional(moved * units) * np.sign(units), plain, rtol=1e-6
+    )
 
 
 def test_a_missing_channel_tells_nothing_and_stays_missing() -> None:
-    rows = mixed(500, 4, 3)
-    row = np.array([1.0, np.nan, -2.0, 0.5])
-    told = fit_joint(rows).conditional(row)
-    covariance = np.linalg.inv(fit_joint(rows).precision)
+    rows = mixed(900, 4, 3)
+    joint = fit_joint(rows, rows)
     known = [0, 2, 3]
-    precision = np.asarray(np.linalg.inv(covariance[np.ix_(known, known)]), dtype=np.float64)
-    smaller = Joint(fit_joint(rows).mean[known], precision)
-    assert np.isnan(told[1])
-    np.testing.assert_allclose(told[known], smaller.conditional(row[known]), rtol=1e-9)
+    smaller = Joint(
+        joint.scale[known], np.asarray(np.linalg.inv(covariance(joint)[np.ix_(known, known)]), dtype=np.float64)
+    )
+    moved = np.array([[1.0, np.nan, -2.0, 0.5], [1.0, 2.0, 3.0, 4.0]])
+    told = joint.conditional(moved)
+    assert np.isnan(told[0, 1])
+    assert np.isfinite(told[1]).all()
+    np.testing.assert_allclose(told[0, known], alone.conditional(moved[:1, known])[0], rtol=1e-9)
 
 
 def test_a_channel_without_values_takes_no_other_with_it() -> None:
-    rows = mixed(500, 4, 4)
-    holes = np.column_stack((rows, np.full(500, np.nan)))
-    np.testing.assert_allclose(fit_joint(holes).precision[:4, :4], fit_joint(rows).precision, rtol=0.02)
-    assert np.isfinite(fit_joint(holes).precision).all()
-    assert (np.linalg.eigvalsh(fit_joint(holes).precision) > 0).all()
-
-
-def test_one_wild_row_makes_no_correlation() -> None:
-    rows = np.random.default_rng(5).normal(size=(600, 3))
-    rows[17, :2] = 1e6
-    covariance = np.linalg.inv(fit_joint(rows).precision)
-    assert abs(covariance[0, 1]) < 0.2
+    rows = mixed(900, 4, 4)
+    holes = np.column_stack((rows, np.full(900, np.nan)))
+    joint = fit_joint(holes, holes)
+    np.testing.assert_allclose(joint.precision[:4, :4], fit_joint(rows, rows).precision, rtol=0.02)
+    assert (np.linalg.eigvalsh(joint.precision) > 0).all()
+    assert (joint.scale > 0).all()
 
 
 def test_too_few_rows_leave_the_channels_independent() -> None:
-    joint = fit_joint(mixed(10, 3, 6))
-    np.testing.assert_array_equal(joint.precision, np.eye(3))
+    rows = mixed(20, 3, 6)
+    np.testing.assert_allclose(covariance(fit_joint(rows, rows)), np.diag(rows.std(axis=0) ** 2))
+    assert np.isfinite(fit_joint(rows[:0], rows[:0]).precision).all()
 
 
-def test_a_silent_channel_is_not_infinitely_steady() -> None:
-    rows = mixed(300, 3, 7)
+def test_a_channel_that_never_moved_is_not_infinitely_steady() -> None:
+    rows = mixed(900, 3, 7)
     rows[:, 1] = 0.0
-    assert np.abs(fit_joint(rows).conditional(np.array([0.0, 1.0, 0.0]))[1]) < 11
+    joint = fit_joint(rows, rows)
+    assert np.abs(joint.conditional(np.array([[0.0, 1.0, 0.0]]))[0, 1]) < 11
+    assert np.abs(joint.marginal(np.array([0.0, 1.0, 0.0]))[1]) < 11
+
+
+def test_a_movement_is_from_the_middle_of_the_rows_before() -> None:
+    before = np.array([[1.0, 5.0], [2.0, np.nan], [30.0, 7.0]])
+    np.testing.assert_array_equal(movements(np.array([[5.0, 5.0]]), before), [[3.0, -1.0]])
+    assert np.isnan(movements(np.ones((2, 1)), np.empty((0, 1)))).all()
