@@ -100,4 +100,5 @@ class ObservedFlight:
     def told(self) -> list[Told]:
         """What was given, routines included, each with what it has left so far, in order of onset."""
         names = [self._mission.satellites[0].name]
-        return told(self._faults, self._labeller.labels(names, self._faults))
+        labels = self._labeller.labels(names, self._faults)
+        return told(self._faults, sorted(labels, key=lambda one: (one.start_s, one.channel)))
