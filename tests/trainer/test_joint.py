@@ -54,9 +54,7 @@ def test_a_missing_channel_tells_nothing_and_stays_missing() -> None:
     rows = mixed(900, 4, 3)
     joint = fit_joint(rows, rows)
     known = [0, 2, 3]
-    smaller = Joint(
-        joint.scale[known], np.asarray(np.linalg.inv(covariance(joint)[np.ix_(known, known)]), dtype=np.float64)
-    )
+    alone = Joint(joint.scale[known], covariance(Joint(joint.scale, covariance(joint)[np.ix_(known, known)])))
     moved = np.array([[1.0, np.nan, -2.0, 0.5], [1.0, 2.0, 3.0, 4.0]])
     told = joint.conditional(moved)
     assert np.isnan(told[0, 1])
