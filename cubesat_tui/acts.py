@@ -1,4 +1,4 @@
-"""Requests from the inbox, applied in the order they were made: acknowledgements, finished fits, notes, stop.
+"""Requests from the inbox, applied in the order they were made: acknowledgements, acceptances, finished fits, stop.
 
 A request is journaled by the transaction that also remembers its id, and deleted from the inbox after that. A
 station killed in between finds the id again and does not apply the request twice.
@@ -20,6 +20,7 @@ from telemetry.limits import Level
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
+    from cubesat_tui.nominal import Accepts
     from telemetry.alarm_desk import AlarmDesk
     from telemetry.store.inbox import Inbox, Request
 
@@ -78,6 +79,7 @@ class Acts:
         stop: Callable[[], None],
         applied_before: str | None = None,
         faults: Faults | None = None,
+        nominal: Accepts | None = None,
     ) -> None:
         """`applied_before`: the stored cursor `inbox`, or None. `faults`: None where no station runs."""
         self._inbox = inbox
@@ -86,6 +88,7 @@ class Acts:
         self._models = models
         self._stop = stop
         self._faults = faults
+        self._nominal = nominal
         done: list[str] = json.loads(applied_before) if applied_before else []
         self._inbox.delete(done)
         self._waiting: set[str] = set()
@@ -114,6 +117,8 @@ class Acts:
                 case "ack_all":
                     keys = [(str(satellite), str(subject)) for satellite, subject in request.body["subjects"]]
                     return [event for key in keys for event in self._acknowledge(request, *key)]
+                case "accept":
+                    return [self._accept(request)]
                 case "event":
                     return [self._note(request)]
                 case "inject":
@@ -140,6 +145,14 @@ class Acts:
             return self._refused(request, "no station was running to break: ask again while one does")
         try:
             return self._faults.inject(request)
+        except Refused as error:
+            return self._refused(request, str(error), str(request.body.get("satellite", "")))
+
+    def _accept(self, request: Request) -> Event:
+        if self._nominal is None:
+            return self._refused(request, "nothing can be accepted here")
+        try:
+            return self._nominal.accept(request)
         except Refused as error:
             return self._refused(request, str(error), str(request.body.get("satellite", "")))
 

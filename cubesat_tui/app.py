@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.app import SystemCommand
@@ -19,6 +19,9 @@ from cubesat_tui.protocols import Filters, FindsAnomalies
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.themes import THEMES
 from telemetry.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from telemetry.alarms import Alarm
 
 
 class ConsoleApp(MissionApp):
@@ -83,11 +86,15 @@ class ConsoleApp(MissionApp):
 
     @on(messages.FaultRequested)
     def _fault(self, message: messages.FaultRequested) -> None:
-        self._break(message.body)
+        self._ask_station("inject", message.body)
+
+    @on(messages.AcceptRequested)
+    def _accepted(self, message: messages.AcceptRequested) -> None:
+        self._ask_station("accept", message.body)
 
     @work(group="inbox")
-    async def _break(self, body: dict[str, Any]) -> None:
-        event = await self._requests.answer(self.view, await self._requests.submit("inject", body))
+    async def _ask_station(self, kind: str, body: dict[str, Any]) -> None:
+        event = await self._requests.answer(self.view, await self._requests.submit(kind, body))
         if event is None:
             self.say("The station has not answered yet: Events (5) will tell.", "warning")
         else:
@@ -114,6 +121,22 @@ class ConsoleApp(MissionApp):
             self.say(reason, "warning")
         elif self.snapshot is not None:
             self.push_screen(InjectDialog(self.snapshot))
+
+    def action_accept(self) -> None:
+        screen, snapshot = self.mission_screen, self.snapshot
+        if screen is not None and snapshot is not None:
+            self.accept_as_nominal(screen.selected_anomaly(snapshot))
+
+    def accept_as_nominal(self, alarm: Alarm | None) -> None:
+        """Ask for the reason why an anomaly is none."""
+        from cubesat_tui.screens.accept import AcceptDialog
+
+        if self.read_only:
+            self.say("This console is read-only: nothing can be accepted from here.", "warning")
+        elif alarm is None or alarm.kind != "anomaly":
+            self.say("No anomaly is selected: n goes to the next open one.")
+        elif self.snapshot is not None:
+            self.push_screen(AcceptDialog(self.snapshot, alarm))
 
     def action_theme(self) -> None:
         names = [theme.name for theme in THEMES]

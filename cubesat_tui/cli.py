@@ -22,6 +22,7 @@ COMMANDS = {
     "events": ("cubesat_tui.commands.look", "events", "List the newest events."),
     "passes": ("cubesat_tui.commands.passes", "passes", "List the passes to come."),
     "ack": ("cubesat_tui.commands.act", "ack", "Acknowledge alarms."),
+    "accept": ("cubesat_tui.commands.accept", "accept", "Accept an anomaly as nominal."),
     "inject": ("cubesat_tui.commands.inject", "inject", "Break something in the simulator."),
     "check": ("cubesat_tui.commands.check", "check", "Validate a mission definition."),
     "doctor": ("cubesat_tui.commands.doctor", "doctor", "Diagnose this machine, offline."),

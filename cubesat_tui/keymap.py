@@ -41,6 +41,7 @@ KEYS: tuple[Key, ...] = (
     Key("anomaly.previous", "app", "N", "next_anomaly(-1)", "N", "", "go to the previous open anomaly"),
     Key("pause", "app", "space", "pause", "space", "pause", "the screen stands still; the station does not"),
     Key(INJECT, "app", "f", "inject", "f", "inject", "break something yourself (the simulator only)"),
+    Key("anomaly.accept", "app", "i", "accept", "i", "", "accept the selected anomaly as nominal: learn it"),
     Key("theme", "app", "t", "theme", "t", "", "next theme: night, day, high contrast"),
     Key("keys", "app", "question_mark", "keys", "?", "keys", "this card"),
     Key("repaint", "app", "ctrl+l", "repaint", "ctrl+l", "", "paint the whole screen again"),

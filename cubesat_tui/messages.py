@@ -71,6 +71,14 @@ class FaultRequested(Message):
         self.body = body
 
 
+class AcceptRequested(Message):
+    """Declare something nominal; `body` is that of a request `accept`."""
+
+    def __init__(self, body: dict[str, object]) -> None:
+        super().__init__()
+        self.body = body
+
+
 class Notice(Message):
     """One plain line for the operator; never markup. `severity`: "information", "warning" or "error"."""
 

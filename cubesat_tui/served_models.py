@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cubesat_tui.rejections import Rejections
 from telemetry.alarms import Event
 from telemetry.clock import Clock
 from telemetry.kill_points import reach
@@ -48,11 +49,14 @@ class ServedModels:
         self._directory = directory
         self._writer = writer
         self._clock = clock
+        self._rejections: dict[str, Rejections] = {one.name: Rejections() for one in mission.satellites}
 
     def restore(self, runs: Sequence[RunRow]) -> list[Event]:
         """Load what was promoted last; `runs` newest first. A refused model makes room for the one before."""
         told: list[Event] = []
         self.newest_run = runs[0] if runs else None
+        for name, series in self._rejections.items():
+            series.restore(run for run in runs if self._satellite(run) == name)
         for run in runs:
             satellite = self._satellite(run)
             if run.decision != PROMOTED or run.version is None or satellite in self.promoted:
@@ -84,8 +88,12 @@ class ServedModels:
                 events.append(self._told(run, "model.rejected", Level.WARNING, refused.reason))
         elif run.decision == "rejected":
             events.append(self._told(run, "model.rejected", Level.IN_LIMITS, run.reason))
+        satellite = self._satellite(run)
+        series = self._rejections.setdefault(satellite, Rejections())
+        events += series.told(run, satellite, self._clock.now_ns())
         new = self._writer.record_run(run, events)
         if new:
+            series.take(run)
             self.newest_run = run
         if scorer is not None and new:
             reach("scorer_swap")
@@ -107,7 +115,14 @@ class ServedModels:
         if not self.promoted:
             return None
         run = max(self.promoted.values(), key=lambda one: one.at_ns)
-        return {"version": run.version, "sha256": run.model_sha256, "at_ns": run.at_ns, "retrain": run.retrain}
+        scorer = self.scoring.scorer(self._satellite(run))
+        return {
+            "version": run.version,
+            "sha256": run.model_sha256,
+            "at_ns": run.at_ns,
+            "retrain": run.retrain,
+            "kind": None if scorer is None else scorer.manifest.kind,
+        }
 
     def _satellite(self, run: RunRow) -> str:
         return run.satellite or self._mission.satellites[0].name

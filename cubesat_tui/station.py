@@ -27,6 +27,7 @@ from cubesat_tui.heartbeat import health_row
 from cubesat_tui.ingest import DISK_RETRY_S, Ingest
 from cubesat_tui.judgement import Judgement
 from cubesat_tui.link_state import LinkState
+from cubesat_tui.nominal import NominalByHand
 from cubesat_tui.served_models import ServedModels
 from cubesat_tui.sources import SourceFactory
 from cubesat_tui.trainer_child import TrainerView, trainer_child
@@ -174,7 +175,8 @@ class Station:
         self.faults = FaultsByHand(mission, lambda: self.source, clock.now_ns)
         self.faults.restore(reversed(injected))
         applied = self.writer.cursor(INBOX_CURSOR)
-        self.acts = Acts(inbox, self.desk, clock.now_ns, self.models, self.stop, applied, self.faults)
+        nominal = NominalByHand(mission, self.mission_clock.now_ns)
+        self.acts = Acts(inbox, self.desk, clock.now_ns, self.models, self.stop, applied, self.faults, nominal)
         done = Backfill.is_done(self.writer.cursor(HISTORY_CURSOR))
         if self._with_history and not done and has_history(mission):
             # Told from the first heartbeat on: the trainer waits for it.

@@ -73,10 +73,10 @@ def ack(
 
 
 def _waiting(directory: MissionDirectory) -> list[tuple[str, str]]:
-    return [alarm.key for alarm in _open_alarms(directory) if alarm.needs_acknowledgement]
+    return [alarm.key for alarm in open_alarms(directory) if alarm.needs_acknowledgement]
 
 
-def _open_alarms(directory: MissionDirectory) -> list[Alarm]:
+def open_alarms(directory: MissionDirectory) -> list[Alarm]:
     from cubesat_tui.journal import whole_journal
     from telemetry.alarms import fold_all
     from telemetry.store.reader import StoreReader
@@ -121,7 +121,7 @@ def ask_and_wait(
                 return [_outcome(key, told[key]) for key in keys]
             lock = MissionLock(directory.station_lock)
             if lock.acquire(0.0):
-                _apply_without_station(directory, mission, lock)
+                apply_without_station(directory, mission, lock)
                 continue
             if time.monotonic() > until:
                 inbox.delete([request])
@@ -137,10 +137,11 @@ def _outcome(key: tuple[str, str], event: Event) -> dict[str, Any]:
     return {"satellite": key[0], "subject": key[1], "done": done, "text": event.text}
 
 
-def _apply_without_station(directory: MissionDirectory, mission: Mission, lock: MissionLock) -> None:
+def apply_without_station(directory: MissionDirectory, mission: Mission, lock: MissionLock) -> None:
     """No station runs: hold the mission for a moment and do what a station would do with the inbox."""
     from cubesat_tui.acts import CURSOR, Acts
     from cubesat_tui.journal import whole_journal
+    from cubesat_tui.nominal import NominalByHand
     from cubesat_tui.served_models import ServedModels
     from telemetry.alarm_desk import AlarmDesk
     from telemetry.clock import SystemClock
@@ -160,7 +161,8 @@ def _apply_without_station(directory: MissionDirectory, mission: Mission, lock: 
         finally:
             reader.close()
         models = ServedModels(mission, directory, writer, clock)
-        acts = Acts(inbox, desk, clock.now_ns, models, lambda: None, writer.cursor(CURSOR))
+        nominal = NominalByHand(mission, clock.now_ns)
+        acts = Acts(inbox, desk, clock.now_ns, models, lambda: None, writer.cursor(CURSOR), nominal=nominal)
         applied = acts.poll()
         writer.append([], applied.events, applied.cursors())
         acts.forget(applied)

@@ -215,7 +215,7 @@ class EventsScreen(MissionScreen):
         alarm = self._selected_alarm(snapshot) if snapshot is not None and not self._all else None
         if alarm is None:
             self.post_message(messages.Notice("Select an open alarm to acknowledge (tab)."))
-        elif not alarm.needs_acknowledgement:
+        elif not alarm.awaits_operator:
             self.post_message(messages.Notice(f"Acknowledged already by {alarm.acked_by or 'somebody'}."))
         else:
             self.post_message(messages.AckRequested((alarm.key,)))
@@ -229,6 +229,10 @@ class EventsScreen(MissionScreen):
             self.post_message(messages.AckRequested(keys))
         else:
             self.post_message(messages.Notice("Nothing shown here waits for an acknowledgement."))
+
+    def selected_anomaly(self, snapshot: Snapshot) -> Alarm | None:
+        alarm = self._subject_alarm(snapshot)
+        return alarm if alarm is not None and alarm.kind == "anomaly" else None
 
     def action_why(self) -> None:
         from cubesat_tui.screens.why import WhyCard

@@ -354,12 +354,16 @@ class LiveScreen(MissionScreen):
         self._alarm = self._channel = None
         self._redraw()
 
+    def selected_anomaly(self, snapshot: Snapshot) -> Alarm | None:
+        alarm = self._selection(snapshot)[0]
+        return alarm if alarm is not None and alarm.kind == "anomaly" else None
+
     def action_acknowledge(self) -> None:
         snapshot = self.console_app.snapshot
         alarm = self._selection(snapshot)[0] if snapshot is not None else None
         if alarm is None:
             self.post_message(messages.Notice("Nothing to acknowledge on this row."))
-        elif not alarm.needs_acknowledgement:
+        elif not alarm.awaits_operator:
             self.post_message(messages.Notice(f"Acknowledged already by {alarm.acked_by or 'somebody'}."))
         else:
             self.post_message(messages.AckRequested((alarm.key,)))

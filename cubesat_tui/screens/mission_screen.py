@@ -16,6 +16,7 @@ from cubesat_tui.widgets.status_bar import StatusBar
 if TYPE_CHECKING:
     from cubesat_tui.app import ConsoleApp
     from cubesat_tui.snapshot import Snapshot
+    from telemetry.alarms import Alarm
 
 WIDE = (116, 34)
 """From this size on a screen has the class `wide` (the pictures), below it does not (the sketches)."""
@@ -63,6 +64,10 @@ class MissionScreen(Screen[None]):
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw `snapshot`. No I/O here: ask `self.console_app.view` from a worker."""
+
+    def selected_anomaly(self, snapshot: Snapshot) -> Alarm | None:
+        """The open anomaly that the operator looks at; where a screen selects none, the most urgent."""
+        return next((alarm for alarm in snapshot.alarms if alarm.kind == "anomaly"), None)
 
     def receive(self, snapshot: Snapshot) -> None:
         """Called by the app: the status bar always lives, the rest stands still while paused."""

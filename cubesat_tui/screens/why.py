@@ -25,6 +25,7 @@ class WhyCard(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll_card(1)", show=False),
         Binding("up,k", "scroll_card(-1)", show=False),
+        Binding("i", "accept", show=False),
         Binding("escape,enter,q", "close", show=False),
     ]
     DEFAULT_CSS = "WhyCard { align: center middle; background: $background 60%; }"
@@ -60,6 +61,9 @@ class WhyCard(ModalScreen[None]):
 
     def action_scroll_card(self, step: int) -> None:
         self.query_one(Card).scroll(step)
+
+    def action_accept(self) -> None:
+        cast("ConsoleApp", self.app).accept_as_nominal(self._alarm)
 
     def action_close(self) -> None:
         self.dismiss(None)
