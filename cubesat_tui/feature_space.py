@@ -7,13 +7,15 @@ and found anomalous is what the station stored, never recomputed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from cubesat_tui.forest_beside import ForestBeside
 from telemetry.frame import Float64s, Int64s
 from trainer.features import WINDOW, breaks, rolling
 from trainer.served import Z_CLIP, PacketModel, Scorer
@@ -32,6 +34,7 @@ TRAIL = 12
 EPISODE_GAP_NS = 30 * NS
 """Confirmed rows further apart than this belong to two anomalies."""
 UNJUDGED = -1
+CONFIRMED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,12 @@ class FeatureSpace:
     confirmed: int
     mode_share: tuple[float, ...]
     """Part of all read frames in each mode."""
+    kind: str = ""
+    """Of the model: `fusion`, `isolation_forest`."""
+    least_p: float = 0.0
+    """The smallest p it can tell of this packet."""
+    forest: Mapping[int, float] = field(default_factory=dict[int, float])
+    """Frame id -> score of the forest beside a fusion, of the newest row and of the `episodes`."""
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])
@@ -86,15 +95,11 @@ class FeatureSpace:
     @property
     def anomalous(self) -> npt.NDArray[np.bool_]:
         """Rows of a confirmed anomaly."""
-        return self.state >= 2
+        return self.state >= CONFIRMED
 
     def episodes(self) -> list[int]:
         """One row per anomaly, newest first: the row with the highest score."""
-        rows = np.flatnonzero(self.anomalous)
-        if not len(rows):
-            return []
-        cuts = np.flatnonzero(np.diff(self.t_ns[rows]) > EPISODE_GAP_NS) + 1
-        return [int(part[np.nanargmax(np.nan_to_num(self.score[part]))]) for part in np.split(rows, cuts)][::-1]
+        return peaks_of(self.t_ns, self.state, self.score)
 
     def deviations(self, row: int, most: int = 5) -> list[tuple[str, float, float, float]]:
         """(channel, value, usual, sigma) of a row against the usual rows of its mode drawn here, furthest first.
@@ -128,6 +133,7 @@ class ServedModel:
 
     def __init__(self, models: Path) -> None:
         self._models = models
+        self.forest = ForestBeside()
         self._scorer: Scorer | None = None
         self._version: int | None = None
 
@@ -149,7 +155,8 @@ def feature_space(reader: StoreReader, served: ServedModel, bus: Bus, wanted: Wa
     Raises:
         trainer.served.ScorerRefused: the served model cannot be read.
     """
-    packets = served.load(wanted.version, wanted.sha256).packets
+    scorer = served.load(wanted.version, wanted.sha256)
+    packets = scorer.packets
     if not packets:
         return None
     name = wanted.packet if wanted.packet in packets else next(iter(packets))
@@ -166,6 +173,7 @@ def feature_space(reader: StoreReader, served: ServedModel, bus: Bus, wanted: Wa
     mode, modes = _modes(reader, bus, wanted, t_ns)
     rows = chosen(t_ns, model.period_s, state, np.asarray(np.isfinite(axes).all(axis=1)))
     counts = np.bincount(mode, minlength=len(modes)) if len(mode) else np.zeros(len(modes))
+    told = rows[[*peaks_of(t_ns[rows], state[rows], score[rows]), *range(len(rows))[-1:]]].tolist()
     return FeatureSpace(
         packet=name,
         packets=tuple(packets),
@@ -185,7 +193,19 @@ def feature_space(reader: StoreReader, served: ServedModel, bus: Bus, wanted: Wa
         judged=int((state >= 0).sum()),
         confirmed=int((state >= 2).sum()),
         mode_share=tuple((counts / max(1, len(ids))).tolist()),
+        kind=scorer.manifest.kind,
+        least_p=1 / (len(model.calibration) + 1),
+        forest=served.forest.scores(reader, scorer, bus, name, (t_ns, values, ids), told),
     )
+
+
+def peaks_of(t_ns: Int64s, state: Int64s, score: Float64s) -> list[int]:
+    """One row per anomaly, newest first: the confirmed row with the highest score."""
+    rows = np.flatnonzero(state >= CONFIRMED)
+    if not len(rows):
+        return []
+    cuts = np.flatnonzero(np.diff(t_ns[rows]) > EPISODE_GAP_NS) + 1
+    return [int(part[np.nanargmax(np.nan_to_num(score[part]))]) for part in np.split(rows, cuts)][::-1]
 
 
 def projected(model: PacketModel, values: Float64s) -> Float64s:

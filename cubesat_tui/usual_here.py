@@ -71,8 +71,8 @@ def usual_here(reader: StoreReader, served: ServedModel, bus: Bus, asked: Asked)
         return UsualHere(asked, nothing, nothing, f"v{asked.version} cannot be read: {refused.reason}")
     kind = scorer.manifest.kind
     packet = next((model for model in scorer.packets.values() if asked.channel in model.channels), None)
-    if packet is None:
-        why = not_judged(scorer, bus, asked.channel)
+    why = not_judged(scorer, bus, asked.channel, packet)
+    if packet is None or why:
         return UsualHere(asked, nothing, nothing, f"not judged: {why}", judged=False, kind=kind)
     clock = scorer.clock
     if clock is not None and asked.step_ns > clock.period_ns // FINEST:
@@ -92,11 +92,13 @@ def usual_here(reader: StoreReader, served: ServedModel, bus: Bus, asked: Asked)
     return UsualHere(asked, low.min(axis=1), high.max(axis=1), words, kind=kind, least_p=least_p)
 
 
-def not_judged(scorer: Scorer, bus: Bus, channel: str) -> str:
-    """Why the model has no opinion on a channel, in its own words."""
+def not_judged(scorer: Scorer, bus: Bus, channel: str, packet: PacketModel | None) -> str:
+    """Why the model has no opinion on a channel, in its own words; empty where it has one."""
     for info in scorer.manifest.packets:
         if channel in info.excluded:
             return info.excluded[channel]
+    if packet is not None:
+        return ""
     if channel in bus.by_name and bus.by_name[channel].predicted:
         return "predicted, not sent"
     return "its packet had too few rows"

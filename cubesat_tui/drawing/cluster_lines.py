@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.drawing.ledger_cells import time_text
 from cubesat_tui.drawing.numbers import clock_text, count_text, span_text
+from cubesat_tui.drawing.opinion_text import CONFIRMED, THRESHOLD, p_text
 from cubesat_tui.drawing.rows import Row, crop, left, right, row, width
 from cubesat_tui.drawing.signs import UNICODE, SignSet, unit
 from cubesat_tui.drawing.why import contributions, shown_units
@@ -104,15 +105,42 @@ def selected_rows(
 
     `place`: its number and how many there are. `body`: what the journal keeps of it, None when out of reach.
     """
-    score, p = float(space.score[chosen]), float(space.p[chosen])
     lines: list[Row] = [
         row((left(f"ANOMALY {place[0]} of {place[1]}", size), "title")),
         row((time_text(int(space.t_ns[chosen])) + "Z", "value")),
-        row((f"{signs.glyph('anomaly')} score {score:.3f}  p {p:.2g}", "anomaly")),
-        row((f"model v{int(space.model[chosen])}, {space.modes[int(space.mode[chosen])]}", "label")),
+        *opinion_rows(space, chosen, signs),
         (),
-        row(("WHY", "title")),
+        *why_rows(space, chosen, bus, body, size, signs),
     ]
+    return tuple(lines)
+
+
+def opinion_rows(space: FeatureSpace, chosen: int, signs: SignSet) -> list[Row]:
+    """How far a frame stands out, for which model, in which mode; the forest beside a fusion."""
+    mode = space.modes[int(space.mode[chosen])]
+    state = int(space.state[chosen])
+    if state < 0:
+        return [row(("not judged yet", "dim")), row((mode, "label"))]
+    score, p = float(space.score[chosen]), float(space.p[chosen])
+    sign = f"{signs.glyph('anomaly')} " if state >= CONFIRMED else ""
+    style = "anomaly" if score > THRESHOLD else "value"
+    # The kind is known of the model that scores now, and the frame may have been judged by one before.
+    lines = [
+        row((f"{sign}score {score:.3f}", style), (f"  {p_text(p, space.least_p)}", style)),
+        row((f"threshold {THRESHOLD}, {mode}", "label")),
+        row((f"model v{int(space.model[chosen])}" + (f", {space.kind}" if space.kind else ""), "label")),
+    ]
+    forest = space.forest.get(int(space.ids[chosen]))
+    if forest is not None:
+        lines.append(row((f"forest {forest:.2f} (no vote)", "dim")))
+    return lines
+
+
+def why_rows(
+    space: FeatureSpace, chosen: int, bus: Bus, body: Mapping[str, Any] | None, size: int, signs: SignSet
+) -> list[Row]:
+    """The contributing channels of an anomaly and its sentence, or what lies furthest from usual in the picture."""
+    lines: list[Row] = [row(("WHY", "title"))]
     parts = [part for part in contributions(body or {}) if "share" in part and "channel" in part]
     for part in parts[:5]:
         lines.append(_share_row(label_of(bus, str(part["channel"])), float(part["share"]), size, signs))
@@ -120,7 +148,7 @@ def selected_rows(
         lines += [(), *(row((line, "plain")) for line in wrapped(shown_units(str(body["text"]), signs), size))]
     if not parts:
         lines += deviation_rows(space, chosen, bus, size)
-    return tuple(lines)
+    return lines
 
 
 def deviation_rows(space: FeatureSpace, chosen: int, bus: Bus, size: int) -> list[Row]:
@@ -138,23 +166,22 @@ def deviation_rows(space: FeatureSpace, chosen: int, bus: Bus, size: int) -> lis
     return lines
 
 
-def newest_rows(space: FeatureSpace, size: int, signs: SignSet = UNICODE) -> tuple[Row, ...]:
-    """Nothing selected: the newest frame, and how to get to an anomaly."""
+def newest_rows(
+    space: FeatureSpace, bus: Bus, body: Mapping[str, Any] | None, size: int, signs: SignSet = UNICODE
+) -> tuple[Row, ...]:
+    """Nothing selected: the newest frame, why where it belongs to an anomaly, and how to get to an older one."""
     if not len(space):
         return (row(("no frame to draw yet", "dim")),)
     at = len(space) - 1
     lines: list[Row] = [
         row(("NEWEST FRAME @", "title")),
         row((time_text(int(space.t_ns[at])) + "Z", "value")),
+        *opinion_rows(space, at, signs),
+        (),
     ]
-    state = int(space.state[at])
-    if state < 0:
-        lines.append(row(("not judged yet", "dim")))
-    else:
-        words = {0: "OK", 1: "above the threshold"}.get(state, f"{signs.glyph('anomaly')} ANOM")
-        lines.append(row((f"{words}  score {float(space.score[at]):.3f}", "anomaly" if state >= 2 else "plain")))
-    lines += [row((f"mode {space.modes[int(space.mode[at])]}", "label")), ()]
     episodes = space.episodes()
+    if int(space.state[at]) >= CONFIRMED:
+        lines += [*why_rows(space, at, bus, body, size, signs), ()]
     if not episodes:
         return (*lines, *(row((text, "label")) for text in wrapped("No confirmed anomaly in this picture.", size)))
     return (*lines, *episode_rows(space, None, signs), (), row(("n", "key"), (" select", "label")))
@@ -194,7 +221,7 @@ def label_of(bus: Bus, name: str) -> str:
 
 
 def _share_row(label: str, share: float, size: int, signs: SignSet) -> Row:
-    bar = max(4, size - 17 - 6)
+    bar = max(3, size - 17 - 6)
     full = round(max(0.0, min(1.0, share)) * bar)
     return row(
         (left(label, 16) + " ", "value"),

@@ -25,6 +25,7 @@ from cubesat_tui.drawing.cluster_lines import (
     wrapped,
 )
 from cubesat_tui.drawing.numbers import count_text
+from cubesat_tui.drawing.opinion_text import learning_text
 from cubesat_tui.drawing.projection import STEP_DEG
 from cubesat_tui.drawing.rows import Row, plain, row, spread
 from cubesat_tui.keymap import bindings
@@ -329,13 +330,13 @@ class ClustersScreen(MissionScreen):
         modes.draw((*mode_rows(space, styles, letters, size), (), *axes))
         place, number = self._place(space), self._row_in_hand()
         lines: tuple[Row, ...]
+        body = None if number is None else verdict_at(snapshot.events, int(space.t_ns[number]))
         if place is not None and number is not None:
-            body = verdict_at(snapshot.events, int(space.t_ns[number]))
             lines = selected_rows(space, number, place, bus, body, size=size, signs=signs)
             if self.wide:
                 lines = (*lines, (), *episode_rows(space, place[0], signs))
         else:
-            lines = newest_rows(space, size, signs)
+            lines = newest_rows(space, bus, body, size, signs)
         if not self.wide:
             lines = (*lines, (), *axes)
         if self.scatter.beyond:
@@ -348,12 +349,14 @@ class ClustersScreen(MissionScreen):
             return tuple(row((line, "warning")) for line in wrapped(self._error, size))
         if snapshot.model.version is not None:
             return (row(("reading ...", "dim")),)
-        have, need = snapshot.model.learning or (0, 0)
-        head = f"learning {count_text(have)} of {count_text(need)}:" if need else "learning:"
-        text = f"{head} the picture appears with the first model, which needs that many frames."
+        head = "learning" if snapshot.model.learning is None else learning_text(snapshot.model)
+        text = f"{head}: the picture appears with the first model, which needs that many frames."
+        todo = "Nothing to do: let telemetry come. Until then limits and rules alone raise alarms."
         if snapshot.model.error:
-            text = f"{head} no training happens: {snapshot.model.error}"
-        return tuple(row((line, "value")) for line in wrapped(text, size))
+            text = f"{head}: no training happens: {snapshot.model.error}"
+            todo = "cubesat-tui doctor says what is missing."
+        lines = [*wrapped(text, size), "", *wrapped(todo, size)]
+        return tuple(row((line, "value")) for line in lines)
 
 
 def anomalous_packets(snapshot: Snapshot, packets: tuple[str, ...]) -> list[str]:

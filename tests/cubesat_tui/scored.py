@@ -115,16 +115,29 @@ class MadeUpModel:
     keys = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     """Sunlit and eclipse, out of contact and in it."""
 
+    normalise = Scorer.normalise
+    satellite, version, sha256 = SATELLITE, MODEL, ""
+
     def __init__(self, kind: str = "isolation_forest") -> None:
+        fusion = kind == "fusion"
         excluded = {"obc.mode": "enumerated", "adcs.rw_x": "counts in one direction"}
         self.manifest = SimpleNamespace(
             kind=kind, context=("orb.eclipse",), packets=[SimpleNamespace(packet="hk", excluded=excluded)]
         )
         axes = np.linalg.qr(np.random.default_rng(4).normal(size=(len(SPANNING), 3)))[0]
-        self.packets = {"hk": _tables(SPANNING, axes), "slow": _tables(("eps.bus5v_v",), np.eye(3)[:1])}
+        slow = _tables(("eps.bus5v_v",), np.eye(3)[:1], fusion)
+        self.packets = {"hk": _tables(SPANNING, axes, fusion), "slow": slow}
+
+    def isolate(self, packet: Any, z: np.ndarray) -> np.ndarray:
+        """A forest that says a tenth of the deviation of the value."""
+        return np.where(np.isfinite(z).all(axis=2), np.abs(z[:, :, 0]) / 10, np.nan)
+
+    def row_score(self, packet: Any, score: np.ndarray) -> np.ndarray:
+        """Its worst channel."""
+        return np.nanmax(score, axis=1)
 
 
-def _tables(channels: tuple[str, ...], axes: np.ndarray) -> Any:
+def _tables(channels: tuple[str, ...], axes: np.ndarray, fusion: bool) -> Any:
     middle = np.array([row[6] for name in channels for row in fabricated.CHANNELS if row[0] == name])
     swing = np.array([row[7] for name in channels for row in fabricated.CHANNELS if row[0] == name])
     wave = np.sin(2 * np.pi * np.arange(ORBIT.bins + 1) / ORBIT.bins)[:, None, None]
@@ -133,7 +146,8 @@ def _tables(channels: tuple[str, ...], axes: np.ndarray) -> Any:
     return SimpleNamespace(
         channels=channels, period_s=1.0, axes_centre=middle, axes_scale=swing, axes=axes, centre=centre,
         spread=np.broadcast_to(0.4 * swing[:, None], centre.shape), key_offset=np.zeros((keys, len(channels), 3)),
-        key_spread=np.zeros((keys, len(channels), 3)), calibration=np.linspace(0.1, 0.45, 713), fusion=None,
+        key_spread=np.zeros((keys, len(channels), 3)), calibration=np.linspace(0.1, 0.45, 713),
+        fusion=object() if fusion else None,
     )  # fmt: skip
 
 
@@ -142,9 +156,9 @@ def made_up_model(kind: str = "isolation_forest") -> Any:
     return MadeUpModel(kind)
 
 
-def serve(monkeypatch: Any) -> None:
+def serve(monkeypatch: Any, kind: str = "isolation_forest") -> None:
     """Let the screens find the made-up model where a station would have put one."""
-    monkeypatch.setattr(feature_space.ServedModel, "load", lambda self, version, sha256: made_up_model())
+    monkeypatch.setattr(feature_space.ServedModel, "load", lambda self, version, sha256: made_up_model(kind))
 
 
 def console(directory: MissionDirectory, **options: Any) -> ConsoleApp:

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from cubesat_tui import messages
-from cubesat_tui.feature_space import FeatureSpace, Wanted, chosen, feature_space, held, original_axes, partition
+from cubesat_tui.feature_space import (
+    FeatureSpace,
+    ServedModel,
+    Wanted,
+    chosen,
+    feature_space,
+    held,
+    original_axes,
+    partition,
+)
 from cubesat_tui.screens.clusters import ClustersScreen
 from cubesat_tui.screens.frame_card import FrameCard
 from cubesat_tui.widgets.card import Card
@@ -40,9 +49,10 @@ def text(screen: ClustersScreen, name: str) -> str:
 
 
 def read(mission: Any, **changes: Any) -> FeatureSpace:
+    """Through whatever model `scored.serve` gave."""
     wanted = Wanted(SATELLITE, None, None, 17, None, NOW, 5700 * S)
     reader = StoreReader(mission.telemetry)
-    model: Any = type("Served", (), {"load": lambda self, version, sha256: scored.made_up_model()})()
+    model = ServedModel(Path("/nowhere"))
     asked = Wanted(**{**{name: getattr(wanted, name) for name in Wanted.__slots__}, **changes})
     space = feature_space(reader, model, fabricated.fabricated_mission(), asked)
     reader.close()
@@ -155,6 +165,30 @@ def test_a_frame_stands_where_the_scorer_that_judged_it_put_it(tmp_path: Path):
     assert compared > 100
 
 
+def test_the_forest_beside_a_fusion_is_told_of_the_newest_frame_and_of_each_anomaly(
+    mission: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read(mission).forest == {}
+    scored.serve(monkeypatch, "fusion")
+    space = read(mission)
+    assert space.kind == "fusion"
+    at = [*space.episodes(), len(space) - 1]
+    assert set(space.forest) == {int(space.ids[i]) for i in at}
+    column = space.channels.index("pld.dist_s")
+    for i in at:
+        wave = np.sin(2 * np.pi * scored.ORBIT.place(space.t_ns[i : i + 1])[0] / scored.ORBIT.bins)
+        z = (space.values[i, column] - 55.1 - 0.05 * wave) / 0.2
+        assert space.forest[int(space.ids[i])] == pytest.approx(abs(z) / 10)
+
+
+def test_a_frame_after_a_gap_has_no_forest_score(mission: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored.serve(monkeypatch, "fusion")
+    first = NOW - 30 * 60 * S
+    space = read(mission, t1_ns=first + 3 * S, span_ns=60 * S)
+    assert len(space) == 4
+    assert space.forest == {}
+
+
 # Keys
 
 
@@ -254,11 +288,37 @@ async def test_it_says_what_is_drawn(mission: Any):
         assert "@" in scored.words(screen.scatter)
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_it_says_p_threshold_model_and_what_the_forest_says_beside_a_fusion(
+    mission: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    scored.serve(monkeypatch, "fusion")
+    app = scored.console(mission)
+    async with app.run_test(size=size) as pilot:
+        screen = await scored.go(pilot, "clusters", drawn)
+        newest = text(screen, "cluster-detail")
+        for words in (
+            "NEWEST FRAME",
+            "◈ score 0.9",
+            "p < 0.0014",
+            "threshold 0.5",
+            "model v17, fusion",
+            "(no vote)",
+        ):
+            assert words in newest
+        assert "71 %" in newest
+        await pilot.press("n")
+        assert "(no vote)" in text(screen, "cluster-detail")
+        assert "WHY" in text(screen, "cluster-detail")
+
+
 async def test_while_learning_it_says_how_far(tmp_path: Path):
     app = scored.console(scored.fill(tmp_path / "mission", model=False))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await scored.go(pilot, "clusters", lambda s: "learning" in text(s, "cluster-detail"))
-        assert "learning 120 of 600:" in " ".join(text(screen, "cluster-detail").split())
+        said = " ".join(text(screen, "cluster-detail").split())
+        assert "learning 120 of 600: the picture appears with the first model" in said
+        assert "Nothing to do: let telemetry come." in said
 
 
 async def test_a_model_that_cannot_be_read_is_said_and_nothing_is_drawn(tmp_path: Path):
