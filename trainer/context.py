@@ -148,10 +148,12 @@ class ContextTrack:
                 self._contacts.append([moment, moment])
         del self._contacts[: -self._kept]
 
-    def rewind(self, t_ns: int) -> None:
-        """The satellite's clock was set back to `t_ns`: what it told under later times is in nobody's way."""
-        for steps in self._steps.values():
-            steps.rewind(t_ns)
+    def rewind(self, name: str, t_ns: int) -> None:
+        """The clock that a channel's values carry was set back to `t_ns`: nothing of later times is known of it."""
+        self._steps[name].rewind(t_ns)
+
+    def rewind_contact(self, t_ns: int) -> None:
+        """The same of the contacts."""
         self._contacts = [[start, min(end, t_ns)] for start, end in self._contacts if start <= t_ns]
 
     def codes(self, t_ns: Int64s) -> Float64s:

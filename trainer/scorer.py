@@ -159,9 +159,18 @@ class _Fleet:
                 if not len(piece):
                     continue
                 if not stored and batch.t_ns[piece[0]] < streams.newest_ns[slot]:
-                    self._tracks[slot].rewind(int(batch.t_ns[piece[0]]))
+                    self._rewind(streams, slot, int(batch.t_ns[piece[0]]))
                 alone = Cut.of(np.full(len(piece), slot))
                 self._score(streams, batch, all_values, piece, alone, stored, columns, verdicts)
+
+    def _rewind(self, streams: Streams, slot: int, t_ns: int) -> None:
+        """Let the context that these packets carry begin anew at `t_ns`; what others carry is theirs."""
+        track = self._tracks[slot]
+        for name in self._context:
+            if name in streams.layout.positions:
+                track.rewind(name, t_ns)
+        if streams.contact:
+            track.rewind_contact(t_ns)
 
     def _score(
         self,
