@@ -100,6 +100,7 @@ def model_of(health: HealthRow | None, wall_ns: int, *, coming: bool = False) ->
         next_s=None if due is None or coming else max(0.0, (int(due) - wall_ns) / 1e9),
         learning=(int(learning["have"]), int(learning["need"])) if {"have", "need"} <= learning.keys() else None,
         error="" if coming else str(trainer.get("error") or ""),
+        kind=str(model.get("kind") or ""),
     )
 
 

@@ -61,7 +61,7 @@ class ModelNow(msgspec.Struct, frozen=True):
     """The model that scores now, and the trainer. `next_s`: wall seconds to the next retrain.
 
     `learning`: (have, need) frames while there is no model yet. `error`: why no training happens, in words.
-    `sha256` is that of the model's files.
+    `sha256` is that of the model's files, `kind` what it is: `fusion`, `isolation_forest`; "" where nobody said.
     """
 
     version: int | None = None
@@ -70,6 +70,7 @@ class ModelNow(msgspec.Struct, frozen=True):
     next_s: float | None = None
     learning: tuple[int, int] | None = None
     error: str = ""
+    kind: str = ""
 
 
 class Pass(msgspec.Struct, frozen=True):

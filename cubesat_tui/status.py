@@ -61,7 +61,9 @@ def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
             "next": time_or_none(snapshot.contact.next_ns),
         },
         "predicted": _predicted(snapshot),
+        "detector": snapshot.mission.detector.kind,
         "model_version": snapshot.model.version,
+        "model_kind": None if snapshot.model.version is None else snapshot.model.kind or None,
         "retrain": snapshot.model.retrain,
         "next_retrain_s": snapshot.model.next_s,
         "learning": None

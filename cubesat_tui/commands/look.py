@@ -62,9 +62,13 @@ def _counts(counts: dict[str, int]) -> str:
 def _model(found: dict[str, Any]) -> str:
     if found["model_version"] is None:
         learning = found["learning"]
-        return "learning" if learning is None else f"learning {learning['have']} of {learning['need']}"
-    seconds = found["next_retrain_s"]
-    return f"v{found['model_version']}, " + (
+        far = "" if learning is None else f" {learning['have']} of {learning['need']}"
+        return f"{found['detector']}, learning{far}"
+    seconds, kind = found["next_retrain_s"], found["model_kind"] or found["detector"]
+    if kind != found["detector"]:
+        # Until the next promotion the model of before mission.toml was changed goes on.
+        kind += f" (mission.toml: {found['detector']})"
+    return f"v{found['model_version']} {kind}, " + (
         "no retrain planned" if seconds is None else f"next retrain in {seconds:.0f} s"
     )
 

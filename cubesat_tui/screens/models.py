@@ -153,11 +153,12 @@ class ModelsScreen(MissionScreen):
         table = self.table
         known = len(table.runs)
         count = f"newest {count_text(known)} runs" if known >= MOST_RUNS else f"{count_text(known)} runs"
-        served = snapshot.model.version
+        model = snapshot.model
+        served = f"* v{model.version} {model.kind}".rstrip()
         head = row(
             (" RUNS ", "title"),
             (f"{count}, " if known else "", "label"),
-            ("no model is live yet" if served is None else f"* v{served} scores now", "value"),
+            ("no model is live yet" if model.version is None else f"{served} scores now", "value"),
         )
         next_s = snapshot.model.next_s
         end = f"next fit {countdown(next_s)}" if next_s is not None else ""

@@ -230,7 +230,7 @@ def health(beat_ns: int = NOW, **changes: object) -> HealthRow:
     """What the station reports."""
     body: dict[str, object] = {
         "link": "LIVE", "source": "sim", "rate": 1, "simulated": True, "accepted": 34_412, "refused": {},
-        "model": {"version": 17, "sha256": "5b1d", "at_ns": NOW - 60 * S}, "learning": None,
+        "model": {"version": 17, "sha256": "5b1d", "at_ns": NOW - 60 * S, "kind": "fusion"}, "learning": None,
         "trainer": {"state": "idle", "retrain": 182, "error": ""}, "disk_full": 0, "pid": os.getpid(),
     }  # fmt: skip
     return HealthRow(station="here", beat_ns=beat_ns, next_retrain_ns=NOW + 11 * S, body={**body, **changes})

@@ -18,7 +18,7 @@ from telemetry.frame import Frame, FrameBatch, Quality
 from telemetry.limits import Level
 from telemetry.store.directory import MissionDirectory, MissionLock
 from telemetry.store.reader import StoreReader
-from telemetry.store.rows import ScoredBatch
+from telemetry.store.rows import HealthRow, ScoredBatch
 from telemetry.store.writer import StoreWriter
 
 T0 = 1_795_331_600_000_000_000
@@ -30,7 +30,9 @@ STATUS_KEYS = {
     "newest_reception_time",
     "freshness",
     "link",
+    "detector",
     "model_version",
+    "model_kind",
     "next_retrain_s",
     "alarms",
     "store_bytes",
@@ -151,6 +153,26 @@ def test_status_prints_one_object_with_everything_that_is_promised(invoke, missi
     assert status["model_version"] is None
     assert status["store_bytes"] > 0
     assert status["freshness"]["channels"] == {"EXPIRED": 1}
+
+
+def test_status_names_the_detector_while_learning_and_the_kind_of_model_that_scores(invoke, mission):
+    toml = MissionDirectory(mission).toml
+    toml.write_text(toml.read_text() + '[detector]\nkind = "isolation_forest"\n')
+    status = json.loads(invoke("status", "--mission", mission, "--json").stdout)
+    assert (status["detector"], status["model_version"], status["model_kind"]) == ("isolation_forest", None, None)
+    assert "model   isolation_forest, learning" in invoke("status", "--mission", mission).stdout
+
+    def served(kind):
+        writer = StoreWriter(MissionDirectory(mission).telemetry, SystemClock())
+        model = {"version": 3, "sha256": "5b", "at_ns": T0, "retrain": 4, "kind": kind}
+        writer.beat(HealthRow(station="station", beat_ns=T0, next_retrain_ns=None, body={"model": model}))
+        writer.close()
+        status = json.loads(invoke("status", "--mission", mission, "--json").stdout)
+        assert (status["model_version"], status["model_kind"]) == (3, kind)
+        return invoke("status", "--mission", mission).stdout
+
+    assert "model   v3 isolation_forest, no retrain planned" in served("isolation_forest")
+    assert "model   v3 fusion (mission.toml: isolation_forest), no retrain planned" in served("fusion")
 
 
 def test_the_mission_may_be_named_on_the_program_too(invoke, mission):
