@@ -31,7 +31,7 @@ SCENARIOS = (
     "reset-storm",
     "stuck-heater",
 )
-DETECTOR_KINDS = ("isolation_forest",)
+DETECTOR_KINDS = ("fusion", "isolation_forest")
 MLFLOW_URIS = ("sqlite",)
 EXACT_INTEGERS = 2**53
 

@@ -13,18 +13,25 @@ import os
 import shutil
 import zipfile
 import zlib
+from dataclasses import fields, replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from telemetry.dictionary import DETECTOR_KINDS
 from telemetry.frame import Float64s
+from telemetry.plain_text import plain_text
 from trainer.features import FEATURES, FEATURES_VERSION
 from trainer.forest import ForestArrays, check
+from trainer.fusion.arrays import PacketFusion
+from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS
+from trainer.members.windows import WINDOW
 from trainer.served import Manifest, PacketModel, Scorer, ScorerRefused
 
-FORMAT = 1
+FORMAT = 2
+"""Since 2 with the fusion. A model of another format is refused, and the trainer fits anew."""
 MAX_FILE_BYTES = 8 * 1024 * 1024
 MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_UNPACKED_BYTES = 64 * 1024 * 1024
@@ -43,19 +50,34 @@ _PACKET = (
     "axes_scale",
     "axes",
 )
+_SMALL = frozenset({"centre", "spread", "key_offset", "key_spread"})
+_JOINT = ("joint_scale", "joint_precision")
+_FUSION = tuple(field.name for field in fields(PacketFusion))
+_EXACT = frozenset({"unit", "usual", "threshold", "place_threshold", "longest"})
+"""What of a fusion is kept in float64; members are rounded to float32 before anything is measured with them."""
+
+FUSION = "fusion"
+MAX_REFERENCES = 4096
+SHAPES, MEMBERS = 10, 6
 
 
 def pack(forest: ForestArrays, packets: dict[str, PacketModel]) -> bytes:
-    """The arrays as a compressed npz. Places and spreads are kept in float32: a model is rounded before it is
-    calibrated, so that what is served is what was calibrated."""
+    """The arrays as a compressed npz. The members of a fusion, and places and spreads without one, are in float32:
+    they were rounded before the model was calibrated, so that what is served is what was calibrated."""
     arrays: dict[str, npt.NDArray[np.generic]] = {
         f"forest.{name}": np.asarray(getattr(forest, name)) for name in _FOREST
     }
     for i, model in enumerate(packets.values()):
         for name in _PACKET:
             value = np.asarray(getattr(model, name))
-            small = name in {"centre", "spread", "key_offset", "key_spread"}
+            small = name in _SMALL and model.fusion is None
             arrays[f"packet{i}.{name}"] = value.astype(np.float32) if small else value
+        if model.fusion is not None:
+            for name in _JOINT:
+                arrays[f"packet{i}.{name}"] = np.asarray(getattr(model, name))
+            for name in _FUSION:
+                value = np.asarray(getattr(model.fusion, name))
+                arrays[f"packet{i}.fusion.{name}"] = value if name in _EXACT else value.astype(np.float32)
     out = io.BytesIO()
     np.savez_compressed(out, allow_pickle=False, **arrays)
     return out.getvalue()
@@ -117,7 +139,7 @@ def unpack(manifest: Manifest, packed: bytes) -> Scorer:
     Raises:
         ScorerRefused: see `load`.
     """
-    arrays = _arrays(packed, len(manifest.packets))
+    arrays = _arrays(packed, len(manifest.packets), fusion=manifest.kind == FUSION)
     forest = _forest(arrays)
     packets: dict[str, PacketModel] = {}
     for i, info in enumerate(manifest.packets):
@@ -148,6 +170,10 @@ def _manifest(path: Path) -> Manifest:
         raise ScorerRefused(f"manifest.json is not a manifest: {error}") from error
     if manifest.format != FORMAT:
         raise ScorerRefused(f"format {manifest.format} is not known, allowed: {FORMAT}")
+    if manifest.kind not in DETECTOR_KINDS:
+        raise ScorerRefused(
+            f"kind {plain_text(manifest.kind)[:40]} is not known, allowed: {', '.join(DETECTOR_KINDS)}"
+        )
     if manifest.features_version != FEATURES_VERSION:
         raise ScorerRefused(f"features version {manifest.features_version}, allowed: {FEATURES_VERSION}")
     if manifest.clock is not None and not (1 <= manifest.clock.bins <= 10_000 and manifest.clock.period_ns > 0):
@@ -156,12 +182,15 @@ def _manifest(path: Path) -> Manifest:
         raise ScorerRefused("a mode does not name every context channel")
     if len({info.packet for info in manifest.packets}) != len(manifest.packets):
         raise ScorerRefused("a packet is named twice")
+    if any(len(info.fitted) != len(info.channels) for info in manifest.packets):
+        raise ScorerRefused("a channel does not say when it was fitted")
     return manifest
 
 
-def _arrays(packed: bytes, packets: int) -> dict[str, npt.NDArray[np.generic]]:
+def _arrays(packed: bytes, packets: int, *, fusion: bool) -> dict[str, npt.NDArray[np.generic]]:
     wanted = {f"forest.{name}.npy" for name in _FOREST}
-    wanted |= {f"packet{i}.{name}.npy" for i in range(packets) for name in _PACKET}
+    of_packet = (*_PACKET, *_JOINT, *(f"fusion.{name}" for name in _FUSION)) if fusion else _PACKET
+    wanted |= {f"packet{i}.{name}.npy" for i in range(packets) for name in of_packet}
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             members = archive.infolist()
@@ -216,15 +245,7 @@ def _packet(arrays: dict[str, npt.NDArray[np.generic]], i: int, manifest: Manife
     }
 
     def read(name: str) -> Float64s:
-        array = arrays[f"packet{i}.{name}"]
-        if array.dtype not in (np.dtype("float32"), np.dtype("float64")):
-            raise ScorerRefused(f"{info.packet}.{name} has the wrong type")
-        if array.shape != shapes.get(name, (info.calibration_rows,)):
-            raise ScorerRefused(f"{info.packet}.{name} has shape {array.shape}")
-        out = array.astype(np.float64)
-        if not np.all(np.isfinite(out)):
-            raise ScorerRefused(f"{info.packet}.{name} holds a value that is not finite")
-        return out
+        return _read(arrays, i, info.packet, name, shapes.get(name, (info.calibration_rows,)))
 
     named = arrays[f"packet{i}.group"]
     group = named.astype(np.int64)
@@ -245,6 +266,12 @@ def _packet(arrays: dict[str, npt.NDArray[np.generic]], i: int, manifest: Manife
         read("axes_scale"),
         read("axes"),
     )
+    if manifest.kind == FUSION:
+        scale, precision = (_read(arrays, i, info.packet, name, (c,) * n) for n, name in enumerate(_JOINT, 1))
+        if np.any(scale <= 0) or np.any(np.diag(precision) <= 0):
+            raise ScorerRefused(f"{info.packet}: a joint scale or precision is not positive")
+        fusion = _fusion(arrays, i, info.packet, c, keys)
+        model = replace(model, fusion=fusion, joint_scale=scale, joint_precision=precision)
     if np.any(model.spread <= 0) or np.any(model.axes_scale <= 0) or np.any(model.key_spread < 0):
         raise ScorerRefused(f"{info.packet}: a spread is not positive")
     if np.any(model.threshold <= model.middle):
@@ -252,3 +279,58 @@ def _packet(arrays: dict[str, npt.NDArray[np.generic]], i: int, manifest: Manife
     if np.any(np.diff(model.calibration) < 0):
         raise ScorerRefused(f"{info.packet}: the calibration scores are not in order")
     return model
+
+
+def _read(
+    arrays: dict[str, npt.NDArray[np.generic]], i: int, packet: str, name: str, shape: tuple[int, ...]
+) -> Float64s:
+    """One array of packet `i` as float64.
+
+    Raises:
+        ScorerRefused: its type, its shape or one of its values is not as it must be.
+    """
+    array = arrays[f"packet{i}.{name}"]
+    if array.dtype not in (np.dtype("float32"), np.dtype("float64")):
+        raise ScorerRefused(f"{packet}.{name} has the wrong type")
+    if array.shape != shape:
+        raise ScorerRefused(f"{packet}.{name} has shape {array.shape}")
+    out = array.astype(np.float64)
+    if not np.all(np.isfinite(out)):
+        raise ScorerRefused(f"{packet}.{name} holds a value that is not finite")
+    return out
+
+
+def _fusion(arrays: dict[str, npt.NDArray[np.generic]], i: int, packet: str, c: int, keys: int) -> PacketFusion:
+    """The fusion of packet `i`; how many references, clusters and axes there are, the arrays say."""
+
+    def many(name: str, least: int, most: int) -> int:
+        shape = arrays[f"packet{i}.fusion.{name}"].shape
+        if len(shape) != 3 or not least <= shape[1] <= most:
+            raise ScorerRefused(f"{packet}.fusion.{name} has shape {shape}")
+        return shape[1]
+
+    w, d = WINDOW, SHAPES - DRIFT_FREE
+    shapes: dict[str, tuple[int, ...]] = {
+        "window_mean": (c, w),
+        "window_white": (c, w, w),
+        "window_refs": (c, many("window_refs", NEIGHBOURS, MAX_REFERENCES), w),
+        "shape_mean": (c, d),
+        "shape_white": (c, d, d),
+        "shape_refs": (c, many("shape_refs", NEIGHBOURS, MAX_REFERENCES), d),
+        "clusters": (c, many("clusters", 1, MAX_REFERENCES), d),
+        "level_mean": (c, SHAPES),
+        "level_white": (c, SHAPES, SHAPES),
+        "axes_mean": (c, w),
+        "axes": (c, many("axes", 0, w), w),
+        "lags": (c, LAGS),
+        "context": (c, keys),
+        "unit": (c, MEMBERS),
+    }
+    fusion = PacketFusion(
+        **{name: _read(arrays, i, packet, f"fusion.{name}", shapes.get(name, (c,))) for name in _FUSION}
+    )
+    if np.any(fusion.unit <= 0) or np.any(fusion.place_threshold <= 0) or np.any(fusion.longest < 0):
+        raise ScorerRefused(f"{packet}.fusion: a unit or a threshold is not positive")
+    if np.any(fusion.threshold <= fusion.usual):
+        raise ScorerRefused(f"{packet}.fusion: a threshold lies inside the usual")
+    return fusion

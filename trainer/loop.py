@@ -321,7 +321,7 @@ class Trainer:
 
 
 def _fit_of(mission: Mission) -> Fit:
-    """The real fit, with the mission's budget of false alarms."""
+    """The real fit, with the mission's detector and its budget of false alarms."""
 
     def fitted(
         window: Window,
@@ -334,13 +334,14 @@ def _fit_of(mission: Mission) -> Fit:
     ) -> Fitted:
         from trainer.model import fit
 
-        del due
         return fit(
             window,
             version=version,
             parent=parent,
             created_ns=created_ns,
             false_alarms_per_day=mission.detector.false_alarms_per_day,
+            kind=mission.detector.kind,
+            due=due,
             seed=seed,
         )
 

@@ -1,10 +1,11 @@
-"""From a window of rows to a scorer: split, what is usual, forests, thresholds, projection.
+"""From a window of rows to a scorer: what is usual, forest, members, thresholds, projection.
 
-A forest always judges one channel at a time (value, mean and deviation, normalised), so a step in one channel is
-never diluted by the others. Once normalised the channels look alike, and one forest for all of them, with a
-threshold for each, finds as much as one for each. Measured on six orbits of the simulated 3U, 39 judged channels;
-recall is the share of steps of 4, 8, 12, 20 and 40 standard deviations of a channel's noise that put a row above
-its threshold:
+Either detector judges one channel at a time, normalised, so a step in one channel is never diluted by the others.
+`fusion` judges by two voices of each channel (`trainer.fusion`); its forest is there to be looked at.
+`isolation_forest` judges by a forest over value, mean and deviation. Once normalised the channels look alike, and
+one forest for all of them, with a threshold for each, finds as much as one for each. Measured on six orbits of the
+simulated 3U, 39 judged channels; recall is the share of steps of 4, 8, 12, 20 and 40 standard deviations of a
+channel's noise that put a row above its threshold:
 
 | forests | CPU of a fit | bytes | recall |
 |---|---|---|---|
@@ -19,35 +20,32 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from telemetry.frame import Float64s
 from trainer.artifact import FORMAT, pack
 from trainer.calibration import calibrate, expected_false_alarms, held_out, margin
-from trainer.context import OrbitClock
+from trainer.carried import merged, principal_axes
 from trainer.features import FEATURES_VERSION
 from trainer.fitting import ROWS, TREES, arrays_of, fit_forest, with_background
+from trainer.forest import ForestArrays
+from trainer.fusion.arrays import MUTE
+from trainer.fusion.fit_packet import fit_packet
+from trainer.joint import fit_joint
+from trainer.prepared import Part, Sampled, Setting, carried_setting, inside_limits, learn_setting, prepare, sampled
 from trainer.served import NEVER, THRESHOLD, ClockInfo, Manifest, PacketInfo, PacketModel, Scorer, WindowInfo
-from trainer.usual import Place, Usual, learn_clock, learn_keys, learn_usual, resolution, unjudged, where
-from trainer.window import PacketRows, Window
+from trainer.usual import where
+from trainer.window import Window
 
-if TYPE_CHECKING:
-    from telemetry.dictionary import Channel
+JOINT_ROWS = 4000
+"""Rows the joint covariance is put together from after a fit of some channels."""
 
-THINNED = 12_000
-"""Rows of a packet that places and forests are learned from; longer windows are thinned evenly."""
-
-
-def together(channel: Channel) -> str:
-    """One forest for all channels."""
-    del channel
-    return "all"
+FOREST, FUSION = "isolation_forest", "fusion"
+VARIES = "varies too much from orbit to orbit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +62,13 @@ class NotEnough(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
-    rows: PacketRows
-    channels: tuple[Channel, ...]
-    excluded: dict[str, str]
-    features: Float64s
-    bins: npt.NDArray[np.intp]
-    key: npt.NDArray[np.intp]
-    train: npt.NDArray[np.bool_]
-    held: npt.NDArray[np.bool_]
-    usual: Usual
+class _Done:
+    """One packet of the challenger; `expected` false alarms a day of the channels that were fitted."""
+
+    model: PacketModel
+    info: PacketInfo
+    expected: float
+    fitted: int
 
 
 def fit(
@@ -83,58 +78,143 @@ def fit(
     parent: Scorer | None,
     created_ns: int,
     false_alarms_per_day: float,
+    kind: str = FOREST,
+    due: Collection[str] | None = None,
     seed: int = 0,
-    group_of: Callable[[Channel], str] = together,
     trees: int = TREES,
 ) -> Fitted:
     """Fit and calibrate a challenger.
 
+    Args:
+        window: the rows.
+        version: of the challenger.
+        parent: the champion, or the challenger as far as it has come.
+        created_ns: UTC ns.
+        false_alarms_per_day: budget over all channels.
+        kind: `fusion` or `isolation_forest`.
+        due: of a fusion, the channels to fit anew; every other one is carried over whole from `parent`, so that a
+            challenger can be made a few channels at a time, each step with the one before as its parent. None is
+            all of them, and so it is where there is no fusion to carry over from or its clock no longer holds.
+        seed: of the forest; the fusion has none.
+        trees: of the forest.
+
     Raises:
         NotEnough: no packet has a channel that can be judged.
     """
-    learned = learn_clock(window.track)
-    clock = None if learned is None else learned[1]
-    clock_channel = "" if learned is None else learned[0]
-    context = tuple(name for name in window.track.channels if name != clock_channel)
-    chosen = [i for i, name in enumerate(window.track.channels) if name in context] + [len(window.track.channels)]
-    judged_packets = [rows for rows in window.packets if not rows.contact_only]
-    prepared = [(rows, *window.features(rows)) for rows in judged_packets]
-    keys = (
-        learn_keys(np.concatenate([codes[:, chosen] for _, _, codes in prepared])) if prepared else np.empty((0, 1))
-    )
-    t0_ns, t1_ns = window.bounds_ns
-    parts: list[_Part] = []
-    for rows, features, codes in prepared:
-        part = _prepare(rows, features, codes[:, chosen], keys, clock, t0_ns, t1_ns)
-        if part is not None:
-            parts.append(part)
-    if not parts:
+    packets = sampled(window)
+    setting = None
+    if due is not None and kind == FUSION and parent is not None and parent.manifest.kind == FUSION:
+        setting = carried_setting(parent, window, packets)
+    before = parent if setting is not None else None
+    if setting is None:
+        due, setting = None, learn_setting(window, packets)
+    bounds_ns = window.bounds_ns
+    found = [(packet, prepare(packet, setting, bounds_ns, due, exact=kind == FUSION)) for packet in packets]
+    parts = [part for _, part in found if part is not None]
+    if not parts and before is None:
         raise NotEnough("no channel can be judged yet")
-
-    rng = np.random.default_rng(seed)
-    groups = tuple(dict.fromkeys(group_of(channel) for part in parts for channel in part.channels))
-    forest = arrays_of(
-        [
-            fit_forest(with_background(_group_rows(parts, group, group_of, rng), rng), seed + i, trees)
-            for i, group in enumerate(groups)
-        ]
+    forest = _forest(parts, seed, trees) if before is None else before.forest
+    manifest = _manifest(window, setting, version, parent, created_ns, false_alarms_per_day, kind, trees)
+    draft = Scorer(manifest, forest, {})
+    channels = sum(len(part.channels) for part in parts)
+    if before is not None:
+        channels = len({name for model in before.packets.values() for name in model.channels}.union(due or ()))
+    done: list[_Done] = []
+    for packet, part in found:
+        was = None if before is None else _info(before, packet.rows.packet)
+        one = None if part is None else _fit_part(draft, part, setting, channels, parent)
+        if before is not None and was is not None:
+            one = _carried(before, was, one, packet, setting, version)
+        if one is not None:
+            done.append(one)
+    if not done:
+        raise NotEnough("no channel can be judged yet")
+    models = {one.info.packet: one.model for one in done}
+    packed = pack(forest, models)
+    thresholds, mute = _thresholds(kind, models)
+    usable = thresholds[thresholds < mute]
+    manifest = msgspec.structs.replace(
+        manifest,
+        packets=tuple(one.info for one in done),
+        sha256=hashlib.sha256(packed).hexdigest(),
+        bytes=len(packed),
+        threshold=float(np.median(usable)) if len(usable) else mute,
+        margin=max(one.info.margin for one in done),
     )
-    manifest = Manifest(
+    scorer = Scorer(manifest, forest, models)
+    judged = sum(len(one.model.channels) for one in done)
+    fitted = sum(one.fitted for one in done)
+    # What was carried over is taken to be like what was fitted.
+    expected = sum(one.expected for one in done) * judged / max(1, fitted)
+    return Fitted(scorer, packed, {**_metrics(scorer, expected), "fitted_channels": float(fitted)})
+
+
+def recalibrated(scorer: Scorer, window: Window) -> dict[str, PacketModel]:
+    """The thresholds of a served model's forest once more, from its arrays and the rows its manifest names.
+
+    For the audit: equal to the last bit to what was served and logged, or one of the two is not what it claims.
+    """
+    names = window.track.channels
+    order = [names.index(name) for name in scorer.manifest.context] + [len(names)]
+    t0_ns, t1_ns = scorer.manifest.window.t0_ns, scorer.manifest.window.t1_ns
+    found: dict[str, PacketModel] = {}
+    for info in scorer.manifest.packets:
+        rows = next(rows for rows in window.packets if rows.packet == info.packet)
+        features, codes = window.features(rows)
+        positions = [i for i, channel in enumerate(rows.channels) if channel.name in info.channels]
+        chosen = inside_limits(rows, features, positions)
+        place = where(scorer.clock, scorer.keys, rows.t_ns, codes[:, order])
+        held = rows.accepted & ~rows.trusted & held_out(rows.t_ns, scorer.clock, t0_ns, t1_ns)
+        found[info.packet] = calibrate(
+            scorer, info.packet, chosen[held], place.bins[held], place.key[held], info.margin
+        )
+    return found
+
+
+def _forest(parts: list[Part], seed: int, trees: int) -> ForestArrays:
+    """One forest from deviations of all channels, one channel of one row each."""
+    rng = np.random.default_rng(seed)
+    found: list[Float64s] = []
+    for part in parts:
+        rows = np.flatnonzero(part.thinned)
+        rows = rng.choice(rows, min(len(rows), ROWS), replace=False)
+        z = part.normalised(rows).reshape(-1, 3)
+        found.append(z[np.isfinite(z).all(axis=1)])
+    return arrays_of([fit_forest(with_background(np.concatenate(found), rng), seed, trees)])
+
+
+def _manifest(
+    window: Window,
+    setting: Setting,
+    version: int,
+    parent: Scorer | None,
+    created_ns: int,
+    false_alarms_per_day: float,
+    kind: str,
+    trees: int,
+) -> Manifest:
+    """All that is known before the packets are."""
+    t0_ns, t1_ns = window.bounds_ns
+    clock = setting.clock
+    before = None if parent is None else parent.manifest
+    # A challenger that is made in steps has its champion as parent, not itself.
+    number = None if before is None else before.parent if before.version == version else before.version
+    return Manifest(
         format=FORMAT,
         features_version=FEATURES_VERSION,
-        kind="isolation_forest",
+        kind=kind,
         satellite=window.satellite,
         version=version,
-        parent=None if parent is None else parent.version,
+        parent=number,
         created_ns=created_ns,
         sha256="",
         bytes=0,
-        context=context,
-        keys=tuple(tuple(float(code) for code in key) for key in keys),
+        context=setting.context,
+        keys=tuple(tuple(float(code) for code in key) for key in setting.keys),
         clock=None
         if clock is None
         else ClockInfo(
-            channel=clock_channel,
+            channel=setting.clock_channel,
             epoch_ns=clock.epoch_ns,
             period_ns=clock.period_ns,
             bins=clock.bins,
@@ -157,149 +237,60 @@ def fit(
         trees=trees,
         libraries={"python": platform.python_version(), "numpy": np.__version__},
     )
-    packets = {part.rows.packet: _packet_model(part, groups, group_of, parent) for part in parts}
-    draft = Scorer(manifest, forest, packets)
-    channels = sum(len(part.channels) for part in parts)
-    factors: list[float] = []
-    expected: list[float] = []
-    infos: list[PacketInfo] = []
-    for part in parts:
-        held = part.held
-        factor = margin(int(held.sum()), float(held.sum()) * part.rows.period_s, channels, false_alarms_per_day)
-        factors.append(factor)
-        name = part.rows.packet
-        rows_held = (part.features[held], part.bins[held], part.key[held])
-        packets[name] = calibrate(draft, name, *rows_held, factor)
-        expected.append(expected_false_alarms(draft, name, *rows_held, factor))
-        excluded = dict(part.excluded)
-        for channel, threshold in zip(part.channels, packets[name].threshold, strict=True):
-            if threshold >= NEVER:
-                excluded[channel.name] = "varies too much from orbit to orbit"
-        infos.append(
-            PacketInfo(
-                packet=name,
-                period_s=part.rows.period_s,
-                channels=packets[name].channels,
-                excluded=excluded,
-                margin=factor,
-                train_rows=int(part.train.sum()),
-                calibration_rows=len(packets[name].calibration),
-            )
+
+
+def _fit_part(draft: Scorer, part: Part, setting: Setting, channels: int, parent: Scorer | None) -> _Done | None:
+    """Fit what was prepared of a packet; None where no channel of it has enough rows."""
+    manifest, name = draft.manifest, part.rows.packet
+    seconds = float(part.held.sum()) * part.rows.period_s
+    factor = margin(int(part.held.sum()), seconds, channels, manifest.false_alarms_per_day)
+    fused = fit_packet(part, setting, factor) if manifest.kind == FUSION else None
+    if manifest.kind == FUSION:
+        if fused is None:
+            return None
+        part = fused.part
+    scorer = Scorer(manifest, draft.forest, {name: _packet_model(part, parent)})
+    rows_held = (part.features[part.held], part.bins[part.held], part.key[part.held])
+    model = calibrate(scorer, name, *rows_held, factor)
+    expected = expected_false_alarms(scorer, name, *rows_held, factor)
+    excluded = dict(part.excluded)
+    if fused is None:
+        silent = model.threshold >= NEVER
+    else:
+        values = part.rows.values[part.rows.accepted][:, part.positions]
+        joint = fit_joint(part.normalised(part.thinned)[:, :, 0], values)
+        model = replace(
+            model,
+            fusion=fused.fusion,
+            calibration=fused.calibration,
+            joint_scale=joint.scale,
+            joint_precision=joint.precision,
         )
-    packed = pack(forest, packets)
-    thresholds = np.concatenate([packet.threshold for packet in packets.values()])
-    usable = thresholds[thresholds < NEVER]
-    manifest = msgspec.structs.replace(
-        manifest,
-        packets=tuple(infos),
-        sha256=hashlib.sha256(packed).hexdigest(),
-        bytes=len(packed),
-        threshold=float(np.median(usable)) if len(usable) else NEVER,
-        margin=max(factors),
+        silent = (fused.fusion.threshold >= MUTE) & (fused.fusion.place_threshold >= MUTE)
+    for channel, never in zip(part.channels, silent.tolist(), strict=True):
+        if never:
+            excluded[channel.name] = VARIES
+    info = PacketInfo(
+        packet=name,
+        period_s=part.rows.period_s,
+        channels=model.channels,
+        excluded=excluded,
+        margin=factor,
+        train_rows=int(part.thinned.sum()),
+        calibration_rows=len(model.calibration),
+        fitted=(manifest.version,) * len(model.channels),
     )
-    scorer = Scorer(manifest, forest, packets)
-    return Fitted(scorer, packed, _metrics(scorer, sum(expected)))
+    return _Done(model, info, expected, len(model.channels))
 
 
-def recalibrated(scorer: Scorer, window: Window) -> dict[str, PacketModel]:
-    """The thresholds of a served model once more, from its arrays and the rows its manifest names.
-
-    For the audit: equal to the last bit to what was served and logged, or one of the two is not what it claims.
-    """
-    names = window.track.channels
-    order = [names.index(name) for name in scorer.manifest.context] + [len(names)]
-    t0_ns, t1_ns = scorer.manifest.window.t0_ns, scorer.manifest.window.t1_ns
-    found: dict[str, PacketModel] = {}
-    for info in scorer.manifest.packets:
-        rows = next(rows for rows in window.packets if rows.packet == info.packet)
-        features, codes = window.features(rows)
-        positions = [i for i, channel in enumerate(rows.channels) if channel.name in info.channels]
-        chosen = _inside_limits(rows, features, positions)
-        place = where(scorer.clock, scorer.keys, rows.t_ns, codes[:, order])
-        held = rows.accepted & ~rows.trusted & held_out(rows.t_ns, scorer.clock, t0_ns, t1_ns)
-        found[info.packet] = calibrate(
-            scorer, info.packet, chosen[held], place.bins[held], place.key[held], info.margin
-        )
-    return found
-
-
-def _inside_limits(rows: PacketRows, features: Float64s, positions: list[int]) -> Float64s:
-    """Features of some channels; NaN where one must not be learned (`PacketRows.unusable`)."""
-    chosen = features[:, positions]
-    for column, i in enumerate(positions):
-        chosen[rows.unusable(i), column] = np.nan
-    return chosen
-
-
-def _prepare(
-    rows: PacketRows,
-    features: Float64s,
-    codes: Float64s,
-    keys: Float64s,
-    clock: OrbitClock | None,
-    t0_ns: int,
-    t1_ns: int,
-) -> _Part | None:
-    """Choose the packet's channels, split its rows and learn what is usual; None when nothing can be judged."""
-    accepted = rows.accepted
-    held = held_out(rows.t_ns, clock, t0_ns, t1_ns) & ~rows.trusted
-    train = accepted & ~held
-    excluded: dict[str, str] = {}
-    positions: list[int] = []
-    for i, channel in enumerate(rows.channels):
-        reason = unjudged(channel, rows.values[accepted, i])
-        if reason is None:
-            positions.append(i)
-        else:
-            excluded[channel.name] = reason
-    if not positions or train.sum() < 100 or (accepted & held).sum() < 30:
-        return None
-    chosen = _inside_limits(rows, features, positions)
-    place = where(clock, keys, rows.t_ns, codes)
-    taken = np.flatnonzero(train)
-    taken = np.union1d(taken[:: max(1, -(-len(taken) // THINNED))], np.flatnonzero(train & rows.trusted))
-    step = resolution(rows.values[taken][:, positions])
-    sample = Place(place.bins[taken], place.key[taken], place.turn[taken])
-    usual = learn_usual(chosen[taken], sample, 0 if clock is None else clock.bins, len(keys), step)
-    thinned = np.zeros(len(rows), dtype=np.bool_)
-    thinned[taken] = True
-    channels = tuple(rows.channels[i] for i in positions)
-    return _Part(rows, channels, excluded, chosen, place.bins, place.key, thinned, accepted & held, usual)
-
-
-def _normalised(part: _Part, rows: npt.NDArray[np.intp]) -> Float64s:
-    usual = part.usual
-    bins, key = part.bins[rows], part.key[rows]
-    spread = np.maximum(usual.spread[bins], usual.key_spread[key])
-    return (part.features[rows] - usual.centre[bins] - usual.key_offset[key]) / spread
-
-
-def _group_rows(
-    parts: list[_Part], group: str, group_of: Callable[[Channel], str], rng: np.random.Generator
-) -> Float64s:
-    """Normalised training features of all channels of a group, one channel of one row each, shape (n, 3)."""
-    found: list[Float64s] = []
-    for part in parts:
-        columns = [i for i, channel in enumerate(part.channels) if group_of(channel) == group]
-        if not columns:
-            continue
-        rows = np.flatnonzero(part.train)
-        rows = rng.choice(rows, min(len(rows), ROWS), replace=False)
-        z = _normalised(part, rows)[:, columns].reshape(-1, 3)
-        found.append(z[np.isfinite(z).all(axis=1)])
-    return np.concatenate(found)
-
-
-def _packet_model(
-    part: _Part, groups: tuple[str, ...], group_of: Callable[[Channel], str], parent: Scorer | None
-) -> PacketModel:
+def _packet_model(part: Part, parent: Scorer | None) -> PacketModel:
     c = len(part.channels)
     names = tuple(channel.name for channel in part.channels)
     before = None if parent is None else parent.packets.get(part.rows.packet)
     if before is not None and before.channels == names:
         axes = (before.axes_centre, before.axes_scale, before.axes)
     else:
-        axes = _axes(part.features[part.train, :, 0])
+        axes = principal_axes(part.features[part.thinned, :, 0])
     usual = part.usual
     return PacketModel(
         names,
@@ -308,7 +299,7 @@ def _packet_model(
         usual.spread,
         usual.key_offset,
         usual.key_spread,
-        np.array([groups.index(group_of(channel)) for channel in part.channels], dtype=np.intp),
+        np.zeros(c, dtype=np.intp),
         np.full(c, NEVER),
         np.zeros(c),
         np.empty(0),
@@ -316,30 +307,70 @@ def _packet_model(
     )
 
 
-def _axes(values: Float64s) -> tuple[Float64s, Float64s, Float64s]:
-    """Centre, scale and the three principal directions of the values; signs fixed, so that no refit mirrors."""
-    c = values.shape[1]
-    centre = np.nan_to_num(np.nanmedian(values, axis=0))
-    scale = np.nan_to_num(np.nanstd(values, axis=0))
-    scale = np.where(scale > 0, scale, 1.0)
-    z = np.nan_to_num((values - centre) / scale)
-    _, vectors = np.linalg.eigh(z.T @ z / max(1, len(z)))
-    top = vectors[:, ::-1][:, :3]
-    top = top * np.sign(top[np.abs(top).argmax(axis=0), np.arange(top.shape[1])])
-    axes = np.zeros((c, 3))
-    axes[:, : top.shape[1]] = top / np.sqrt(c)
-    return centre, scale, axes
+def _info(scorer: Scorer, packet: str) -> PacketInfo | None:
+    return next((info for info in scorer.manifest.packets if info.packet == packet), None)
+
+
+def _carried(
+    before: Scorer, was: PacketInfo, made: _Done | None, packet: Sampled, setting: Setting, version: int
+) -> _Done:
+    """The packet as it was, with what was fitted of it anew."""
+    model = before.packets[was.packet]
+    anew = () if made is None else made.model.channels
+    excluded = dict(was.excluded)
+    if made is not None:
+        excluded = {name: why for name, why in excluded.items() if name not in anew} | made.info.excluded
+    known = {*model.channels, *anew}
+    names = tuple(channel.name for channel in packet.rows.channels if channel.name in known)
+    model = merged(model, None if made is None else made.model, names, len(setting.keys))
+    if made is not None:
+        model = _together(before, model, was, packet, setting)
+    versions = {**dict(zip(was.channels, was.fitted, strict=True)), **dict.fromkeys(anew, version)}
+    info = msgspec.structs.replace(
+        was if made is None else made.info,
+        channels=names,
+        excluded=excluded,
+        calibration_rows=len(model.calibration),
+        fitted=tuple(versions[name] for name in names),
+    )
+    return _Done(model, info, 0.0 if made is None else made.expected, len(anew))
+
+
+def _together(
+    before: Scorer, model: PacketModel, was: PacketInfo, packet: Sampled, setting: Setting
+) -> PacketModel:
+    """Projection and joint covariance of a packet put together from two models."""
+    rows = packet.rows
+    positions = [i for i, channel in enumerate(rows.channels) if channel.name in model.channels]
+    taken = np.flatnonzero(rows.accepted)
+    taken = taken[:: max(1, len(taken) // JOINT_ROWS)]
+    features = inside_limits(rows, packet.features, positions)[taken]
+    place = where(setting.clock, setting.keys, rows.t_ns[taken], packet.codes[taken][:, setting.columns])
+    z = before.normalise(model, features, place.bins, place.key)[:, :, 0]
+    joint = fit_joint(z, rows.values[rows.accepted][:, positions])
+    if model.channels != was.channels:
+        centre, scale, axes = principal_axes(features[:, :, 0])
+        model = replace(model, axes_centre=centre, axes_scale=scale, axes=axes)
+    return replace(model, joint_scale=joint.scale, joint_precision=joint.precision)
+
+
+def _thresholds(kind: str, models: dict[str, PacketModel]) -> tuple[Float64s, float]:
+    """Thresholds of what judges, and the one of a channel without any."""
+    if kind == FUSION:
+        fusions = [model.fusion for model in models.values() if model.fusion is not None]
+        return np.concatenate([fusion.threshold for fusion in fusions]), MUTE
+    return np.concatenate([model.threshold for model in models.values()]), NEVER
 
 
 def _metrics(scorer: Scorer, false_alarms_per_day: float) -> dict[str, float]:
     """Figures of the held-out rows: share above the threshold, and how many channels can be judged at all."""
     scores = np.concatenate([packet.calibration for packet in scorer.packets.values()])
-    judged = sum(int((packet.threshold < NEVER).sum()) for packet in scorer.packets.values())
+    thresholds, mute = _thresholds(scorer.manifest.kind, scorer.packets)
     return {
         "threshold": scorer.manifest.threshold,
         "margin": scorer.manifest.margin,
         "held_out_rate": float(np.mean(scores > THRESHOLD)) if len(scores) else 0.0,
         "false_alarms_per_day": false_alarms_per_day,
         "calibration_rows": float(len(scores)),
-        "channels": float(judged),
+        "channels": float((thresholds < mute).sum()),
     }

@@ -144,13 +144,16 @@ class Usual:
     key_spread: Float64s
 
 
-def learn_usual(features: Float64s, place: Place, bin_count: int, key_count: int, step: Float64s) -> Usual:
+def learn_usual(
+    features: Float64s, place: Place, bin_count: int, key_count: int, step: Float64s, *, exact: bool = False
+) -> Usual:
     """Tables from accepted rows.
 
     Args:
         features: shape (n, c, 3); NaN where not usable.
         place: where each row stands.
         step: smallest step of each channel, shape (c,): no spread is less than half of it.
+        exact: keep all digits. In float32 a change of units moves deviations by some 1e-5.
 
     A place's spread reaches over its neighbours, since an eclipse does not begin, nor the battery get full, at the
     same second each orbit,
@@ -206,7 +209,8 @@ def learn_usual(features: Float64s, place: Place, bin_count: int, key_count: int
         key_spread[k] = 1.4826 * _median(residual[key == k], np.zeros((c, FEATURES)))
     centre[:, wanders], spread[:, wanders] = whole[wanders], np.maximum(half_range / ENVELOPE, floor)[wanders]
     key_offset[:, wanders], key_spread[:, wanders] = 0.0, 0.0
-    return Usual(_rounded(centre), _rounded(np.maximum(spread, 1e-12)), _rounded(key_offset), _rounded(key_spread))
+    tables = centre, np.maximum(spread, 1e-12), key_offset, key_spread
+    return Usual(*(tables if exact else (_rounded(table) for table in tables)))
 
 
 def _between_orbits(features: Float64s, place: Place, bin_count: int, step: Float64s) -> tuple[Float64s, Bools]:

@@ -1,0 +1,84 @@
+"""The fusion of one packet: members, thresholds of all voices, and what channels do together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from telemetry.frame import Float64s
+from trainer.features import breaks
+from trainer.fusion.arrays import PacketFusion
+from trainer.fusion.fit_members import chosen_blocks, cut, deviations, fit_members, stacked
+from trainer.fusion.fit_rules import (
+    FusionRule,
+    counted,
+    learn_rule,
+    longest_runs,
+    place_thresholds,
+    plain_stretches,
+)
+from trainer.members.fitting import TooFewRows
+from trainer.members.fusion import Weighed
+from trainer.prepared import Part, Setting
+from trainer.served import row_scores
+
+
+@dataclass(frozen=True, eq=False)
+class FusedPart:
+    """What was fitted of a packet."""
+
+    part: Part
+    """Without the channels of which too few rows are whole; these are excluded with the reason."""
+    fusion: PacketFusion
+    calibration: Float64s
+    """Scores of held-out rows, ascending."""
+
+
+def fit_packet(part: Part, setting: Setting, factor: float) -> FusedPart | None:
+    """Fit the fusion of a packet's prepared channels; None when none of them has enough rows.
+
+    `factor`: see `trainer.calibration.margin`.
+    """
+    context = np.eye(len(setting.keys) + 1)[part.key]
+    rows, held = chosen_blocks(part.train), np.flatnonzero(part.held)
+    learned = deviations(part.normalised(rows)[:, :, 0], part.bins[rows], setting.bins)
+    apart = cut(rows, part.broken)
+    members: list[tuple[Weighed, ...]] = []
+    kept: list[int] = []
+    excluded = dict(part.excluded)
+    for i, channel in enumerate(part.channels):
+        try:
+            members.append(fit_members(learned[:, i], context[rows], apart))
+        except TooFewRows as few:
+            excluded[channel.name] = str(few)
+            continue
+        kept.append(i)
+    if not kept:
+        return None
+    part = part.take(kept, excluded)
+    z = part.normalised(held)
+    seen = deviations(z[:, :, 0], part.bins[held], setting.bins)
+    apart = cut(held, part.broken)
+    rules = [learn_rule(of, seen[:, i], context[held], apart, factor) for i, of in enumerate(members)]
+    gaps = breaks(part.rows.t_ns, part.rows.period_s)
+    gaps[1:] |= np.diff(part.rows.boot) != 0
+    fusion = replace(
+        stacked(members),
+        usual=np.array([rule.usual for rule in rules]),
+        threshold=np.array([rule.threshold for rule in rules]),
+        place_threshold=place_thresholds(z, factor),
+        longest=longest_runs(part.rows.values[:, list(part.positions)], part.rows.accepted, gaps),
+    )
+    return FusedPart(part, fusion, _row_scores(fusion, rules, z))
+
+
+def _row_scores(fusion: PacketFusion, rules: list[FusionRule], z: Float64s) -> Float64s:
+    """Scores of the rows of the plain stretches: the loudest voice of the loudest channel."""
+    stretches = plain_stretches(len(z))
+    rows = stretches[:, counted(stretches.shape[1]) :].ravel()
+    place = np.abs(z[rows]).max(axis=2) / fusion.place_threshold
+    levels = np.stack([rule.plain for rule in rules], axis=1)
+    loudest = np.fmax(place, (levels - fusion.usual) / (fusion.threshold - fusion.usual))
+    scores = row_scores(loudest, np.zeros(len(fusion)), np.ones(len(fusion)))
+    return np.sort(scores[~np.isnan(scores)])

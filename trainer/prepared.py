@@ -1,0 +1,218 @@
+"""The rows of one packet made ready for a fit: which channels, which rows, and what is usual where.
+
+A fit of some channels (`due`) stands on the clock and the modes of the model before it, so that what the other
+channels know of places stays true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from telemetry.frame import Float64s
+from trainer.calibration import held_out
+from trainer.context import OrbitClock, changes
+from trainer.features import breaks
+from trainer.served import Indices, Scorer
+from trainer.usual import BIN_S, Place, Usual, learn_clock, learn_keys, learn_usual, resolution, unjudged, where
+from trainer.window import Bools, PacketRows, Window
+
+if TYPE_CHECKING:
+    from telemetry.dictionary import Channel
+
+THINNED = 12_000
+"""Rows of a packet that places and forests are learned from; longer windows are thinned evenly."""
+
+LEAST_TRAIN, LEAST_HELD = 100, 30
+"""Rows of a packet without which it is not judged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What places and modes are counted by."""
+
+    clock_channel: str
+    clock: OrbitClock | None
+    context: tuple[str, ...]
+    """Channels whose codes make a mode."""
+    columns: tuple[int, ...]
+    """Where their codes lie in those of the window, contact last."""
+    keys: Float64s
+    """Known modes, shape (k, len(columns))."""
+
+    @property
+    def bins(self) -> int:
+        return 0 if self.clock is None else self.clock.bins
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """A packet with the features and codes of all its rows."""
+
+    rows: PacketRows
+    features: Float64s
+    codes: Float64s
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A packet, n rows, of which c channels are fitted."""
+
+    rows: PacketRows
+    channels: tuple[Channel, ...]
+    positions: tuple[int, ...]
+    """Column of each of them in the rows."""
+    excluded: dict[str, str]
+    features: Float64s
+    """Shape (n, c, 3); NaN where not to be learned."""
+    bins: Indices
+    key: Indices
+    broken: Bools
+    """Rows that do not continue the row before them: gap, restart, change of context."""
+    train: Bools
+    """Rows to learn from."""
+    thinned: Bools
+    """Those of them that places and forests are learned from."""
+    held: Bools
+    """Rows kept from learning, for the thresholds."""
+    usual: Usual
+
+    def normalised(self, rows: Indices | Bools) -> Float64s:
+        """Deviations of some rows in normal spreads, shape (m, c, 3)."""
+        usual, bins, key = self.usual, self.bins[rows], self.key[rows]
+        spread = np.maximum(usual.spread[bins], usual.key_spread[key])
+        return (self.features[rows] - usual.centre[bins] - usual.key_offset[key]) / spread
+
+    def take(self, kept: list[int], excluded: dict[str, str]) -> Part:
+        """The same with fewer channels."""
+        usual = Usual(
+            self.usual.centre[:, kept],
+            self.usual.spread[:, kept],
+            self.usual.key_offset[:, kept],
+            self.usual.key_spread[:, kept],
+        )
+        return replace(
+            self,
+            channels=tuple(self.channels[i] for i in kept),
+            positions=tuple(self.positions[i] for i in kept),
+            excluded=excluded,
+            features=self.features[:, kept],
+            usual=usual,
+        )
+
+
+def sampled(window: Window) -> list[Sampled]:
+    """The packets that are judged: what is sent only in contact is not."""
+    return [Sampled(rows, *window.features(rows)) for rows in window.packets if not rows.contact_only]
+
+
+def learn_setting(window: Window, packets: list[Sampled]) -> Setting:
+    """Clock and modes of the window."""
+    learned = learn_clock(window.track)
+    clock_channel, clock = ("", None) if learned is None else learned
+    return _setting(window, packets, clock_channel, clock)
+
+
+def _setting(window: Window, packets: list[Sampled], clock_channel: str, clock: OrbitClock | None) -> Setting:
+    names = window.track.channels
+    context = tuple(name for name in names if name != clock_channel)
+    columns = (*(names.index(name) for name in context), len(names))
+    keys = np.empty((0, len(columns)))
+    if packets:
+        keys = learn_keys(np.concatenate([packet.codes[:, columns] for packet in packets]))
+    return Setting(clock_channel, clock, context, columns, keys)
+
+
+def carried_setting(parent: Scorer, window: Window, packets: list[Sampled]) -> Setting | None:
+    """Clock and modes of `parent`, the modes it does not know behind them; None where these no longer hold.
+
+    A clock holds while it puts the newest row within one place of where the window's own clock does.
+    """
+    clock, learned = parent.clock, learn_clock(window.track)
+    newest_ns = window.bounds_ns[1]
+    if clock is None:
+        if learned is not None:
+            return None
+    elif learned is None:
+        if newest_ns > clock.valid_until_ns:
+            return None
+    else:
+        fresh = learned[1]
+        begun = newest_ns - (newest_ns - fresh.epoch_ns) % fresh.period_ns
+        half = clock.period_ns // 2
+        if abs((begun - clock.epoch_ns + half) % clock.period_ns - half) > BIN_S * 1e9:
+            return None
+        clock = replace(clock, valid_until_ns=max(clock.valid_until_ns, fresh.valid_until_ns))
+    channel = "" if parent.manifest.clock is None else parent.manifest.clock.channel
+    found = _setting(window, packets, channel, clock)
+    if found.context != parent.manifest.context:
+        return None
+    known = {tuple(key) for key in parent.keys.tolist()}
+    more = np.array([tuple(key) not in known for key in found.keys.tolist()], dtype=np.bool_)
+    return replace(found, keys=np.concatenate((parent.keys, found.keys[more])))
+
+
+def prepare(
+    packet: Sampled, setting: Setting, bounds_ns: tuple[int, int], due: Collection[str] | None, *, exact: bool
+) -> Part | None:
+    """Choose the packet's channels (of the `due` ones, where given), split its rows and learn what is usual.
+
+    None when nothing can be judged. `exact`: see `learn_usual`.
+    """
+    rows = packet.rows
+    accepted = rows.accepted
+    held = held_out(rows.t_ns, setting.clock, *bounds_ns) & ~rows.trusted
+    train = accepted & ~held
+    excluded: dict[str, str] = {}
+    positions: list[int] = []
+    for i, channel in enumerate(rows.channels):
+        if due is not None and channel.name not in due:
+            continue
+        reason = unjudged(channel, rows.values[accepted, i])
+        if reason is None:
+            positions.append(i)
+        else:
+            excluded[channel.name] = reason
+    if not positions or train.sum() < LEAST_TRAIN or (accepted & held).sum() < LEAST_HELD:
+        return None
+    chosen = inside_limits(rows, packet.features, positions)
+    place = where(setting.clock, setting.keys, rows.t_ns, packet.codes[:, setting.columns])
+    taken = np.flatnonzero(train)
+    taken = np.union1d(taken[:: max(1, -(-len(taken) // THINNED))], np.flatnonzero(train & rows.trusted))
+    step = resolution(rows.values[taken][:, positions])
+    sample = Place(place.bins[taken], place.key[taken], place.turn[taken])
+    usual = learn_usual(chosen[taken], sample, setting.bins, len(setting.keys), step, exact=exact)
+    thinned = np.zeros(len(rows), dtype=np.bool_)
+    thinned[taken] = True
+    return Part(
+        rows,
+        tuple(rows.channels[i] for i in positions),
+        tuple(positions),
+        excluded,
+        chosen,
+        place.bins,
+        place.key,
+        broken_rows(rows, packet.codes),
+        train,
+        thinned,
+        accepted & held,
+        usual,
+    )
+
+
+def broken_rows(rows: PacketRows, codes: Float64s) -> Bools:
+    """Rows no window may reach back over: after a gap, at a start of the computer, at a change of context."""
+    separate = changes(codes, None)
+    separate[1:] |= np.diff(rows.boot) != 0
+    return breaks(rows.t_ns, rows.period_s) | separate
+
+
+def inside_limits(rows: PacketRows, features: Float64s, positions: list[int]) -> Float64s:
+    """Features of some channels; NaN where one must not be learned (`PacketRows.unusable`)."""
+    chosen = features[:, positions]
+    for column, i in enumerate(positions):
+        chosen[rows.unusable(i), column] = np.nan
+    return chosen
