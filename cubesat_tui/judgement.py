@@ -64,11 +64,11 @@ class _Watch:
             self.standing.take_up(Transition(self.bus.by_name[channel], result, worst, True, count, worst, ""))
         return found
 
-    def step(self, frame: Frame, moved: list[Transition], predicted: dict[str, float] | None) -> list[Transition]:
-        """What a frame changes in the state of its channels, `moved` among it."""
+    def step(self, frame: Frame, predicted: dict[str, float] | None) -> list[Transition]:
+        """What a frame changes in the limits of its channels."""
         if predicted is not None:
             self.limits.predict(predicted)
-        return self.standing.merge([*self.limits.step(frame), *moved])
+        return self.limits.step(frame)
 
 
 class Judgement:
@@ -181,7 +181,7 @@ class Judgement:
         """Gaps, limits and movement of new rows. One that changes nothing costs its place in one pass over all."""
         events: list[Event] = []
         packet = batch.layout.packet
-        moved, standing = self._moved(batch, invalid, new)
+        moved, lasting = self._moved(batch, invalid, new)
         calm = self._calm_rows(batch, invalid, new)
         watches = [self._watches[name] for name in batch.satellites]
         rows = np.flatnonzero(new)
@@ -193,38 +193,34 @@ class Judgement:
             gap = watch.gaps.step(packet, t_ns, received_ns, place)
             if gap is not None and self._is_loss(gap):
                 events.append(gap)
-            if calm[i] and i not in moved:
+            if calm[i] and i not in moved and i not in lasting:
                 continue
-            frame = batch.frame(i)
-            transitions = watch.step(frame, moved.get(i, []), self._predicted(watch, t_ns))
+            changes: list[Transition] = []
+            if not calm[i]:
+                changes = watch.step(batch.frame(i), self._predicted(watch, t_ns))
+            transitions = watch.standing.merge([*changes, *moved.get(i, ())])
             if transitions:
-                events.extend(self._desk.limits(frame.satellite, transitions, t_ns))
-            ongoing = watch.limits.ongoing()
+                events.extend(self._desk.limits(watch.name, transitions, t_ns))
+            ongoing = [*watch.limits.ongoing(), *lasting.get(i, ())]
             if ongoing:
-                events.extend(self._desk.progress(frame.satellite, watch.standing.speaking(ongoing), t_ns))
-        for name, t_ns, ongoing in standing:
-            speaking = self._watches[name].standing.speaking(ongoing)
-            events.extend(self._desk.progress(name, speaking, t_ns))
+                events.extend(self._desk.progress(watch.name, watch.standing.speaking(ongoing), t_ns))
         return events
 
     def _moved(
         self, batch: FrameBatch, invalid: Bools, new: Bools
-    ) -> tuple[dict[int, list[Transition]], list[tuple[str, int, list[Transition]]]]:
-        """Row -> what it changed by standing still or jumping; and what stands after the batch, by satellite."""
+    ) -> tuple[dict[int, list[Transition]], dict[int, list[Transition]]]:
+        """Row -> what changed by standing still or jumping; row -> what is still so."""
         moved: dict[int, list[Transition]] = {}
-        standing: list[tuple[str, int, list[Transition]]] = []
+        lasting: dict[int, list[Transition]] = {}
         live = new & ((batch.quality & int(Quality.STORED | Quality.LATE)) == 0)
         for bus, rows in self._by_bus(batch):
             mine = np.zeros(len(batch), dtype=np.bool_)
             mine[rows] = live[rows]
-            movement = self._rule(bus, batch.layout)[2]
-            for i, change in movement.step(batch, invalid, mine, self._context):
-                moved.setdefault(i, []).append(change)
-            for index in np.unique(batch.satellite[mine]).tolist() if movement.restless else ():
-                name = batch.satellites[index]
-                newest = int(batch.t_ns[mine & (batch.satellite == index)][-1])
-                standing.append((name, newest, movement.ongoing(name)))
-        return moved, standing
+            found = self._rule(bus, batch.layout)[2].step(batch, invalid, mine, self._context)
+            for told, by_row in zip(found, (moved, lasting), strict=True):
+                for i, change in told:
+                    by_row.setdefault(i, []).append(change)
+        return moved, lasting
 
     def _context(self, satellite: str, t_ns: Int64s) -> dict[str, Float64s | float]:
         """`telemetry.movement.Context`: what was sent last, or is predicted."""

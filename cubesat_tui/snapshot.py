@@ -20,8 +20,9 @@ class ChannelNow(msgspec.Struct, frozen=True):
 
     `value` in the channel's unit, None where none was ever received; `text` is it as shown, without unit. `t_ns`
     generation time; `age_s` wall seconds since reception, growing while nothing comes. `spark`: last value in
-    each bin of absolute time over the last ten minutes, NaN where a bin is empty. `limits`: the set of this
-    context. `silent`: sent in a pass only, and there is none.
+    each bin of absolute time over the last ten minutes, NaN where a bin is empty. `result`: of its limits, or of
+    an open alarm on how it moves. `limits`: the set of this context. `silent`: sent in a pass only, and there is
+    none.
     """
 
     channel: Channel

@@ -21,7 +21,7 @@ from cubesat_tui.spark_history import SparkHistory
 from telemetry.alarms import ALARM_KINDS, UPDATED, Alarm, Event, Key, fold, urgency
 from telemetry.dictionary import Mission, read_mission
 from telemetry.freshness import Acquisition, acquisition, invalid_mask, is_invalid
-from telemetry.limits import DISABLED, check
+from telemetry.limits import DISABLED, LIMIT, Level, Result, check
 from telemetry.store.errors import StoreError
 from telemetry.store.reader import StoreReader
 
@@ -60,6 +60,13 @@ def _in_order(frames: Iterable[Frame]) -> list[Frame]:
     if any(frame.place is None for frame in found):
         return sorted(found, key=lambda frame: frame.t_ns)
     return sorted(found, key=lambda frame: (frame.boot, frame.seq))
+
+
+def _worse(result: Result, alarm: Alarm) -> Result:
+    """The worse of a check of the newest value and an alarm on how it moves, which only the station follows."""
+    if alarm.level <= result.level:
+        return result
+    return Result(Level(alarm.level), alarm.side, alarm.limit, alarm.set_name, alarm.rule)
 
 
 class SnapshotReader:
@@ -313,6 +320,7 @@ class SnapshotReader:
             name for alarm in alarms if alarm.kind == "anomaly" and alarm.active for name in alarm.channels
         }
         anomalous |= {alarm.channel for alarm in alarms if alarm.kind == "anomaly" and alarm.active}
+        moving = {alarm.channel: alarm for alarm in alarms if alarm.active and alarm.rule not in ("", LIMIT)}
         valid = {
             name: (value, frame.t_ns)
             for name, (value, frame) in newest.items()
@@ -325,7 +333,10 @@ class SnapshotReader:
             age = None if frame is None else age_s(wall, frame.received_ns)
             status = acquisition(channel, value, age, rate, in_contact)
             silent = channel.contact_only and not in_contact and status is Acquisition.NOT_RECEIVED
-            known = value is not None and math.isfinite(value)
+            known = value is not None and math.isfinite(value) and status is Acquisition.ACQUIRED
+            result = check(channel, value, context) if known and value is not None else DISABLED
+            if known and name in moving:
+                result = _worse(result, moving[name])
             out[name] = ChannelNow(
                 channel=channel,
                 value=value,
@@ -333,9 +344,7 @@ class SnapshotReader:
                 t_ns=None if frame is None else frame.t_ns,
                 age_s=age,
                 acquisition=status,
-                result=check(channel, value, context)
-                if known and value is not None and status is Acquisition.ACQUIRED
-                else DISABLED,
+                result=result,
                 anomalous=name in anomalous,
                 spark=sparks.get(name, ()),
                 limits=channel.limit_set(context),

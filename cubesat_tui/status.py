@@ -117,6 +117,7 @@ def alarm_object(alarm: Alarm) -> dict[str, Any]:
         "trigger": alarm.trigger,
         "worst": alarm.worst,
         "current": alarm.current,
+        "rule": alarm.rule or None,
         "limit": alarm.limit,
         "set": alarm.set_name or None,
         "count": alarm.count,

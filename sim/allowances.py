@@ -51,7 +51,7 @@ _STUCK_S: Final[Mapping[str, float]] = {
 
 _MAX_RATE: Final[Mapping[str, float]] = {
     "eps.bat_v": 0.16,
-    "eps.bat_soc": 1.0,
+    "eps.bat_soc": 0.25,
     "eps.bat_t": 0.25,
     "eps.bus3v3_v": 0.06,
     "eps.bus3v3_i": 0.04,

@@ -48,12 +48,14 @@ GAP_PERIODS = EXPIRY_PERIODS
 class _Episode:
     """A rule that a channel of a satellite breaks.
 
-    `value` the newest one, `worst` what it stood at or jumped to, `measured` seconds or change per second (NaN: it
-    began before a restart), `count` the samples that broke the rule, or repeated the value.
+    `value` the newest one, `worst` what it stood at or jumped to farthest from `base`, the value before (NaN: it
+    began before a restart), `measured` seconds or change per second, `count` the samples that broke the rule, or
+    repeated the value.
     """
 
     value: float
     worst: float
+    base: float
     measured: float
     count: int
     conforming: int = 0
@@ -107,6 +109,16 @@ class _Rows(NamedTuple):
     """Place of the newest valid sample up to each place, (n + m, k)."""
 
 
+class Moved(NamedTuple):
+    """Rules that were broken or kept again, and rules that are still broken, each with the row of a batch."""
+
+    changes: list[tuple[int, Transition]]
+    ongoing: list[tuple[int, Transition]]
+
+
+NOTHING_MOVED = Moved([], [])
+
+
 class Movement:
     """The stuck and rate rules of one packet of a bus, for all satellites that send it."""
 
@@ -114,6 +126,7 @@ class Movement:
         known = [bus.by_name.get(name) for name in layout.names]
         ruled = [i for i, one in enumerate(known) if one and not (one.stuck_s is None and one.max_rate is None)]
         self._channels = [bus.by_name[layout.names[i]] for i in ruled]
+        self._order = {one.name: j for j, one in enumerate(self._channels)}
         self._stuck_where = _by_condition([one.stuck_condition for one in self._channels])
         self._rate_where = _by_condition([one.rate_condition for one in self._channels])
         used = {
@@ -133,21 +146,16 @@ class Movement:
         self._kept = _Kept(len(self._columns))
         self._open: dict[tuple[int, int, MovementRule], _Episode] = {}
 
-    @property
-    def restless(self) -> bool:
-        """Some channel breaks a rule now."""
-        return bool(self._open)
-
-    def step(self, batch: FrameBatch, invalid: Bools, use: Bools, context: Context) -> list[tuple[int, Transition]]:
+    def step(self, batch: FrameBatch, invalid: Bools, use: Bools, context: Context) -> Moved:
         """Look at the rows `use` (n,) of a batch of this packet, each satellite's in order of generation.
 
         `invalid` (n, k) says which values are no samples.
 
         Returns:
-            What they changed, each with the row that did, in order of rows.
+            What they changed, and what went on, each with the row, in order of rows.
         """
         if not self._channels or not use.any():
-            return []
+            return NOTHING_MOVED
         rows = self._arranged(batch, invalid, use)
         c = len(self._channels)
         known = self._context(batch, rows, context)
@@ -160,8 +168,8 @@ class Movement:
         for tree, columns in self._rate_where:
             rate[:, columns] &= holds_rows(tree, known)[:, None]
         if not self._open and not stuck.any() and not rate.any():
-            return []
-        found: list[tuple[int, Transition]] = []
+            return NOTHING_MOVED
+        found = Moved([], [])
         for slot, j, rule in self._concerned(rows, stuck, rate):
             lines = np.flatnonzero((rows.slots == slot) & rows.ok[:, j])
             broken = (stuck if rule == "stuck" else rate)[lines, j]
@@ -173,21 +181,15 @@ class Movement:
             samples = zip(
                 rows.number[lines].tolist(),
                 rows.value[lines, j].tolist(),
+                rows.before[lines, j].tolist(),
                 broken.tolist(),
                 measured.tolist(),
                 counts.tolist(),
                 strict=True,
             )
-            found += self._follow((slot, j, rule), samples)
-        return sorted(found, key=lambda one: one[0])
-
-    def ongoing(self, satellite: str) -> list[Transition]:
-        """Every rule that a channel of `satellite` breaks now, with its newest and worst value and its count."""
-        slot = self._kept.slots.get(satellite)
-        found: list[Transition] = []
-        for (where, j, rule), episode in self._open.items():
-            if where == slot:
-                found.append(self._transition(j, rule, episode, entered=True))
+            self._follow((slot, j, rule), samples, found)
+        for told in found:
+            told.sort(key=lambda one: (one[0], self._order[one[1].channel.name], one[1].result.rule))
         return found
 
     def resume(self, satellite: str, channel: str, rule: str, value: float, count: int) -> bool:
@@ -200,7 +202,7 @@ class Movement:
             allowance = one.stuck_s if known == "stuck" else one.max_rate
             if one.name == channel and rule == known and allowance is not None:
                 [slot] = self._kept.of([satellite]).tolist()
-                self._open[slot, j, known] = _Episode(value, value, math.nan, count)
+                self._open[slot, j, known] = _Episode(value, value, math.nan, math.nan, count)
                 return True
         return False
 
@@ -285,32 +287,37 @@ class Movement:
         return list(found)
 
     def _follow(
-        self, key: tuple[int, int, MovementRule], samples: Iterable[tuple[int, float, bool, float, int]]
-    ) -> list[tuple[int, Transition]]:
-        """One rule of one channel over samples: row, value, whether it breaks the rule, measured, count."""
+        self,
+        key: tuple[int, int, MovementRule],
+        samples: Iterable[tuple[int, float, float, bool, float, int]],
+        found: Moved,
+    ) -> None:
+        """One rule of one channel over samples: row, value, the one before, whether it is broken, size, count."""
         _, j, rule = key
         needed = self._channels[j].min_conformance
         episode = self._open.get(key)
-        found: list[tuple[int, Transition]] = []
-        for i, value, bad, size, count in samples:
+        for i, value, before, bad, size, count in samples:
             if episode is None:
                 if bad:
-                    episode = self._open[key] = _Episode(value, value, size, count)
-                    found.append((i, self._transition(j, rule, episode, entered=True)))
+                    episode = self._open[key] = _Episode(value, value, before, size, count)
+                    found.changes.append((i, self._transition(j, rule, episode, entered=True)))
                 continue
             if bad or (rule == "stuck" and value == episode.worst):
                 episode.conforming = 0
                 episode.count += 1
                 if not abs(size) <= abs(episode.measured):
-                    episode.worst, episode.measured = value, size
+                    episode.measured = size
+                if abs(value - episode.base) > abs(episode.worst - episode.base):
+                    episode.worst = value
             else:
                 episode.conforming += 1
             episode.value = value
             if episode.conforming >= needed:
-                found.append((i, self._transition(j, rule, episode, entered=False)))
+                found.changes.append((i, self._transition(j, rule, episode, entered=False)))
                 del self._open[key]
                 episode = None
-        return found
+            else:
+                found.ongoing.append((i, self._transition(j, rule, episode, entered=True)))
 
     def _transition(self, j: int, rule: MovementRule, episode: _Episode, *, entered: bool) -> Transition:
         channel = self._channels[j]

@@ -8,7 +8,15 @@ from cubesat_tui.drawing.channel_rows import long_row
 from cubesat_tui.drawing.numbers import clock_text, count_text, day_clock_text
 from cubesat_tui.drawing.rows import Row, chosen, crop, left, right, row, rule
 from cubesat_tui.drawing.signs import SIGNS, SignSet
-from cubesat_tui.drawing.why import alarm_key, alarm_label, quantity, shown_units, state_word, value_now
+from cubesat_tui.drawing.why import (
+    alarm_key,
+    alarm_label,
+    on_movement,
+    quantity,
+    shown_units,
+    state_word,
+    value_now,
+)
 from telemetry.alarms import AlarmState
 from telemetry.freshness import Acquisition
 
@@ -75,7 +83,7 @@ def alarm_line(alarm: Alarm, text: str, size: int, signs: SignSet, mark: bool) -
 def box_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, mark: bool) -> list[Row]:
     """Two rows: sign, time, label; then the value against its limit, or the model's sentence, and who has it."""
     sign = SIGNS[alarm_key(alarm)]
-    if alarm.kind == "anomaly":
+    if alarm.kind == "anomaly" or on_movement(alarm):
         text = shown_units(alarm.text, signs)
     else:
         side = ">" if alarm.side > 0 else "<"

@@ -67,6 +67,19 @@ def gauge_of(now: ChannelNow, cells: int, bracketed: bool) -> str:
     return gauge_text(value, low, high, side, cells, bracketed)
 
 
+MOVEMENT = {"stuck": "stuck", "rate": "jumped"}
+"""Rule on how a value moves -> its word, in place of the gauge."""
+
+
+def movement_of(now: ChannelNow) -> str:
+    """`stuck over 60 s`, `jumped over 0.16 V/s`; empty for a channel whose limits speak, or nothing does."""
+    word = MOVEMENT.get(now.result.rule)
+    if word is None or now.result.limit is None:
+        return ""
+    unit_text = "s" if word == "stuck" else f"{now.channel.unit}/s"
+    return f"{word} over {now.result.limit:g} {unit_text}"
+
+
 def value_style(key: str, sign_style: str) -> str:
     """Nominal values are neutral; dim ones are those that do not count now."""
     return "value" if key == "ok" else sign_style
@@ -111,6 +124,8 @@ def long_row(
     }.get(own)
     if now.silent:
         gauge = left("out of contact", 21)
+    if gauge is None and movement_of(now):
+        gauge = left(movement_of(now), 21)
     gauge = gauge if gauge is not None else gauge_of(now, 19, bracketed=True)
     spark_style = style if key not in ("ok", "watch") and style != "dim" else "dim" if style == "dim" else "spark"
     made = row(
@@ -143,6 +158,8 @@ def short_row(now: ChannelNow, size: int, signs: SignSet, *, mark: bool = False)
         end = right(age_text(now.age_s).replace(" ", ""), 5)
     elif key == "invalid":
         end = right(sign.word, 5)
+    elif movement_of(now):
+        end = right(MOVEMENT[now.result.rule][:5], 5)
     else:
         end = gauge_of(now, 5, bracketed=False)
     made = row(

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.drawing.alarm_rows import event_row
-from cubesat_tui.drawing.channel_rows import label_of, state_key
+from cubesat_tui.drawing.channel_rows import label_of, movement_of, state_key
 from cubesat_tui.drawing.numbers import age_text, date_clock_text
 from cubesat_tui.drawing.rows import EMPTY, Row, folded, left, right, row
 from cubesat_tui.drawing.signs import SIGNS, SignSet, unit
@@ -103,7 +103,7 @@ def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
     shown = unit(channel.unit, signs)
     style = "label" if key == "ok" else SIGNS[key].style
     rows: list[Row] = [
-        row((f" {channel.name}", "title"), (f"  {SIGNS[key].meaning}", style)),
+        row((f" {channel.name}", "title"), (f"  {movement_of(now) or SIGNS[key].meaning}", style)),
         row((" now      ", "label"), (f"{now.text} {'' if now.silent else shown}".rstrip(), "value"),
             (_origin(now), "label"),
             (f", {now.acquisition.value}", "dim")),
@@ -126,6 +126,12 @@ def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
                         (f"{pair[0]:g} .. {pair[1]:g} {shown}", "plain"),
                     )
                 )
+    if channel.stuck_s is not None:
+        where = f" while {channel.stuck_when}" if channel.stuck_when else ""
+        rows.append(row((" stuck    ", "label"), (f"after {channel.stuck_s:g} s unchanged{where}", "dim")))
+    if channel.max_rate is not None:
+        where = f" while {channel.rate_when}" if channel.rate_when else ""
+        rows.append(row((" rate     ", "label"), (f"{channel.max_rate:g} {shown} a second at most{where}", "dim")))
     rows.append(
         row(
             (" sent     ", "label"),

@@ -10,6 +10,7 @@ from cubesat_tui.drawing.numbers import clock_text
 from cubesat_tui.drawing.rows import Row, folded, left, right, row
 from cubesat_tui.drawing.signs import SIGNS, SignSet, level_key, unit
 from telemetry.alarms import AlarmState
+from telemetry.limits import LIMIT
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import Snapshot
@@ -37,6 +38,11 @@ def quantity(snapshot: Snapshot, channel: str, value: float | None, signs: SignS
     return f"{now.channel.number(value)} {unit(now.channel.unit, signs)}".rstrip()
 
 
+def on_movement(alarm: Alarm) -> bool:
+    """Whether a rule on how the value moves speaks; `limit` is then its allowance, and its text says all."""
+    return alarm.rule not in ("", LIMIT)
+
+
 def value_now(alarm: Alarm, snapshot: Snapshot) -> float | None:
     """The value that a limit alarm is about: the newest while it is still out, else the worst.
 
@@ -45,7 +51,7 @@ def value_now(alarm: Alarm, snapshot: Snapshot) -> float | None:
     if alarm.returned_ns is not None:
         return alarm.worst
     now = snapshot.channels.get(alarm.channel)
-    if now is None or now.result.level <= 0:
+    if now is None or now.result.level <= 0 or on_movement(alarm):
         return alarm.current
     back = now.value is not None and alarm.limit is not None and (now.value - alarm.limit) * alarm.side <= 0
     return alarm.worst if back else now.value
@@ -65,7 +71,7 @@ def sentence(alarm: Alarm, snapshot: Snapshot, signs: SignSet) -> str:
         since = f"{clock_text(alarm.raised_ns)}Z to {clock_text(alarm.returned_ns)}Z"
     if alarm.kind == "anomaly":
         return f"{shown_units(alarm.text, signs)}, {since}"
-    if alarm.limit is None:
+    if alarm.limit is None or on_movement(alarm):
         return f"{shown_units(alarm.text, signs)}, {since}"
     side = "HIGH" if alarm.side > 0 else "LOW"
     sign = ">" if alarm.side > 0 else "<"

@@ -45,7 +45,7 @@ def keys_rows(mode: str, signs: SignSet = UNICODE, fleet: bool = True) -> tuple[
         (("  NEW       ", "value"), ("UNACK_ALARM: nobody has acknowledged it", "plain")),
         (("  ACKED     ", "value"), ("ACK_ALARM: acknowledged, still there", "plain")),
         (("  RETURNED  ", "value"), ("RTN_UNACK: gone by itself, still to be acknowledged", "plain")),
-        (("  LATCHED   ", "value"), ("LATCH_UNACK, LATCH_ACK: kept on purpose", "plain")),
+        (("  LATCHED   ", "value"), ("LATCH_UNACK, LATCH_ACK: over, kept until it is cleared", "plain")),
         (("  SHELVED   ", "value"), ("SHELVED: silent until a time somebody set", "plain")),
         (),
         ((" All times are UTC. Units are as sent, never converted.", "label"),),

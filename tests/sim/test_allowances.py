@@ -87,7 +87,7 @@ class Watch:
                 np.ones(len(rows), dtype=np.bool_),
                 lambda *_, c=context: {"obc.mode": c},
             )
-            self.told += [(int(seconds[rows[i]]) - self._start_s, one) for i, one in changed]
+            self.told += [(int(seconds[rows[i]]) - self._start_s, one) for i, one in changed.changes]
 
 
 def flown(
@@ -153,7 +153,6 @@ def test_a_stuck_sensor_is_told_of_within_a_minute(tmp_path: Path) -> None:
             seen = onset.get(f"stuck/{name}/{begin}")
             if seen is not None and (delay is None or delay > seen - CREATED_S - begin + 60):
                 late.append(name)
-    print({name: found[name] for name in names})
     assert set(late) <= SLOW_TO_TELL
     assert all(delay is not None for name in names for delay in found[name])
     assert not [one for _, one in watch.told if one.entered and one.channel.name not in names]
@@ -161,8 +160,9 @@ def test_a_stuck_sensor_is_told_of_within_a_minute(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("samples", [1, 2, 3])
 def test_a_spike_of_20_sigma_is_told_of(tmp_path: Path, samples: int) -> None:
-    """On every channel with a rate allowance that is sent outside passes too."""
+    """On every channel with a rate allowance; a full battery cannot show one upwards."""
     names = [one.name for one in PRESETS["3u"] if "max_rate" in allowances("3u", one.name)]
+    names.remove("eps.bat_soc")
     begins = tuple(range(600, 5_600, 250))
     faults = tuple(
         Fault(
@@ -175,7 +175,6 @@ def test_a_spike_of_20_sigma_is_told_of(tmp_path: Path, samples: int) -> None:
     watch, _ = flown(mission(tmp_path, "3u", 4), "quiet", 5_700, faults)
     found = delays(watch, faults, "rate", 60)
     missed = {name: sum(delay is None for delay in told) for name, told in found.items()}
-    print(missed)
     told = sum(one.entered for _, one in watch.told)
     assert sum(missed.values()) <= 0.01 * len(faults)
     assert told <= 1.05 * len(faults)

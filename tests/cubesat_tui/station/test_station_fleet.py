@@ -29,12 +29,16 @@ VOLTS = Channel(
     sentinels=(9.99,),
     min_violations=2,
     min_conformance=2,
+    stuck_s=5,
+    stuck_when="obc.mode != SAFE",
+    max_rate=0.6,
+    latch=True,
     limits=(
         LimitSet("obc.mode = SAFE", warning=(6.0, 8.0)),
         LimitSet(warning=(7.0, 8.4), critical=(6.5, 8.6)),
     ),
 )
-RATE = Channel("adcs.rate", "Rate", min_violations=1, limits=(LimitSet(severe=(-2.0, 2.0)),))
+RATE = Channel("adcs.rate", "Rate", min_violations=1, limits=(LimitSet(severe=(-2.0, 2.0)),), stuck_s=6)
 OTHER = Channel("eps.bat_v", "Battery", limits=(LimitSet(warning=(7.9, 9.0)),))
 FREE = Channel("thm.t", "Temperature")
 BUSES = {
