@@ -21,8 +21,8 @@ from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS, ROUNDED, SLOW, 
 from trainer.members.windows import CLIP, DECIMALS, LONG, QUIET, SHORT, WINDOW, Bools
 
 MEMBERS = 6
-CHUNK = 48
-"""Rows judged in one piece: the distances of all their channels to all references stay below 50 MB."""
+CHUNK = 32
+"""Rows judged in one piece: the distances of all their channels to all references stay below 30 MB."""
 
 BEFORE = WINDOW - 1
 """Rows before the first of a piece that its windows and averages reach back to."""
@@ -210,9 +210,9 @@ def _raw_scores(fusion: PacketFusion, joined: Float64s, key: Indices, age: Indic
     """Scores before they are averaged, shape (n, c, 6), and the forecast; `joined` has the rows before as well."""
     n, c = len(age), joined.shape[1]
     out = np.empty((n, c, MEMBERS))
-    seen = np.lib.stride_tricks.sliding_window_view(joined, WINDOW, axis=0)
-    window = np.where((age >= BEFORE)[:, None], seen.transpose(1, 0, 2), np.nan)
-    shape = _shapes(joined[-(n + LONG - 1) :], joined[-(n + 1) : -1])
+    seen = _windows(joined)
+    window = np.where((age >= BEFORE)[:, None], seen.transpose(2, 0, 1), np.nan)
+    shape = _shapes(joined, seen)
     shape[:, age < LONG - 1] = np.nan
     bent = _looked(shape[:, :, DRIFT_FREE:], fusion.shape_mean, fusion.shape_white)
     out[:, :, 0] = _nearest(bent, fusion.shape_refs, fusion.shape_size, NEIGHBOURS).T
@@ -222,8 +222,8 @@ def _raw_scores(fusion: PacketFusion, joined: Float64s, key: Indices, age: Indic
     away = window - fusion.axes_mean[:, None]
     away -= (away @ fusion.axes.transpose(0, 2, 1)) @ fusion.axes
     out[:, :, 3] = np.sqrt((away * away).sum(axis=2)).T
-    past = seen[:, :, WINDOW - 1 - LAGS : WINDOW - 1]
-    forecast = (past * fusion.lags).sum(axis=2) + fusion.context.T[key] + fusion.level
+    past = seen[:, WINDOW - 1 - LAGS : WINDOW - 1]
+    forecast = (past * fusion.lags.T).sum(axis=1) + fusion.context.T[key] + fusion.level
     forecast[age < LAGS] = np.nan
     out[:, :, 4] = np.abs(joined[-n:] - forecast)
     stood = _looked(shape, fusion.level_mean, fusion.level_white)
@@ -231,24 +231,23 @@ def _raw_scores(fusion: PacketFusion, joined: Float64s, key: Indices, age: Indic
     return out, forecast
 
 
-def _shapes(joined: Float64s, before: Float64s) -> Float64s:
-    """`trainer.members.windows.shapes` of all channels, shape (c, n, 10).
+def _windows(joined: Float64s) -> Float64s:
+    """The newest `WINDOW` rows of each of n rows, shape (n, WINDOW, ...); `joined` has the `BEFORE` rows before."""
+    return joined[np.arange(len(joined) - BEFORE)[:, None] + np.arange(WINDOW)]
 
-    Args:
-        joined: the rows and the `LONG - 1` before them.
-        before: the row before each.
-    """
-    n, c = len(before), joined.shape[1]
+
+def _shapes(joined: Float64s, seen: Float64s) -> Float64s:
+    """`trainer.members.windows.shapes` of all channels, shape (c, n, 10), from rows and their windows."""
+    n, c = len(seen), joined.shape[1]
     z = joined[-n:]
     out = np.empty((10, n, c))
-    out[0], out[3] = z, z - before
+    out[0], out[3] = z, z - seen[:, -2]
     for width, level, first in ((SHORT, 1, 4), (LONG, 2, 7)):
-        rows = joined[-(n + width - 1) :]
-        mean, std = rolling(rows, width)
-        view = np.lib.stride_tricks.sliding_window_view(rows, width, axis=0)
+        mean, std = rolling(joined[-(n + width - 1) :], width)
+        view = seen[:, -width:]
         out[level] = mean[width - 1 :]
         out[first] = np.log(std[width - 1 :] + QUIET)
-        out[first + 1] = np.log(view.max(axis=2) - view.min(axis=2) + QUIET)
+        out[first + 1] = np.log(view.max(axis=1) - view.min(axis=1) + QUIET)
         out[first + 2] = z - out[level]
     return out.transpose(2, 1, 0)
 
@@ -272,12 +271,11 @@ def _nearest(seen: Float64s, references: Float64s, size: Float64s, k: int) -> Fl
 
 def _averaged(history: Float64s, age: Indices) -> Float64s:
     """`trainer.members.windows.trailing_mean` of raw scores, shape (n + BEFORE, c, 6), for the n newest rows."""
-    n = len(age)
-    seen = np.lib.stride_tricks.sliding_window_view(history, WINDOW, axis=0)
-    back = np.arange(WINDOW - 1, -1, -1)
-    within = (back < _AVERAGED[:, None]) & (back <= age[:, None, None])
-    known = within[:, None] & ~np.isnan(seen)
-    total = np.where(known, seen, 0.0).sum(axis=3)
-    mean = total / np.maximum(known.sum(axis=3), 1)
-    mean[np.isnan(history[-n:])] = np.nan
+    seen = _windows(history)
+    back = np.arange(WINDOW - 1, -1, -1)[:, None]
+    within = (back < _AVERAGED) & (back <= age[:, None, None])
+    known = within[:, :, None] & ~np.isnan(seen)
+    total = np.where(known, seen, 0.0).sum(axis=1)
+    mean = total / np.maximum(known.sum(axis=1), 1)
+    mean[np.isnan(history[BEFORE:])] = np.nan
     return mean
