@@ -17,7 +17,6 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 
 from bench.figure import Figure
-
 from telemetry.dictionary import Bus, Channel, DetectorConfig, Mission, Satellite
 from telemetry.frame import FrameBatch, Quality
 from trainer.members.fitting import fit_channel
