@@ -163,8 +163,10 @@ class Movement:
         t_ns = batch.t_ns[rows.number][:, None]
         stuck = rows.ok[:, :c] & (t_ns - since_ns > self._stuck_ns) & (run >= STUCK_SAMPLES)
         step_ns = rows.step_ns[:, :c]
-        change = (rows.value - rows.before)[:, :c] * NS_PER_S
-        rate = rows.linked[:, :c] & (np.abs(change) > self._max_rate * step_ns)
+        # Values that are none, and no time between two, are told apart by `linked`.
+        with np.errstate(invalid="ignore", over="ignore"):
+            change = (rows.value - rows.before)[:, :c] * NS_PER_S
+            rate = rows.linked[:, :c] & (np.abs(change) > self._max_rate * step_ns)
         for tree, columns in self._rate_where:
             rate[:, columns] &= holds_rows(tree, known)[:, None]
         if not self._open and not stuck.any() and not rate.any():
