@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ MORE_ALARMS = 0.01
 """A challenger may flag one row in a hundred more than the champion."""
 LESS_RECALL = 0.02
 """It may miss one injected fault in fifty that the champion finds."""
+BY_CHANCE = 3.0
+"""And what it misses more counts where it is more than so many standard deviations of a toss-up: McNemar's test on
+the faults that one of the two finds and the other does not."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -38,6 +42,8 @@ class _Counts:
     flagged: int = 0
     trials: int = 0
     found: int = 0
+    alone: int = 0
+    """Faults that the other model does not find."""
 
     @property
     def alarm_rate(self) -> float:
@@ -65,13 +71,13 @@ def judge_challenger(
             continue
         compared = known & np.array([name not in excused for name in quiet.channels])
         faulty = quiet.faulty()
-        for count, scorer, (flagged, _) in zip(counts, scorers, judged, strict=True):
+        found = [confirmed(_judged(scorer, faulty)[0], CONFIRM, WINDOW)[:, compared] for scorer in scorers]
+        for i, (count, (flagged, _)) in enumerate(zip(counts, judged, strict=True)):
             count.flagged += int(flagged.any(axis=2).sum())
             count.rows += flagged.shape[0] * flagged.shape[1]
-            if compared.any():
-                found = confirmed(_judged(scorer, faulty)[0], CONFIRM, WINDOW)[:, compared]
-                count.found += int(found.sum())
-                count.trials += found.size
+            count.found += int(found[i].sum())
+            count.trials += found[i].size
+            count.alone += int((found[i] & ~found[i - 1]).sum())
     mine, before = counts[0], counts[-1]
     figures = {"alarm_rate": mine.alarm_rate, "bank_recall": mine.recall, "bank_trials": float(mine.trials)}
     if champion is not None:
@@ -86,7 +92,8 @@ def _refusal(mine: _Counts, before: _Counts, *, compared_with: bool) -> str | No
         return None
     if mine.alarm_rate > before.alarm_rate + MORE_ALARMS:
         return f"alarm rate {mine.alarm_rate:.3f} > {before.alarm_rate:.3f} + {MORE_ALARMS}"
-    if mine.recall < before.recall - LESS_RECALL:
+    chance = BY_CHANCE * math.sqrt(mine.alone + before.alone)
+    if mine.recall < before.recall - LESS_RECALL and before.alone - mine.alone > chance:
         return f"bank recall {mine.recall:.3f} < {before.recall:.3f} - {LESS_RECALL}"
     return None
 
