@@ -89,8 +89,9 @@ def value_range(data: TrendData, lines: Sequence[LimitLine], band: Band | None =
     near = [line.value for line in lines if low - span <= line.value <= high + span]
     below, above = low - span / 2, high + span / 2
     low, high = min([low, *near]), max([high, *near])
-    if band is not None and np.isfinite(band.low).any():
-        low, high = min(low, max(below, np.nanmin(band.low))), max(high, min(above, np.nanmax(band.high)))
+    known = np.isfinite(band.low) if band is not None else np.zeros(0, dtype=np.bool_)
+    if band is not None and known.any():
+        low, high = min(low, max(below, band.low[known].min())), max(high, min(above, band.high[known].max()))
     margin = 0.06 * max(high - low, span)
     return low - margin, high + margin
 
@@ -125,7 +126,7 @@ def trend_rows(
     texts = curve.texts(signs.ascii)
     upright = "|" if signs.ascii else "│"
     labels = _value_labels(low, high, tall)
-    edges = _edges(band, inner, lambda value: (high - value) / (high - low) * tall) if band is not None else []
+    edges = _edges(band, inner, low, high, tall) if band is not None else _Edges({}, None)
     named = _named_row(edges, rules, tall)
     out: list[Row] = []
     for y in range(tall):
@@ -134,12 +135,12 @@ def trend_rows(
         name: Span = (" " + left(line.name if line else "", NAMES - 1), line.style if line else "dim")
         if y == named:
             name = (" " + left(USUAL, NAMES - 1), BAND_STYLE)
-        elif line is None and y in (0, tall - 1) and not (edges and y in edges[-1]):
+        elif line is None and y in (0, tall - 1) and y not in (edges.newest or ()):
             name = (" " + left(_beyond(lines, low, high, y == 0), NAMES - 1), "dim")
         body = texts[y]
         if line is None and gaps and y == tall - 1:
             body = _name_gaps(body, gaps)
-        drawn = ((body, line.style),) if line else _with_band(body, style, edges, y, signs)
+        drawn = ((body, line.style),) if line else _with_band(body, style, edges.cells.get(y, []), signs)
         out.append((axis, *drawn, name))
     out.append(((_time_axis(data, inner), "dim"),))
     return tuple(out)
@@ -183,38 +184,48 @@ def _join(canvas: DotCanvas, start: tuple[int, int, int], end: tuple[int, int, i
         canvas.column(x, y, y_next)
 
 
-def _edges(band: Band, inner: int, row_of: Callable[[float], float]) -> list[tuple[int, ...]]:
-    """Rows of the upper and the lower edge in each of `inner` cells, none where nothing is known."""
+class _Edges(msgspec.Struct, frozen=True):
+    """Where a band's edges lie: row -> its cells, and the rows [top, bottom] of the newest of them."""
+
+    cells: dict[int, list[int]]
+    newest: tuple[int, int] | None
+
+
+def _edges(band: Band, inner: int, low: float, high: float, tall: int) -> _Edges:
+    """The edges of a band in `inner` x `tall` cells that show [low, high]."""
     count = band.low.shape[0]
     first = np.arange(inner) * count // inner
     last = np.maximum(first, (np.arange(1, inner + 1) * count - 1) // inner)
-    low, high = np.minimum(band.low[first], band.low[last]), np.maximum(band.high[first], band.high[last])
-    return [
-        tuple(math.floor(row_of(edge)) for edge in pair) if math.isfinite(pair[0]) else ()
-        for pair in zip(high.tolist(), low.tolist(), strict=True)
-    ]
+    bounds = np.maximum(band.high[first], band.high[last]), np.minimum(band.low[first], band.low[last])
+    known = np.flatnonzero(np.isfinite(bounds[0]) & np.isfinite(bounds[1]))
+    if not len(known):
+        return _Edges({}, None)
+    top, bottom = (np.floor((high - bound[known]) / (high - low) * tall) for bound in bounds)
+    cells: dict[int, list[int]] = {}
+    for x, upper, lower in zip(known.tolist(), top.tolist(), bottom.tolist(), strict=True):
+        for y in {int(upper), int(lower)}:
+            cells.setdefault(y, []).append(x)
+    return _Edges(cells, (int(top[-1]), int(bottom[-1])))
 
 
-def _named_row(edges: list[tuple[int, ...]], taken: Container[int], tall: int) -> int | None:
+def _named_row(edges: _Edges, taken: Container[int], tall: int) -> int | None:
     """The row at whose end the band is named: beside its newest middle, or its edges, where no limit is named."""
-    newest = next((edge for edge in reversed(edges) if edge), None)
-    if newest is None:
+    if edges.newest is None:
         return None
-    top, bottom = max(0, min(newest)), min(tall - 1, max(newest))
+    top, bottom = (max(0, min(tall - 1, y)) for y in edges.newest)
     wishes = [(top + bottom) // 2, *range(top, bottom + 1)]
-    return next((y for y in wishes if 0 <= y < tall and y not in taken), None)
+    return next((y for y in wishes if y not in taken), None)
 
 
-def _with_band(body: str, style: str, edges: list[tuple[int, ...]], y: int, signs: SignSet) -> tuple[Span, ...]:
-    """One row of the plot with the band's edges in its free cells."""
-    if not any(y in edge for edge in edges):
-        return ((body, style),)
-    cells = [c == " " and y in edge for c, edge in zip(body, edges, strict=True)]
+def _with_band(body: str, style: str, cells: list[int], signs: SignSet) -> tuple[Span, ...]:
+    """One row of the plot with the band's edges in those of `cells` that are free."""
     spans: list[Span] = []
-    for is_edge, part in groupby(enumerate(cells), key=lambda cell: cell[1]):
-        at = [x for x, _ in part]
-        spans.append((signs.band * len(at), BAND_STYLE) if is_edge else (body[at[0] : at[-1] + 1], style))
-    return tuple(spans)
+    done = 0
+    for _, run in groupby(enumerate(x for x in cells if body[x] == " "), key=lambda cell: cell[1] - cell[0]):
+        at = [x for _, x in run]
+        spans += [(body[done : at[0]], style), (signs.band * len(at), BAND_STYLE)]
+        done = at[-1] + 1
+    return tuple(span for span in (*spans, (body[done:], style)) if span[0])
 
 
 def _name_gaps(text: str, gaps: list[tuple[int, int]]) -> str:
