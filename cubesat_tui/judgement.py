@@ -289,6 +289,7 @@ class Judgement:
                 "threshold": verdict.threshold,
                 "p": verdict.p,
                 "started_ns": verdict.started_ns,
+                "times": verdict.times,
                 "parts": [dataclasses.asdict(part) for part in verdict.channels[:PARTS]],
             },
         )

@@ -34,7 +34,7 @@ from telemetry.plain_text import plain_text
 
 UPDATE_EVERY_NS = 10 * NS_PER_S
 """An open alarm tells its newest and worst value at most this often (mission time)."""
-REJOIN_NS = 60 * NS_PER_S
+REJOIN_NS = 600 * NS_PER_S
 """An anomaly that begins within this time of the end of one it shares a channel with is the same alarm again."""
 NOMINAL_ROWS = 5
 """Rows in a row without a flag that end an episode inherited from before a restart."""
@@ -87,7 +87,10 @@ class AlarmDesk:
 
     def __init__(self, alarms: Mapping[Key, Alarm] | None = None) -> None:
         self._alarms: dict[Key, Alarm] = dict(alarms or {})
-        self._inherited: dict[tuple[str, str], int] = {}
+        self._inherited: dict[Key, int] = {}
+        """Anomalies from before a restart, and how many rows in a row of their packet were calm."""
+        self._led: dict[Key, str] = {}
+        """Subject of the alarm of an episode, by its lead, where it is not that of the lead."""
         self._flagged: dict[Key, int] = {}
         """Flagged rows of an open anomaly that its alarm does not count yet."""
         self._inherit(set())
@@ -158,46 +161,47 @@ class AlarmDesk:
         return events
 
     def anomaly(self, satellite: str, report: AnomalyReport, t_ns: int, *, stored: bool = False) -> list[Event]:
-        """The alarm of an anomaly: one per episode of a satellite, known by its lead channel.
+        """The alarm of an anomaly: one per episode, known by its lead channel.
 
-        While it is open, further packets and channels join it, so that a burst is one grouped alarm; it returns
-        when the last packet's episode has ended. It weighs as a WARNING and never outranks a hard limit.
+        Further channels of the episode join its alarm, so that a burst is one grouped alarm. An episode that shares
+        a channel with one that ended within `REJOIN_NS`, or with one from before a restart, is that alarm again;
+        `times` in its body counts how often. It weighs as a WARNING and never outranks a hard limit.
         """
         if stored:
             return []
-        self._inherited.pop((satellite, report.packet), None)
-        alarm = self._episode(satellite)
+        alarm = self._alarm_of(satellite, report)
         if report.phase == "ended":
-            return [] if alarm is None else self._end_packet(alarm, report.packet, t_ns, report.text)
-        if alarm is None and (report.phase == "ongoing" or not report.channels):
+            return [] if alarm is None else self._end(alarm, t_ns, report.text)
+        if not report.channels or (alarm is None and report.phase == "ongoing"):
             return []
         if alarm is None:
             again = self._recent(satellite, report.channels, t_ns)
             subject = ANOMALY_PREFIX + report.channels[0] if again is None else again.subject
+            self._led[satellite, report.channels[0]] = subject
             channels = report.channels if again is None else _joined(again.channels, report.channels)
-            body = _anomaly_body(report, channels, [report.packet], again)
+            body = _anomaly_body(report, channels, again)
             return [self._do(t_ns, (satellite, subject), RAISED, body, severity=int(Level.WARNING))]
-        channels = _joined(alarm.channels, report.channels)
-        packets = sorted({*_packets(alarm), report.packet})
-        body = _anomaly_body(report, channels, packets, alarm)
+        self._inherited.pop(alarm.key, None)
+        channels = _joined((alarm.channel,), _joined(report.channels, alarm.channels))
+        body = _anomaly_body(report, channels, alarm)
+        body["times"] = alarm.body.get("times", 1)
         if report.channels[:1] != (alarm.channel,):
             del body["text"]
-        news = channels != alarm.channels or packets != _packets(alarm)
-        if not news and t_ns - alarm.updated_ns < UPDATE_EVERY_NS:
+        if set(channels) == set(alarm.channels) and t_ns - alarm.updated_ns < UPDATE_EVERY_NS:
             return []
         return [self._do(t_ns, (satellite, alarm.subject), UPDATED, body, severity=int(Level.WARNING))]
 
     def flagged(self, satellite: str, rows: int, score: float, t_ns: int) -> list[Event]:
-        """`rows` more rows belong to the open anomaly, the worst of them with `score`; told now and then."""
-        alarm = self._episode(satellite)
-        if alarm is None or rows <= 0:
-            return []
-        self._flagged[alarm.key] = self._flagged.get(alarm.key, 0) + rows
-        if t_ns - alarm.updated_ns < UPDATE_EVERY_NS:
-            return []
-        worst = score if alarm.worst is None else max(score, alarm.worst)
-        body: dict[str, Any] = {"current": score, "worst": worst, "count": self._counted(alarm)}
-        return [self._do(t_ns, alarm.key, UPDATED, body, severity=int(Level.WARNING))]
+        """`rows` more rows belong to the open anomalies, the worst of them with `score`; told now and then."""
+        events: list[Event] = []
+        for alarm in self._anomalies(satellite) if rows > 0 else ():
+            self._flagged[alarm.key] = self._flagged.get(alarm.key, 0) + rows
+            if t_ns - alarm.updated_ns < UPDATE_EVERY_NS:
+                continue
+            worst = score if alarm.worst is None else max(score, alarm.worst)
+            body: dict[str, Any] = {"current": score, "worst": worst, "count": self._counted(alarm)}
+            events.append(self._do(t_ns, alarm.key, UPDATED, body, severity=int(Level.WARNING)))
+        return events
 
     def _counted(self, alarm: Alarm) -> int:
         return alarm.count + self._flagged.pop(alarm.key, 0)
@@ -208,16 +212,16 @@ class AlarmDesk:
         The detector reports the end of the episodes it began. One that was open when the station ended has nobody
         to report its end, so it ends after `NOMINAL_ROWS` rows without a flag.
         """
-        count = self._inherited.get((satellite, packet))
-        if count is None:
-            return []
-        count = count + rows if rows else 0
-        self._inherited[satellite, packet] = count
-        alarm = self._episode(satellite)
-        if count < NOMINAL_ROWS or alarm is None:
-            return []
-        del self._inherited[satellite, packet]
-        return self._end_packet(alarm, packet, t_ns, "")
+        events: list[Event] = []
+        for key, before in list(self._inherited.items()):
+            alarm = self._alarms.get(key)
+            if alarm is None or not alarm.active:
+                del self._inherited[key]
+            elif key[0] == satellite and packet in _packets(alarm):
+                count = self._inherited[key] = before + rows if rows else 0
+                if count >= NOMINAL_ROWS:
+                    events += self._end(alarm, t_ns, "")
+        return events
 
     def acknowledge(self, key: Key, actor: str, at_ns: int) -> list[Event] | str:
         """Acknowledge an alarm; the events, or the sentence that says why not.
@@ -270,13 +274,30 @@ class AlarmDesk:
         text = f"{actor} cleared: {alarm.text}" if actor else f"cleared: {alarm.text}"
         return self._do(at_ns, alarm.key, CLEARED, {"text": text}, actor=actor)
 
-    def _episode(self, satellite: str) -> Alarm | None:
+    def _anomalies(self, satellite: str) -> list[Alarm]:
+        """Anomalies that still hold, oldest first."""
         found = [
             one
             for one in self._alarms.values()
             if one.satellite == satellite and one.kind == "anomaly" and one.active
         ]
-        return min(found, key=lambda one: one.raised_ns, default=None)
+        return sorted(found, key=lambda one: one.raised_ns)
+
+    def _alarm_of(self, satellite: str, report: AnomalyReport) -> Alarm | None:
+        """The alarm that stands for the episode of a report: its lead's, or one from before a restart."""
+        found = self._anomalies(satellite)
+        if not report.channels:
+            return next((one for one in found if report.packet in _packets(one)), None)
+        lead = report.channels[0]
+        subject = self._led.get((satellite, lead), ANOMALY_PREFIX + lead)
+        for one in found:
+            if one.subject == subject:
+                return one
+        for one in found:
+            if one.key in self._inherited and set(one.channels) & set(report.channels):
+                self._led[satellite, lead] = one.subject
+                return one
+        return None
 
     def _recent(self, satellite: str, channels: Sequence[str], t_ns: int) -> Alarm | None:
         for one in self._alarms.values():
@@ -287,21 +308,15 @@ class AlarmDesk:
                 return one
         return None
 
-    def _end_packet(self, alarm: Alarm, packet: str, t_ns: int, text: str) -> list[Event]:
-        before = _packets(alarm)
-        if packet not in before:
-            return []
-        packets = [one for one in before if one != packet]
-        if packets:
-            body: dict[str, Any] = {"packets": packets}
-            return [self._do(t_ns, alarm.key, UPDATED, body, severity=int(Level.WARNING))]
-        body = {"text": text or f"over: {alarm.text}", "packets": [], "count": self._counted(alarm)}
+    def _end(self, alarm: Alarm, t_ns: int, text: str) -> list[Event]:
+        self._inherited.pop(alarm.key, None)
+        body = {"text": text or f"over: {alarm.text}", "count": self._counted(alarm)}
         return self._return(alarm, t_ns, body)
 
     def _inherit(self, known: set[Key]) -> None:
         for key, alarm in self._alarms.items():
             if key not in known and alarm.kind == "anomaly" and alarm.active:
-                self._inherited.update({(alarm.satellite, packet): 0 for packet in _packets(alarm)})
+                self._inherited[key] = 0
 
 
 def _limit_body(change: Transition) -> dict[str, Any]:
@@ -332,10 +347,9 @@ def _limit_body(change: Transition) -> dict[str, Any]:
     return body
 
 
-def _anomaly_body(
-    report: AnomalyReport, channels: tuple[str, ...], packets: list[str], old: Alarm | None
-) -> dict[str, Any]:
+def _anomaly_body(report: AnomalyReport, channels: tuple[str, ...], old: Alarm | None) -> dict[str, Any]:
     score = report.score
+    times = report.details.get("times", 1)
     return {
         **report.details,
         "text": plain_text(report.text, 300),
@@ -346,7 +360,8 @@ def _anomaly_body(
         "trigger": score if old is None or old.trigger is None else old.trigger,
         "count": 0 if old is None else old.count,
         "channels": list(channels),
-        "packets": packets,
+        "packets": sorted({*(_packets(old) if old is not None else ()), report.packet}),
+        "times": times if old is None else max(times, old.body.get("times", 1) + 1),
     }
 
 

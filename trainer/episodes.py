@@ -1,28 +1,44 @@
-"""Episodes of anomaly: what 3 of the newest 5 rows of a channel confirm, until all its channels are calm again.
+"""Episodes of anomaly: from a confirmed channel until all channels of the same cause are calm again.
 
-An episode belongs to a satellite and spans its packets, so that one cause is one verdict.
+An episode belongs to a satellite and spans its packets, so that one cause is one verdict. Which channels have one
+cause is told by time (what is confirmed within a minute of each other) and, within half an hour, by how they move
+together; anything else begins an episode of its own, so that a fault that stays hides no other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from telemetry.frame import Float64s, Int64s, Layout
+from trainer.explain import ROWS, Standing, standing
 from trainer.features import WINDOW
+from trainer.joint import Joint
 from trainer.served import THRESHOLD
 from trainer.streams import USUAL_ROWS, Bools
-from trainer.verdict import Contribution, Verdict, sentence
+from trainer.verdict import MEMBERS, Contribution, Verdict, sentence
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Channel
 
 LINGER_NS = 20_000_000_000
 """An episode ends after this long without an active channel: what comes sooner has the same cause."""
+
+JOIN_NS = 60_000_000_000
+"""A channel that joins within this time of the newest joiner of an episode has the same cause."""
+
+JOIN_ROWS = 60
+"""The same in rows of the channel's packet: what is sent every five seconds shows a cause later."""
+
+FOLLOW_NS = 1_800_000_000_000
+"""Within this time a channel also joins if the others of its packet explain most of its movement."""
+
+AGAIN_NS = 600_000_000_000
+"""An episode that comes back within this time of its end is the same again; it then ends only after as long."""
 
 _SILENT_NS = 120_000_000_000
 _MAD = 1.4826
@@ -39,18 +55,32 @@ class _Active:
     unflagged: int
     release: int
     silent_ns: int
-    part: Contribution
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A channel's part, and how it ranks among the others."""
+
+    weight: float
+    contribution: Contribution
 
 
 @dataclass(slots=True)
 class _Episode:
     lead: str
     started_ns: int
+    joined_ns: int
+    """When the newest channel joined."""
     active: dict[str, _Active] = field(default_factory=dict[str, "_Active"])
-    seen: dict[str, Contribution] = field(default_factory=dict[str, Contribution])
+    seen: dict[str, _Part] = field(default_factory=dict[str, "_Part"])
     """Every channel that took part, at its worst."""
     calm_ns: int | None = None
     """Since when no channel is active."""
+    times: int = 1
+
+    @property
+    def linger_ns(self) -> int:
+        return LINGER_NS if self.times == 1 else AGAIN_NS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,23 +104,33 @@ class Stretch:
     p: Float64s
     usual: Float64s
     """Accepted rows before these."""
+    before: Float64s
+    """The newest rows before these, accepted or not, shape (m, k)."""
+    speaker: npt.NDArray[np.int8] | None = None
+    forecast: Float64s | None = None
+    """Both as in `trainer.bank.Opinions`."""
+    joint: Joint | None = None
+    judged: npt.NDArray[np.intp] | None = None
+    """Columns of the channels of `joint`; None: all."""
 
 
 class Episodes:
-    """Follows the running episode of one satellite."""
+    """Follows the running episodes of one satellite."""
 
     def __init__(self, satellite: str, channels: dict[str, Channel]) -> None:
         self._satellite = satellite
         self._channels = channels
-        self._episode: _Episode | None = None
+        self._running: list[_Episode] = []
+        self._over: list[_Episode] = []
+        """Ended, and soon enough ago to come back; `calm_ns` is when they were last calm."""
 
     @property
     def running(self) -> bool:
         """An episode has begun and not ended."""
-        return self._episode is not None
+        return bool(self._running)
 
     def follow(self, stretch: Stretch, version: int | None, verdicts: list[Verdict]) -> Bools:
-        """Confirm, extend and end the episode.
+        """Confirm, extend and end episodes.
 
         Args:
             stretch: the next rows of a packet.
@@ -103,50 +143,90 @@ class Episodes:
         n = len(stretch.t_ns)
         confirmed = np.zeros(n, dtype=np.bool_)
         for i in range(n):
-            if version is not None and stretch.z is not None:
+            if version is not None and stretch.z is not None and stretch.newly[i].any():
                 self._join(stretch, i, stretch.z[i], version, verdicts)
-            episode = self._episode
-            if episode is None:
-                continue
             t_ns = int(stretch.t_ns[i])
-            confirmed[i] = _advance(episode, stretch.layout, stretch.lasting[i], t_ns)
-            if episode.active:
-                episode.calm_ns = None
-            elif episode.calm_ns is None:
-                episode.calm_ns = t_ns
-            if episode.calm_ns is not None and t_ns - episode.calm_ns >= LINGER_NS:
-                self._episode = None
-                if version is not None:
-                    verdicts.append(self._verdict(episode, "ended", stretch, i, version))
+            for episode in list(self._running):
+                confirmed[i] |= _advance(episode, stretch.layout, stretch.lasting[i], t_ns)
+                if episode.active:
+                    episode.calm_ns = None
+                elif episode.calm_ns is None:
+                    episode.calm_ns = t_ns
+                if episode.calm_ns is not None and t_ns - episode.calm_ns >= episode.linger_ns:
+                    self._running.remove(episode)
+                    self._over.append(episode)
+                    if version is not None:
+                        verdicts.append(self._verdict(episode, "ended", stretch, i, version))
         return confirmed
 
     def _join(self, stretch: Stretch, i: int, z: Float64s, version: int, verdicts: list[Verdict]) -> None:
-        """Let newly confirmed channels of row `i` join the episode, or begin one."""
+        """Let newly confirmed channels of row `i` join an episode, or begin one."""
         names = stretch.layout.names
-        episode = self._episode
-        joiners = [
-            c for c in np.flatnonzero(stretch.newly[i]).tolist() if not episode or names[c] not in episode.active
-        ]
+        held = {name for episode in self._running for name in episode.active}
+        joiners = [c for c in np.flatnonzero(stretch.newly[i]).tolist() if names[c] not in held]
         if not joiners:
             return
+        t_ns = int(stretch.t_ns[i])
         calm = ~stretch.flags[:i].any(axis=1)
         usual = np.concatenate((stretch.usual, stretch.values[:i][calm]))[-USUAL_ROWS:]
-        started = episode is None
-        if episode is None:
-            episode = self._episode = _Episode("", int(stretch.t_ns[i]))
-        fresh = any(names[c] not in episode.seen for c in joiners)
-        for c in joiners:
-            part = _contribution(names[c], stretch.values[i, c], usual[:, c], z[c])
+        newest = np.concatenate((stretch.before, stretch.values[: i + 1]))[-ROWS:]
+        judged = np.arange(len(names)) if stretch.judged is None else stretch.judged
+        stands = standing(stretch.joint, judged, z, newest, usual)
+        told: dict[int, tuple[_Episode, Literal["started", "ongoing"]]] = {}
+        begun: _Episode | None = None
+        for c in sorted(joiners, key=lambda c: -stands.weight[c]):
+            name = names[c]
+            episode = self._home(name, c, stands, stretch, t_ns) or begun
+            if episode is None:
+                again = next((one for one in self._over if name in one.seen), None)
+                episode = begun = again or _Episode(name, t_ns, t_ns)
+                if again is not None:
+                    self._over.remove(again)
+                    again.times, again.calm_ns = again.times + 1, None
+                self._running.append(episode)
+                told[id(episode)] = episode, "started"
+                if again is None:
+                    self._suspect(episode, stretch, i, z, stands, usual)
+            elif name not in episode.seen:
+                told.setdefault(id(episode), (episode, "ongoing"))
+            if name not in episode.seen:
+                episode.joined_ns = t_ns
             silent = max(_SILENT_NS, int(10e9 * stretch.period_s))
             release = WINDOW if stretch.period_s <= 2 else 2
-            episode.active[names[c]] = _Active(int(stretch.t_ns[i]), 0, release, silent, part)
-            before = episode.seen.get(names[c])
-            if before is None or before.sigma < part.sigma:
-                episode.seen[names[c]] = part
-        if started:
-            episode.lead = _shares(episode.seen.values())[0].channel
-        if fresh:
-            verdicts.append(self._verdict(episode, "started" if started else "ongoing", stretch, i, version))
+            episode.active[name] = _Active(t_ns, 0, release, silent)
+            self._note(episode, c, _part(stretch, i, c, z[c], stands, usual))
+        for episode, phase in told.values():
+            verdicts.append(self._verdict(episode, phase, stretch, i, version))
+
+    def _home(self, name: str, c: int, stands: Standing, stretch: Stretch, t_ns: int) -> _Episode | None:
+        """The running episode that a channel belongs to: it took part before, it comes soon, or it only follows."""
+        self._over = [one for one in self._over if t_ns - (one.calm_ns or 0) <= AGAIN_NS + one.linger_ns]
+        window = max(JOIN_NS, int(JOIN_ROWS * stretch.period_s * 1e9))
+        explained = stretch.joint is not None and abs(stands.conditional[c]) < abs(stands.marginal[c]) / 2
+        found: _Episode | None = None
+        for episode in self._running:
+            if name in episode.seen:
+                return episode
+            since = t_ns - episode.joined_ns
+            if since <= window or (explained and since <= FOLLOW_NS):
+                found = episode
+        return found
+
+    def _suspect(
+        self, episode: _Episode, stretch: Stretch, i: int, z: Float64s, stands: Standing, usual: Float64s
+    ) -> None:
+        """Let a channel lead that is on its way to be confirmed and stands out more than those that are."""
+        near = np.flatnonzero(stretch.lasting[i] | stretch.newly[i])
+        held = {name for one in self._running for name in one.seen}
+        free = [c for c in near.tolist() if stretch.layout.names[c] not in held or stretch.newly[i, c]]
+        c = max(free, key=lambda c: stands.weight[c])
+        episode.lead = stretch.layout.names[c]
+        self._note(episode, c, _part(stretch, i, c, z[c], stands, usual))
+
+    def _note(self, episode: _Episode, c: int, part: _Part) -> None:
+        before = episode.seen.get(part.contribution.channel)
+        if before is None or before.weight < part.weight:
+            episode.seen[part.contribution.channel] = part
 
     def _verdict(
         self,
@@ -170,7 +250,8 @@ class Episodes:
             float(stretch.p[i]),
             version,
             parts,
-            sentence(self._channels[lead.channel], lead.value, lead.usual, lead.spread),
+            sentence(self._channels[lead.channel], lead),
+            episode.times,
         )
 
 
@@ -189,20 +270,41 @@ def _advance(episode: _Episode, layout: Layout, lasting: Bools, t_ns: int) -> bo
     return hit
 
 
-def _contribution(name: str, value: float, accepted: Float64s, z: Float64s) -> Contribution:
-    known = accepted[np.isfinite(accepted)]
+def _part(stretch: Stretch, i: int, c: int, z: Float64s, stands: Standing, accepted: Float64s) -> _Part:
+    """What column `c` contributes at row `i`; `z` are its normalised features, shape (3,)."""
+    value = float(stretch.values[i, c])
+    column = accepted[:, c]
+    known = column[np.isfinite(column)]
     usual = float(np.median(known)) if len(known) else float("nan")
     spread = float(_MAD * np.median(np.abs(known - usual))) if len(known) else float("nan")
     direction: Literal[-1, 0, 1] = 0
-    if np.abs(z[:2]).max() > SIDED and value != usual:
+    if np.nanmax(np.abs(z[:2]), initial=0.0) > SIDED and value != usual:
         direction = 1 if value > usual else -1
-    return Contribution(name, 0.0, float(value), usual, spread, float(np.abs(z).max()), direction)
-
-
-def _shares(parts: Iterable[Contribution]) -> tuple[Contribution, ...]:
-    """Most deviating first, shares adding up to 1."""
-    ordered = sorted(parts, key=lambda part: -part.sigma)
-    total = sum(part.sigma for part in ordered) or 1.0
-    return tuple(
-        Contribution(p.channel, p.sigma / total, p.value, p.usual, p.spread, p.sigma, p.direction) for p in ordered
+    forecast = None if stretch.forecast is None else float(stretch.forecast[i, c])
+    member = MEMBERS[0 if stretch.speaker is None else int(stretch.speaker[i, c])]
+    held = np.concatenate((stretch.before[:, c], stretch.values[: i + 1, c]))[::-1]
+    changed = np.flatnonzero(held != value)
+    contribution = Contribution(
+        stretch.layout.names[c],
+        0.0,
+        value,
+        usual,
+        spread,
+        float(np.nanmax(np.abs(z), initial=0.0)),
+        direction,
+        float(stands.marginal[c]),
+        float(stands.conditional[c]),
+        None if forecast is None or not np.isfinite(forecast) else forecast,
+        member,
+        int(changed[0]) if len(changed) else len(held),
+        stretch.period_s,
+        bool(z[2] < 0),
     )
+    return _Part(float(stands.weight[c]), contribution)
+
+
+def _shares(parts: Iterable[_Part]) -> tuple[Contribution, ...]:
+    """Those that stand out most first, shares adding up to 1."""
+    ordered = sorted(parts, key=lambda part: -part.weight)
+    total = sum(part.weight for part in ordered) or 1.0
+    return tuple(replace(part.contribution, share=part.weight / total) for part in ordered)

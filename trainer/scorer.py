@@ -269,6 +269,7 @@ class _Fleet:
             if not (begins or episodes.running):
                 continue
             scorer = self._scorers.get(self._names[slot])
+            packet = None if scorer is None else scorer.packets.get(streams.layout.packet)
             stretch = Stretch(
                 streams.layout,
                 streams.period_s,
@@ -282,6 +283,17 @@ class _Fleet:
                 columns.score[rows[mine]],
                 columns.p[rows[mine]],
                 streams.usual(slot),
+                streams.past(slot).values[: -len(t_ns[mine])],
+                None if opinions is None else opinions.speaker[mine],
+                None if opinions is None else opinions.forecast[mine],
+                None if packet is None else packet.joint,
+                None if packet is None else _columns(streams.layout, packet.channels),
             )
             confirmed[mine] = episodes.follow(stretch, None if scorer is None else scorer.version, verdicts)
         return confirmed
+
+
+def _columns(layout: Layout, channels: Iterable[str]) -> Indices:
+    """Where the judged channels lie; none where one of them is not sent any more."""
+    known = all(name in layout.positions for name in channels)
+    return np.array([layout.positions[name] for name in channels] if known else [], dtype=np.intp)

@@ -20,6 +20,7 @@ from telemetry.frame import Float64s, Int64s
 from trainer.context import OrbitClock, key_index, no_place
 from trainer.forest import ForestArrays
 from trainer.fusion.arrays import PacketFusion
+from trainer.joint import Joint
 
 Z_CLIP = 50.0
 """Deviations are cut here before they reach a forest; its training background reaches as far."""
@@ -146,6 +147,13 @@ class PacketModel:
     """`trainer.joint.Joint.scale`, shape (c,)."""
     joint_precision: Float64s | None = None
     """`trainer.joint.Joint.precision`, shape (c, c)."""
+
+    @property
+    def joint(self) -> Joint | None:
+        """How the channels move together, where that was learned."""
+        if self.joint_scale is None or self.joint_precision is None:
+            return None
+        return Joint(self.joint_scale, self.joint_precision)
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,14 +39,29 @@ class Contribution:
     """How many of the model's normal spreads (for this place in the orbit) the channel stands away; unsigned."""
     direction: Literal[-1, 0, 1]
     """Above (1) or below (-1) usual; 0 when only the deviation of the window is unusual."""
+    marginal: float = 0.0
+    """Signed sigma of the value by itself: its deviation from what is usual here, in its usual size."""
+    conditional: float = 0.0
+    """Signed sigma of its movement beyond what those of the other channels of the packet explain."""
+    forecast: float | None = None
+    """Value that the channel's own past let expect, in its unit; None where nobody forecasts."""
+    member: str = MEMBERS[0]
+    """The voice that was loudest, one of `MEMBERS`."""
+    rows: int = 0
+    """Rows for which the value has not changed, where that is what `member` speaks of."""
+    period_s: float = 1.0
+    """Seconds from one row to the next."""
+    quiet: bool = False
+    """The newest rows vary less than usual here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A change in an episode of anomaly: it starts, another channel joins (`ongoing`), it ends.
 
-    An episode is what 3 of the newest 5 rows of a channel confirm; it spans packets and channels of one satellite,
-    so that one cause is one verdict. Rows of an unchanged episode make no verdict: their state is in the columns.
+    An episode is what one channel after another confirms; it spans packets and channels of one satellite, so that
+    one cause is one verdict. Several may run side by side, each known by its lead. Rows of an unchanged episode
+    make no verdict: their state is in the columns.
     """
 
     row: int
@@ -67,6 +82,8 @@ class Verdict:
     """Every channel that took part so far, most deviating first; `channels[0]` is the lead at the start."""
     sentence: str
     """`Distance S 80.1 cm, usual here 55.1 +-0.5`: plain ASCII, units as in the dictionary."""
+    times: int = 1
+    """How often the episode has begun: one that comes back soon after its end is the same again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +95,32 @@ class Scored:
     verdicts: tuple[Verdict, ...] = field(default=())
 
 
-def sentence(channel: Channel, value: float, usual: float, spread: float) -> str:
-    """One plain sentence about one channel."""
-    numbers = channel.quantity(value), channel.number(usual), channel.number(spread)
-    return f"{channel.label} {numbers[0]}, usual here {numbers[1]} +-{numbers[2]}"
+OUTSIDE = 3.0
+"""Spreads from usual within which a value by itself explains nothing."""
+
+
+def sentence(channel: Channel, part: Contribution) -> str:
+    """One plain sentence about one channel, in the words of the voice that spoke.
+
+    The numbers beside each other are told only where they differ: a value inside usual, or a spread of nothing,
+    would read as an error.
+    """
+    value = channel.quantity(part.value)
+    usual, spread = channel.number(part.usual), channel.number(part.spread)
+    if part.member == "stuck":
+        since = f"{part.rows * part.period_s:g} s" if part.rows else "too long"
+        return f"{channel.label} {value}, unchanged for {since}"
+    if part.member == "forecast" and part.forecast is not None:
+        expected = channel.number(part.forecast)
+        if expected != channel.number(part.value):
+            return f"{channel.label} {value}, forecast {expected}"
+    known = part.spread > 0 and float(spread) > 0
+    if known and abs(part.value - part.usual) > OUTSIDE * part.spread:
+        return f"{channel.label} {value}, usual here {usual} +-{spread}"
+    if not known and usual != channel.number(part.value) and usual != "nan":
+        return f"{channel.label} {value}, usual here {usual}"
+    if abs(part.conditional) > max(OUTSIDE, abs(part.marginal)):
+        return f"{channel.label} {value}, unlike the other channels"
+    if part.direction:
+        return f"{channel.label} {value}, too {'high' if part.direction > 0 else 'low'} for this place in the orbit"
+    return f"{channel.label} {value}, too {'quiet' if part.quiet else 'restless'}"

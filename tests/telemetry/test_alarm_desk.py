@@ -248,17 +248,46 @@ def test_an_anomaly_is_one_alarm_from_start_to_end() -> None:
     assert kinds(desk.acknowledge(("K", "anomaly:pld.dist_s"), "ann", 4)) == ["acknowledged", "cleared"]  # pyright: ignore
 
 
-def test_a_burst_is_one_grouped_alarm_until_its_last_packet_is_calm() -> None:
+def test_a_burst_is_one_grouped_alarm_until_its_episode_is_over() -> None:
     desk = AlarmDesk()
     desk.anomaly("K", report("started", "eps.pv_i_px", packet="hk"), 1)
-    assert kinds(desk.anomaly("K", report("started", "thm.t_px", packet="thm"), 2)) == ["updated"]
-    assert kinds(desk.anomaly("K", report("ongoing", "eps.bat_i", "eps.pv_i_px", packet="hk"), 3)) == ["updated"]
+    joined = report("ongoing", "eps.pv_i_px", "thm.t_px", packet="hk")
+    assert kinds(desk.anomaly("K", joined, 2)) == ["updated"]
+    assert kinds(desk.anomaly("K", joined, 3)) == []
     assert list(desk.alarms) == [("K", "anomaly:eps.pv_i_px")]
-    assert desk.by_urgency[0].channels == ("eps.pv_i_px", "thm.t_px", "eps.bat_i")
+    assert desk.by_urgency[0].channels == ("eps.pv_i_px", "thm.t_px")
     assert desk.by_urgency[0].text == "eps.pv_i_px odd"
-    assert kinds(desk.anomaly("K", report("ended", packet="hk"), 4)) == ["updated"]
-    assert desk.by_urgency[0].active
-    assert kinds(desk.anomaly("K", report("ended", packet="thm"), 5)) == ["returned"]
+    assert kinds(desk.anomaly("K", report("ended", "eps.pv_i_px", packet="hk"), 5)) == ["returned"]
+
+
+def test_a_second_episode_is_an_alarm_of_its_own_and_each_ends_by_itself() -> None:
+    desk = AlarmDesk()
+    desk.anomaly("K", report("started", "eps.bat_t"), 1)
+    assert kinds(desk.anomaly("K", report("started", "pld.dist_s"), 2)) == ["raised"]
+    assert kinds(desk.anomaly("K", report("ended", "pld.dist_s"), 3)) == ["returned"]
+    assert [one.channel for one in desk.by_urgency if one.active] == ["eps.bat_t"]
+    assert kinds(desk.anomaly("K", report("ended", "eps.bat_t"), 4)) == ["returned"]
+
+
+def test_what_comes_back_is_counted() -> None:
+    desk = AlarmDesk()
+    journal: list[Event] = []
+    for n in range(3):
+        journal += desk.anomaly("K", report("started", "a.b"), 100 * n * S)
+        journal += desk.anomaly("K", report("ended", "a.b"), (100 * n + 50) * S)
+    assert desk.by_urgency[0].body["times"] == 3
+    assert fold_all(journal) == dict(desk.alarms)
+
+
+def test_two_episodes_from_before_a_restart_are_each_taken_up_again() -> None:
+    before = AlarmDesk()
+    journal = before.anomaly("K", report("started", "a.b"), 1) + before.anomaly("K", report("started", "c.d"), 2)
+    desk = AlarmDesk()
+    desk.restore(journal)
+    assert kinds(desk.anomaly("K", report("started", "c.d"), 3)) == []
+    assert kinds(desk.nominal("K", "pld", 50, 4)) == ["returned"], "a.b has nobody else to end it"
+    assert [one.channel for one in desk.by_urgency if one.active] == ["c.d"]
+    assert kinds(desk.anomaly("K", report("ended", "c.d"), 5)) == ["returned"]
 
 
 def test_the_score_that_stands_out_most_is_kept() -> None:
