@@ -38,7 +38,7 @@ def measure(quick: bool = False) -> Iterator[Figure]:
     cycles = 20 if quick else 120
     with tempfile.TemporaryDirectory(prefix="cubesat-bench-") as folder:
         directory = MissionDirectory(Path(folder) / "mission")
-        ours, per_row_ms, per_batch_ms = _ours(directory, cycles)
+        ours, per_row_ms, per_batch_ms, size = _ours(directory, cycles)
         once = _once(directory)
         os.environ.update(ENVIRONMENT)
         from bench import original
@@ -47,15 +47,18 @@ def measure(quick: bool = False) -> Iterator[Figure]:
         original.open_tracking(Path(folder))
         original.cycle(frame, Path(folder))
         theirs = original.cycle(frame, Path(folder))
+        kept = (Path(folder) / "original.pkl").stat().st_size
     beside = f"the original {theirs:.2f} s"
     yield Figure("retrain cycle, CPU, mean", ours, "s", beside=beside)
+    for (name, value), its in zip(size.items(), (original.WINDOW, original.TREES, kept), strict=True):
+        yield Figure(f"newest model, {name}", value, "", beside=f"the original {its:,}")
     yield Figure("retrain cycle, times cheaper than the original", theirs / ours, "x", at_least=10.0, beside=beside)
     yield Figure("trainer --once with a tracking store, CPU after imports", once, "s", at_most=3.0)
     yield Figure("scoring one row of housekeeping, CPU", per_row_ms, "ms", at_most=1.5)
     yield Figure("scoring a row in batches of 500, CPU", per_batch_ms, "ms", at_most=0.5)
 
 
-def _ours(directory: MissionDirectory, cycles: int) -> tuple[float, float, float]:
+def _ours(directory: MissionDirectory, cycles: int) -> tuple[float, float, float, dict[str, int]]:
     directory.create()
     directory.toml.write_text(demo_mission_toml(CREATED_NS, 1, "quiet"), encoding="utf-8")
     mission = read_mission(directory.path)
@@ -103,6 +106,9 @@ def _ours(directory: MissionDirectory, cycles: int) -> tuple[float, float, float
                 scoring.swap(Scorer.load(directory.models / f"v{run.version}"))
     trainer.close()
     writer.close()
+    newest = scoring.scorer(SATELLITE) or scorer
+    manifest = newest.manifest
+    size = {"rows": manifest.window.rows, "trees": manifest.trees, "bytes": manifest.bytes}
     batches, _ = flight.batches(
         t + PERIOD_S, t + PERIOD_S + 500, boot=begin, seq=seq, received_ns=0, quality=Quality.NONE
     )
@@ -110,7 +116,7 @@ def _ours(directory: MissionDirectory, cycles: int) -> tuple[float, float, float
     begun = time.process_time()
     scoring.score(housekeeping)
     per_batch = (time.process_time() - begun) / len(housekeeping)
-    return spent / cycles, 1e3 * sorted(rows_s)[len(rows_s) // 2], 1e3 * per_batch
+    return spent / cycles, 1e3 * sorted(rows_s)[len(rows_s) // 2], 1e3 * per_batch, size
 
 
 def _once(directory: MissionDirectory) -> float:
