@@ -211,15 +211,17 @@ def test_a_model_of_the_format_before_is_refused_with_a_sentence(tmp_path: Path,
         Scorer.load(place)
 
 
-def test_blocks_are_neighbours_and_spread_over_all_that_may_be_learned() -> None:
-    usable = np.ones(20_000, dtype=np.bool_)
+def test_blocks_are_neighbours_and_lie_at_all_places_of_the_orbit() -> None:
+    usable = np.ones(24_000, dtype=np.bool_)
     usable[5000:9000] = False
-    rows = chosen_blocks(usable)
+    bins = 1 + (np.arange(24_000) % 3000) * 187 // 3000
+    rows = chosen_blocks(usable, bins, 187)
     assert len(rows) == 2000
     assert usable[rows].all()
-    assert rows[0] == 0
-    assert rows[-1] == 19_999
     assert (np.diff(rows) == 1).mean() > 0.98
+    assert np.diff(np.unique(bins[rows]), append=188).max() <= 12
+    assert len(np.unique(rows // 3000)) >= 5
+    assert len(chosen_blocks(usable, bins, 0)) == 2000
 
 
 def test_joined_channels_come_apart_as_they_were(fused: Fitted) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from telemetry.frame import Float64s
-from trainer.fusion.arrays import FAR, MUTE, PacketFusion
+from trainer.fusion.arrays import FAR, PacketFusion
 from trainer.members.arrays import Ellipsoid, Forecaster, Lens, Member, Nearest, Subspace, View
 from trainer.members.fitting import (
     LEAST_ROWS,
@@ -25,14 +25,18 @@ from trainer.members.fitting import (
     fit_neighbours,
     fit_subspace,
 )
-from trainer.members.fusion import LEAST_UNIT, Weighed
-from trainer.members.windows import CLIP, DECIMALS, WINDOW, Bools, trailing_mean
+from trainer.members.fusion import LEAST_UNIT, ChannelModel, Weighed
+from trainer.members.windows import WINDOW, Bools, Scale, trailing_mean
+from trainer.served import Indices
 
 ROWS = 2000
 """Rows the members of a channel are fitted to."""
 
 BLOCKS = 16
-"""Pieces of equal length these rows come in, evenly spread over what may be learned."""
+"""Pieces of equal length these rows come in."""
+
+GOLDEN = 0.6180339887498949
+"""Multiples of it, but for whole numbers, never come close to each other."""
 
 REFERENCES = 256
 """Accepted windows and shapes a row is compared with."""
@@ -53,39 +57,43 @@ AVERAGED = (SLOW, SLOW, 1, 1, SLOW, STEADY)
 _PADDING = {"window_refs": FAR, "shape_refs": FAR, "clusters": FAR}
 
 
-def deviations(z: Float64s, bins: np.ndarray, bin_count: int) -> Float64s:
-    """What the members see of normalised values, shape (n, c): cut, rounded, NaN where the place is not known.
+def chosen_blocks(usable: Bools, bins: Indices, bin_count: int) -> Indices:
+    """Numbers of at most `ROWS` usable rows in order: `BLOCKS` pieces of neighbours; all of them when few.
 
-    At an unknown place a value is compared with the whole orbit, on a scale the members were not fitted to.
+    The pieces begin at places evenly spread over the orbit, each in another part of the window: evenly spread over
+    the window alone they may all lie at the same two places. Without places (`bin_count` 0) it is the parts alone.
     """
-    seen = np.round(np.clip(z, -CLIP, CLIP), DECIMALS)
-    if bin_count:
-        seen[bins == 0] = np.nan
-    return seen
-
-
-def chosen_blocks(usable: Bools, rows: int = ROWS, blocks: int = BLOCKS) -> np.ndarray:
-    """Numbers of at most `rows` usable rows: `blocks` pieces of neighbours, evenly spread; all of them when few."""
     known = np.flatnonzero(usable)
-    if len(known) <= rows:
+    if len(known) <= ROWS:
         return known
-    size = rows // blocks
-    first = np.linspace(0, len(known) - size, blocks).astype(np.intp)
-    return known[(first[:, None] + np.arange(size)).ravel()]
+    size = ROWS // BLOCKS
+    last = len(known) - size
+    begin: list[int] = []
+    for i in range(BLOCKS):
+        wanted = int((i * GOLDEN % 1.0) * last)
+        if bin_count:
+            off = np.abs(
+                (bins[known[: last + 1]] - 1 - (i + 0.5) * bin_count / BLOCKS + bin_count / 2) % bin_count
+                - bin_count / 2
+            )
+            here = np.flatnonzero(off <= off.min() + 1)
+            wanted = int(here[np.abs(here - wanted).argmin()])
+        begin.append(wanted)
+    return known[np.unique(np.array(begin)[:, None] + np.arange(size))]
 
 
-def cut(rows: np.ndarray, broken: Bools) -> Bools:
+def cut(rows: Indices, broken: Bools) -> Bools:
     """`broken` of chosen rows: what does not follow the row before it among them begins a stretch of its own."""
     apart = broken[rows]
     apart[np.diff(rows, prepend=-2) != 1] = True
     return apart
 
 
-def fit_members(z: Float64s, context: Float64s, broken: Bools) -> tuple[Weighed, ...]:
-    """Fit the six members of a channel.
+def fit_members(z: Float64s, context: Float64s, broken: Bools) -> ChannelModel:
+    """Fit the six members of a channel, on the scale its deviations have already.
 
     Args:
-        z: deviations as of `deviations`, shape (n,), NaN where not to be learned.
+        z: deviations as of `trainer.fusion.live.deviations`, shape (n,), NaN where not to be learned.
         context: one-hot mode of each row, shape (n, g).
         broken: rows that do not continue the row before them, shape (n,).
 
@@ -111,7 +119,7 @@ def fit_members(z: Float64s, context: Float64s, broken: Bools) -> tuple[Weighed,
         Forecaster(_kept(forecaster.lags), _kept(forecaster.context), float(np.float32(forecaster.level))),
         Ellipsoid(level),
     )
-    return tuple(_weighed(i, member, part) for i, member in enumerate(members))
+    return ChannelModel(Scale(0.0, 1.0), tuple(_weighed(i, member, part) for i, member in enumerate(members)))
 
 
 def _sample(view: View) -> View:
@@ -138,42 +146,6 @@ def _kept_lens(lens: Lens) -> Lens:
 
 def _kept_nearest(nearest: Nearest) -> Nearest:
     return Nearest(nearest.lens, _kept(nearest.references), nearest.k)
-
-
-def stacked(channels: Sequence[tuple[Weighed, ...]]) -> PacketFusion:
-    """The members of c channels as arrays, thresholds still `MUTE`."""
-    return joined([_single(members) for members in channels])
-
-
-def _single(members: tuple[Weighed, ...]) -> PacketFusion:
-    near_shape, clusters, near_window, subspace, forecaster, ellipsoid = (one.member for one in members)
-    assert isinstance(near_shape, Nearest)
-    assert isinstance(clusters, Nearest)
-    assert isinstance(near_window, Nearest)
-    assert isinstance(subspace, Subspace)
-    assert isinstance(forecaster, Forecaster)
-    assert isinstance(ellipsoid, Ellipsoid)
-    return PacketFusion(
-        near_window.lens.mean[None],
-        near_window.lens.whitening[None],
-        near_window.references[None],
-        near_shape.lens.mean[None],
-        near_shape.lens.whitening[None],
-        near_shape.references[None],
-        clusters.references[None],
-        ellipsoid.lens.mean[None],
-        ellipsoid.lens.whitening[None],
-        subspace.mean[None],
-        subspace.axes[None],
-        forecaster.lags[None],
-        forecaster.context[None],
-        np.array([forecaster.level]),
-        np.array([[one.unit for one in members]]),
-        np.zeros(1),
-        np.full(1, MUTE),
-        np.full(1, MUTE),
-        np.zeros(1),
-    )
 
 
 def joined(parts: Sequence[PacketFusion]) -> PacketFusion:

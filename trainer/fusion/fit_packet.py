@@ -9,7 +9,7 @@ import numpy as np
 from telemetry.frame import Float64s
 from trainer.features import breaks
 from trainer.fusion.arrays import PacketFusion
-from trainer.fusion.fit_members import chosen_blocks, cut, deviations, fit_members, stacked
+from trainer.fusion.fit_members import chosen_blocks, cut, fit_members
 from trainer.fusion.fit_rules import (
     FusionRule,
     counted,
@@ -18,8 +18,10 @@ from trainer.fusion.fit_rules import (
     place_thresholds,
     plain_stretches,
 )
+from trainer.fusion.live import deviations
+from trainer.fusion.stack import stacked
 from trainer.members.fitting import TooFewRows
-from trainer.members.fusion import Weighed
+from trainer.members.fusion import ChannelModel
 from trainer.prepared import Part, Setting
 from trainer.served import row_scores
 
@@ -41,15 +43,15 @@ def fit_packet(part: Part, setting: Setting, factor: float) -> FusedPart | None:
     `factor`: see `trainer.calibration.margin`.
     """
     context = np.eye(len(setting.keys) + 1)[part.key]
-    rows, held = chosen_blocks(part.train), np.flatnonzero(part.held)
+    rows, held = chosen_blocks(part.train, part.bins, setting.bins), np.flatnonzero(part.held)
     learned = deviations(part.normalised(rows)[:, :, 0], part.bins[rows], setting.bins)
     apart = cut(rows, part.broken)
-    members: list[tuple[Weighed, ...]] = []
+    models: list[ChannelModel] = []
     kept: list[int] = []
     excluded = dict(part.excluded)
     for i, channel in enumerate(part.channels):
         try:
-            members.append(fit_members(learned[:, i], context[rows], apart))
+            models.append(fit_members(learned[:, i], context[rows], apart))
         except TooFewRows as few:
             excluded[channel.name] = str(few)
             continue
@@ -60,11 +62,11 @@ def fit_packet(part: Part, setting: Setting, factor: float) -> FusedPart | None:
     z = part.normalised(held)
     seen = deviations(z[:, :, 0], part.bins[held], setting.bins)
     apart = cut(held, part.broken)
-    rules = [learn_rule(of, seen[:, i], context[held], apart, factor) for i, of in enumerate(members)]
+    rules = [learn_rule(of.members, seen[:, i], context[held], apart, factor) for i, of in enumerate(models)]
     gaps = breaks(part.rows.t_ns, part.rows.period_s)
     gaps[1:] |= np.diff(part.rows.boot) != 0
     fusion = replace(
-        stacked(members),
+        stacked(models),
         usual=np.array([rule.usual for rule in rules]),
         threshold=np.array([rule.threshold for rule in rules]),
         place_threshold=place_thresholds(z, factor),

@@ -15,19 +15,19 @@ import numpy as np
 from telemetry.frame import Float64s
 from trainer.calibration import LEAST_DEVIATION, confirmable
 from trainer.fusion.arrays import MUTE
-from trainer.fusion.fit_members import cut
+from trainer.fusion.fit_members import GOLDEN, cut
 from trainer.members.alarm_rule import LEAST_MAD, SMOOTHED_ROWS, peaks_over_threshold, smoothed
 from trainer.members.arrays import View
 from trainer.members.fusion import Weighed
-from trainer.members.windows import WINDOW, Bools
+from trainer.members.windows import QUIET, WINDOW, Bools
 from trainer.served import Indices
 
 DEVIATIONS = 6.0
 """Median absolute deviations of the smoothed score that are no alarm. The margin beyond the highest score seen does
 the rest: at 10, what alarmed falsely was the same and a tenth fewer faults were found."""
 
-STRANGE = 3
-"""Stretches of a channel that are scored because they look strangest, by each of two looks."""
+STRANGE = 2
+"""Stretches of a channel that are scored because they look strangest, by each of three looks."""
 
 PLAIN = 4
 PLAIN_ROWS = 96
@@ -57,7 +57,8 @@ class FusionRule:
 def plain_stretches(count: int) -> Indices:
     """Rows of `count` held-out ones, shape (PLAIN, m): the stretches that say what is usual, with their warm-up."""
     length = min(count, WARM_UP + PLAIN_ROWS)
-    first = np.linspace(0, count - length, PLAIN).astype(np.intp)
+    part = (count - length) / PLAIN
+    first = np.array([(i + i * GOLDEN % 1.0) * part for i in range(PLAIN)]).astype(np.intp)
     return first[:, None] + np.arange(length)
 
 
@@ -110,9 +111,14 @@ def _levels(
 
 
 def _strangest(forecast: Weighed, z: Float64s, context: Float64s, broken: Bools) -> list[Indices]:
-    """Where the forecast is worst and where values are furthest out: `STRANGE` stretches of each, with warm-up."""
+    """Where the forecast is worst, where values are furthest out, and where they are most quiet or restless.
+
+    `STRANGE` stretches of each, with their warm-up.
+    """
     out: list[Indices] = []
-    for said in (forecast.member.score(View(z, context, broken)), np.abs(z)):
+    restless = np.log(_rough_deviation(z) + QUIET)
+    restless = np.abs(restless - np.nanmedian(restless)) if np.isfinite(restless).any() else restless
+    for said in (forecast.member.score(View(z, context, broken)), np.abs(z), restless):
         known = np.isfinite(said)
         total = np.concatenate((np.zeros(1), np.cumsum(np.where(known, said, 0.0))))
         first = np.maximum(np.arange(len(said)) - AROUND + 1, 0)
@@ -124,6 +130,18 @@ def _strangest(forecast: Weighed, z: Float64s, context: Float64s, broken: Bools)
             out.append(np.arange(max(0, top - AROUND - WARM_UP), min(len(z), top + AROUND)))
             level[max(0, top - AROUND) : top + AROUND] = -np.inf
     return out
+
+
+def _rough_deviation(z: Float64s) -> Float64s:
+    """Standard deviation over the newest `AROUND` rows, by sums: good enough to choose rows by."""
+    known = np.isfinite(z)
+    filled = np.where(known, z, 0.0)
+    sums = [np.concatenate((np.zeros(1), np.cumsum(one))) for one in (filled, filled * filled, known)]
+    first = np.maximum(np.arange(len(z)) - AROUND + 1, 0)
+    total, squares, count = (one[1:] - one[first] for one in sums)
+    many = np.maximum(count, 1.0)
+    deviation = np.sqrt(np.maximum(squares / many - (total / many) ** 2, 0.0))
+    return np.where(known & (count > AROUND / 2), deviation, np.nan)
 
 
 def place_thresholds(z: Float64s, factor: float) -> Float64s:
