@@ -218,7 +218,7 @@ class Episodes:
         """Let a channel lead that is on its way to be confirmed and stands out more than those that are."""
         near = np.flatnonzero(stretch.lasting[i] | stretch.newly[i])
         held = {name for one in self._running for name in one.seen}
-        free = [c for c in near.tolist() if stretch.layout.names[c] not in held or stretch.newly[i, c]]
+        free = [c for c in near.tolist() if stretch.layout.names[c] not in held]
         c = max(free, key=lambda c: stands.weight[c])
         episode.lead = stretch.layout.names[c]
         self._note(episode, c, _part(stretch, i, c, z[c], stands, usual))

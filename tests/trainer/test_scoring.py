@@ -157,3 +157,26 @@ def test_counters_constants_and_enumerations_are_not_judged(fitted: Fitted) -> N
         "obc.uptime": "counts in one direction",
         "obc.reboots": "constant or a switch",
     }
+
+
+def test_a_fault_that_stays_hides_no_other(fitted: Fitted, mission: Mission, make_packets: Make, cut: Cut) -> None:
+    n = 500
+    change = {"pld.dist_n": _step(n, 100, n, 25.0), "pld.dist_s": _step(n, 300, 360, -25.0)}
+    verdicts = _verdicts(LiveScoring(mission, [fitted.scorer]), cut(make_packets(LATER, n, seed=9, change=change)))
+    assert [(one.phase, one.lead) for one in verdicts] == [
+        ("started", "pld.dist_n"),
+        ("started", "pld.dist_s"),
+        ("ended", "pld.dist_s"),
+    ]
+
+
+def test_what_comes_and_goes_is_one_episode_that_is_counted(
+    fitted: Fitted, mission: Mission, make_packets: Make, cut: Cut
+) -> None:
+    n = 900
+    change = np.zeros(n)
+    for first in (100, 300, 500, 700):
+        change[first : first + 60] = 25.0
+    live = make_packets(LATER, n, seed=10, change={"pld.dist_s": change})
+    verdicts = _verdicts(LiveScoring(mission, [fitted.scorer]), cut(live))
+    assert [(one.phase, one.times) for one in verdicts] == [("started", 1), ("ended", 1), ("started", 2)]
