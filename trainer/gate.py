@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.features import WINDOW
-from trainer.injected import BEFORE, LASTS, Stretches, confirmed, stretches_of
-from trainer.served import CONFIRM, NEVER, Scorer
-from trainer.usual import where
+from trainer.batch import judge_window
+from trainer.injected import Stretches, stretches_of
+from trainer.served import NEVER, Scorer
 from trainer.window import Window
 
 MORE_ALARMS = 0.01
@@ -64,14 +63,15 @@ def judge_challenger(
     """
     scorers = [challenger] if champion is None else [challenger, champion]
     counts = [_Counts() for _ in scorers]
-    for quiet in stretches_of(window):
-        judged = [_judged(scorer, quiet) for scorer in scorers]
-        known = np.any([one for _, one in judged], axis=0)
+    fusion = any(packet.fusion is not None for scorer in scorers for packet in scorer.packets.values())
+    for quiet in stretches_of(window, fusion=fusion):
+        known = np.any([_known(scorer, quiet) for scorer in scorers], axis=0)
         if not known.any():
             continue
         compared = known & np.array([name not in excused for name in quiet.channels])
+        judged = [_judged(scorer, window, quiet) for scorer in scorers]
         faulty = quiet.faulty()
-        found = [confirmed(_judged(scorer, faulty)[0], CONFIRM, WINDOW)[:, compared] for scorer in scorers]
+        found = [_found(scorer, window, faulty)[:, compared] for scorer in scorers]
         for i, (count, (flagged, _)) in enumerate(zip(counts, judged, strict=True)):
             count.flagged += int(flagged.any(axis=2).sum())
             count.rows += flagged.shape[0] * flagged.shape[1]
@@ -98,21 +98,25 @@ def _refusal(mine: _Counts, before: _Counts, *, compared_with: bool) -> str | No
     return None
 
 
-def _judged(scorer: Scorer, rows: Stretches) -> tuple[Bools, Bools]:
-    """Flags of the last `LASTS` rows, shape (s, LASTS, k), and the channels the model judges, shape (k,)."""
-    s, k = len(rows), len(rows.channels)
-    flags, known = np.zeros((s, LASTS, k), dtype=np.bool_), np.zeros(k, dtype=np.bool_)
-    model = scorer.packets.get(rows.packet)
-    position = {name: i for i, name in enumerate(rows.channels)}
-    context = scorer.manifest.context
-    if model is None or not {*model.channels} <= {*position} or not {*context} <= {*rows.context}:
-        return flags, known
-    columns = [position[name] for name in model.channels]
-    features = rows.features()[:, BEFORE:][:, :, columns].reshape(s * LASTS, len(columns), 3)
-    order = [*(rows.context.index(name) for name in context), len(rows.context)]
-    codes = rows.codes[:, BEFORE:][:, :, order].reshape(s * LASTS, -1)
-    place = where(scorer.clock, scorer.keys, rows.t_ns[:, BEFORE:].ravel(), codes)
-    judged = scorer.judge(rows.packet, features, place.bins, place.key)
-    flags[:, :, columns] = judged.flagged.reshape(s, LASTS, len(columns))
-    known[columns] = model.threshold < NEVER
-    return flags, known
+def _judged(scorer: Scorer, window: Window, stretches: Stretches) -> tuple[Bools, Bools]:
+    """Flags and confirmations in the last `LASTS` rows of each stretch, both of shape (s, LASTS, k)."""
+    opinions = judge_window(scorer, window, stretches.rows)
+    if opinions is None:
+        nothing = stretches.newest(np.zeros(stretches.rows.values.shape, dtype=np.bool_))
+        return nothing, nothing
+    return stretches.newest(opinions.flagged), stretches.newest(opinions.newly)
+
+
+def _found(scorer: Scorer, window: Window, faulty: Stretches) -> Bools:
+    """Channels confirmed in each stretch, shape (s, k)."""
+    return np.asarray(_judged(scorer, window, faulty)[1].any(axis=1), dtype=np.bool_)
+
+
+def _known(scorer: Scorer, stretches: Stretches) -> Bools:
+    """Channels the model judges, shape (k,)."""
+    model = scorer.packets.get(stretches.rows.packet)
+    if model is None:
+        return np.zeros(len(stretches.channels), dtype=np.bool_)
+    able = np.ones(len(model.channels), dtype=np.bool_) if model.fusion is not None else model.threshold < NEVER
+    judged = {name for name, one in zip(model.channels, able.tolist(), strict=True) if one}
+    return np.array([name in judged for name in stretches.channels], dtype=np.bool_)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from trainer.served import Scorer
 
 NEW_ROWS = 500
-"""Newly accepted rows of a packet that make its channels due; 1 % of the window or so."""
+"""Newly accepted rows of a packet that make its channels due, at least."""
+
+NEW_PART = 40
+"""And at least one in so many of the packet's rows in the window: less teaches nothing new."""
 
 NEW_MODE_ROWS = 60
 """Rows in a mode the champion does not know that make all channels due."""
@@ -72,8 +75,10 @@ def due_now(rows: StoredRows, champion: Scorer | None, tried: Tried, *, force: b
     all_new = max((rows.new_rows(packet, known) for packet in packets), default=0)
     since = f"{all_new} newly accepted rows since v{champion.version}"
     acts = rows.acts.after(tried.act)
-    busy = tuple(packet for packet, count in new.items() if count >= NEW_ROWS)
-    waiting = f"{most} newly accepted rows, a fit wants {NEW_ROWS}"
+    need = {packet: max(NEW_ROWS, rows.rows_of(packet) // NEW_PART) for packet in packets}
+    busy = tuple(packet for packet, count in new.items() if count >= need[packet])
+    wants = next((need[packet] for packet in packets if new[packet] == most), NEW_ROWS)
+    waiting = f"{most} newly accepted rows, a fit wants {wants}"
     if any(isinstance(act, Release) for act in acts):
         return Due(True, None, packets, most, since, acts)
     mode = _new_mode(rows, champion, known)

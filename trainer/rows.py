@@ -156,6 +156,10 @@ class StoredRows:
         """Packets there are rows of."""
         return tuple(dict.fromkeys(c.layout.packet for c in self._judged()))
 
+    def rows_of(self, packet: str) -> int:
+        """Rows of one packet."""
+        return sum(len(c) for c in self._judged() if c.layout.packet == packet)
+
     @property
     def count(self) -> int:
         """Rows of all packets."""

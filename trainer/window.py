@@ -1,9 +1,9 @@
 """What a model is trained on: rows of every packet, with their context, and which of them were accepted.
 
 Quarantine: rows above the threshold and those within one window of them, rows most of the way to it, and values
-outside their soft limits are not trained on, so that a fault that lasts is not learned as the new normal. Invalid values,
-gaps and the first rows of a mode have no full window, and are left out by that. An operator may accept rows of
-some channels as nominal: these are trained on all the same, but never a value beyond its hard limits.
+outside their soft limits are not trained on, so that a fault that lasts is not learned as the new normal. Invalid
+values, gaps and the first rows of a mode have no full window, and are left out by that. An operator may accept rows
+of some channels as nominal: these are trained on all the same, but never a value beyond its hard limits.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class PacketRows:
             outside &= ~vouched | outside_limits(self.channels[i], self.values[:, i], Level.CRITICAL)
         return spread_out(outside, WINDOW) | (self.quarantined & ~vouched)
 
-    def take(self, rows: slice) -> PacketRows:
-        """Rows next to each other."""
+    def take(self, rows: slice | npt.NDArray[np.intp]) -> PacketRows:
+        """Some of the rows."""
         return replace(
             self,
             ids=self.ids[rows],

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from telemetry.clock import SystemClock
-from telemetry.dictionary import Mission
+from telemetry.dictionary import DetectorConfig, Mission
 from telemetry.frame import FrameBatch, Quality
 from telemetry.store.directory import MissionDirectory, MissionLock
 from telemetry.store.inbox import Inbox
@@ -114,7 +114,8 @@ def test_rows_that_come_hours_late_are_trained_on(
     directory: MissionDirectory, mission: Mission, make_packets: Make
 ) -> None:
     _store(directory, [*make_packets(0, SIX - 2000), *make_packets(SIX - 1400, 1400)])
-    trainer = Trainer(directory, mission, SystemClock(), lambda _: None)
+    fusion = msgspec.structs.replace(mission, detector=DetectorConfig(kind="fusion"))
+    trainer = Trainer(directory, fusion, SystemClock(), lambda _: None)
     first = trainer.cycle().runs[0]
     _store(directory, make_packets(SIX - 2000, 600, quality=Quality.STORED))
     later = trainer.cycle().runs[0]
