@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from telemetry.alarms import Alarm
 
 _PARTS_HEAD = (
-    "   " + left("channel", 20) + "".join(map(right, ("share", "then", "usual here", "sigma"), (7, 13, 20, 8)))
+    "   "
+    + left("channel", 20)
+    + "".join(map(right, ("value", "expected", "sigma alone", "given rest"), (14, 16, 12, 11)))
 )
 _LEVELS = ("watch", "warning", "distress", "critical", "severe")
 
@@ -50,7 +52,8 @@ def _alarm_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet) -> 
     rows += [row((" " + part, "plain")) for part in folded(sentence(alarm, snapshot, signs), size - 2)]
     body = alarm.body
     if alarm.kind == "anomaly":
-        rows.append(row((" A model's opinion: ", "label"), (_opinion(alarm, body), "plain")))
+        for i, line in enumerate(folded(_opinion(alarm, body), size - 19)):
+            rows.append(row((" A model's opinion: " if i == 0 else " " * 20, "label"), (line, "plain")))
         parts = contributions(body)
         if parts:
             rows += [EMPTY, row((_PARTS_HEAD, "dim"))]
@@ -76,25 +79,33 @@ def _opinion(alarm: Alarm, body: dict[str, Any]) -> str:
         parts.append(f"p {p:.2g}")
     if body.get("model") is not None:
         parts.append(f"model v{body['model']}")
+    told = contributions(body)
+    if told and told[0].get("member"):
+        parts.append(f"voice: {told[0]['member']}")
+    times = body.get("times")
+    if isinstance(times, int) and times > 1:
+        parts.append(f"{times} times")
     return ", ".join(parts) or "no figures were stored"
 
 
 def _part(part: Any, snapshot: Snapshot, signs: SignSet) -> Row:
+    """One ranked channel: its value, what was expected (the forecast, or usual), and its two figures in sigma."""
     name = str(part.get("channel", ""))
     now = snapshot.channels.get(name)
-    usual = quantity(snapshot, name, part.get("usual"), signs)
-    spread = part.get("spread")
-    pm = "+-" if signs.ascii else "±"
-    if spread is not None:
-        usual += f" {pm}{now.channel.number(float(spread)) if now is not None else format(spread, '.3g')}"
-    sigma = part.get("sigma")
+    expected, style = quantity(snapshot, name, part.get("usual"), signs), "label"
+    if part.get("forecast") is not None:
+        expected, style = f"fc {quantity(snapshot, name, part.get('forecast'), signs)}", "forecast"
     return row(
         ("   " + left(label_of(now) if now is not None else name, 20), "plain"),
-        (right(f"{float(part.get('share') or 0) * 100:.0f} %", 7), "anomaly"),
-        (right(quantity(snapshot, name, part.get("value"), signs), 13), "value"),
-        (right(usual, 20), "label"),
-        (right(f"{float(sigma):.1f}" if sigma is not None else "-", 8), "label"),
+        (right(quantity(snapshot, name, part.get("value"), signs), 14), "value"),
+        (right(expected, 16), style),
+        (right(_sigma(part.get("marginal")), 12), "label"),
+        (right(_sigma(part.get("conditional")), 11), "anomaly"),
     )
+
+
+def _sigma(size: Any) -> str:
+    return "-" if not isinstance(size, int | float) or not math.isfinite(size) else f"{size:+.1f}"
 
 
 def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:

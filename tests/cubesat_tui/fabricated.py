@@ -155,6 +155,10 @@ def alarm_events() -> list[Event]:
             "usual": 55.1,
             "spread": 0.5,
             "sigma": 50.0,
+            "marginal": 49.8,
+            "conditional": 61.3,
+            "forecast": 55.2,
+            "member": "forecast",
             "direction": 1,
         },
         {
@@ -164,6 +168,10 @@ def alarm_events() -> list[Event]:
             "usual": 5.0,
             "spread": 0.01,
             "sigma": 1.1,
+            "marginal": 1.1,
+            "conditional": 3.4,
+            "forecast": None,
+            "member": "place",
             "direction": 1,
         },
         {
@@ -173,6 +181,10 @@ def alarm_events() -> list[Event]:
             "usual": 61.2,
             "spread": 0.4,
             "sigma": 0.3,
+            "marginal": 0.3,
+            "conditional": -0.4,
+            "forecast": None,
+            "member": "place",
             "direction": 0,
         },
     ]

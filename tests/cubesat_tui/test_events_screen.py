@@ -156,6 +156,21 @@ async def test_enter_tells_the_whole_why(console) -> None:
             assert words in screen_text(app)
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x42"])
+async def test_the_why_of_an_anomaly_ranks_its_channels(console, size: tuple[int, int]) -> None:
+    app = console()
+    async with app.run_test(size=size) as pilot:
+        await _open(pilot)
+        await pilot.press("down", "enter")
+        await settled(pilot)
+        text = screen_text(app)
+        assert "score 0.940, threshold 0.620, p 0.0004" in text
+        assert "voice: forecast" in text
+        [first] = [line for line in text.splitlines() if "fc 55.2 cm" in line]
+        assert first.index("80.1 cm") < first.index("+49.8") < first.index("+61.3")
+        assert text.index("fc 55.2 cm") < text.index("+3.4") < text.index("-0.4")
+
+
 async def test_slash_searches_both_lists_and_escape_ends_it(console) -> None:
     app = console()
     async with app.run_test(size=SMALL) as pilot:
