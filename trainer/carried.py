@@ -57,8 +57,14 @@ def _with_keys(model: PacketModel, keys: int) -> PacketModel:
         return model
     offset = np.zeros((more, *model.key_offset.shape[1:]))
     spread = np.repeat(model.spread[:1], more, axis=0)
+    fusion = model.fusion
+    if fusion is not None:
+        # Its forecasts know nothing of such a mode, whether a channel beside it was fitted anew or not.
+        wider = ((0, 0), (0, keys + 1 - fusion.context.shape[1]))
+        fusion = replace(fusion, context=np.pad(fusion.context, wider))
     return replace(
         model,
+        fusion=fusion,
         key_offset=np.concatenate((model.key_offset, offset)),
         key_spread=np.concatenate((model.key_spread, spread)),
     )
