@@ -102,13 +102,15 @@ class Challenger:
 
     def finished(self) -> Fitted:
         """The whole challenger, a child of the champion it is to replace."""
+        from trainer.accepted_levels import bearing
+
         assert self.fitted is not None
         parent = None if self.champion is None else self.champion.version
-        scorer = self.fitted.scorer
-        if scorer.manifest.parent == parent:
-            return self.fitted
-        manifest = msgspec.structs.replace(scorer.manifest, parent=parent)
-        return replace(self.fitted, scorer=replace(scorer, manifest=manifest))
+        fitted = bearing(self.fitted, self.window)
+        if fitted.scorer.manifest.parent == parent:
+            return fitted
+        manifest = msgspec.structs.replace(fitted.scorer.manifest, parent=parent)
+        return replace(fitted, scorer=replace(fitted.scorer, manifest=manifest))
 
 
 class Pace:
