@@ -1,9 +1,8 @@
 """Where each voice of a channel begins to be heard, from held-out accepted rows.
 
-Scoring every held-out row would cost more than the fit. The member that costs least, the forecast, is asked about
-all of them. Where it finds a channel strangest all members are asked, and besides in a few stretches that are the
-same for all channels, which say what is usual. Of the highest score in two held-out orbits of the simulated 3U this
-finds 99 % (mean of 40 channels).
+Scoring every held-out row would cost more than the fit. The three members that compare with few references or none
+are asked about one row in four of all of them. Where these find a channel strangest all members are asked, and
+besides in a few stretches that are the same for all channels, which say what is usual.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from trainer.calibration import LEAST_DEVIATION, confirmable
 from trainer.fusion.arrays import MUTE
 from trainer.fusion.fit_members import GOLDEN, cut
 from trainer.members.alarm_rule import LEAST_MAD, SMOOTHED_ROWS, peaks_over_threshold, smoothed
-from trainer.members.arrays import View
+from trainer.members.arrays import LAGS, Ellipsoid, Forecaster, Nearest, View
 from trainer.members.fusion import Weighed
-from trainer.members.windows import QUIET, WINDOW, Bools
+from trainer.members.windows import LONG, QUIET, SHORT, WINDOW, Bools, whole, windows
 from trainer.served import Indices
 
 DEVIATIONS = 6.0
 """Median absolute deviations of the smoothed score that are no alarm. The margin beyond the highest score seen does
 the rest: at 10, what alarmed falsely was the same and a tenth fewer faults were found."""
 
-STRANGE = 2
-"""Stretches of a channel that are scored because they look strangest, by each of three looks."""
+STRANGE = 4
+"""Stretches of a channel that are scored because they look strangest."""
 
 PLAIN = 4
 PLAIN_ROWS = 96
@@ -40,8 +39,8 @@ WARM_UP = 2 * (WINDOW - 1) + SMOOTHED_ROWS
 """Rows before those that count: a window, the mean over its scores, and the smoothing of these."""
 
 _SIGMA = 1.4826
-_FORECAST = 4
-"""The member that costs least: it compares with no references."""
+STRIDE = 4
+"""One row in so many is asked about."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +82,7 @@ def learn_rule(
         factor: see `trainer.calibration.margin`.
     """
     plain = plain_stretches(len(z))
-    strange = _strangest(members[_FORECAST], z, context, broken)
+    strange = _strangest(members, z, context, broken)
     levels = _levels(members, z, context, broken, [*plain, *strange])
     plainly = np.concatenate(levels[:PLAIN])
     usually = plainly[np.isfinite(plainly)]
@@ -110,38 +109,63 @@ def _levels(
     return [level[end - len(one) + counted(len(one)) : end] for end, one in zip(ends, stretches, strict=True)]
 
 
-def _strangest(forecast: Weighed, z: Float64s, context: Float64s, broken: Bools) -> list[Indices]:
-    """Where the forecast is worst, where values are furthest out, and where they are most quiet or restless.
-
-    `STRANGE` stretches of each, with their warm-up.
-    """
+def _strangest(members: tuple[Weighed, ...], z: Float64s, context: Float64s, broken: Bools) -> list[Indices]:
+    """Where what is cheap to ask says most, for a while and at once: `STRANGE` stretches of each, with warm-up."""
+    rows = np.arange(LONG - 1, len(z), STRIDE)
+    rows = rows[whole(broken, LONG)[rows]]
+    window = windows(z, LONG)[rows - (LONG - 1)]
+    known = np.isfinite(window).all(axis=1)
+    rows, window = rows[known], window[known]
+    if not len(rows):
+        return []
+    asked = _cheap(members, window, context[rows])
     out: list[Indices] = []
-    restless = np.log(_rough_deviation(z) + QUIET)
-    restless = np.abs(restless - np.nanmedian(restless)) if np.isfinite(restless).any() else restless
-    for said in (forecast.member.score(View(z, context, broken)), np.abs(z), restless):
-        known = np.isfinite(said)
-        total = np.concatenate((np.zeros(1), np.cumsum(np.where(known, said, 0.0))))
-        first = np.maximum(np.arange(len(said)) - AROUND + 1, 0)
-        level = np.where(known, total[1:] - total[first], -np.inf)
+    for lasts in (AROUND // STRIDE, 1):
+        said = np.mean([np.log1p(_recent(one, lasts) / members[i].unit) for i, one in asked], axis=0)
+        for stretch in out:
+            said[np.abs(rows - stretch[-1] + AROUND) < AROUND] = -np.inf
         for _ in range(STRANGE):
-            top = int(level.argmax())
-            if level[top] == -np.inf:
+            best = int(said.argmax())
+            if said[best] == -np.inf:
                 break
+            top = int(rows[best])
             out.append(np.arange(max(0, top - AROUND - WARM_UP), min(len(z), top + AROUND)))
-            level[max(0, top - AROUND) : top + AROUND] = -np.inf
+            said[np.abs(rows - top) < AROUND] = -np.inf
     return out
 
 
-def _rough_deviation(z: Float64s) -> Float64s:
-    """Standard deviation over the newest `AROUND` rows, by sums: good enough to choose rows by."""
-    known = np.isfinite(z)
-    filled = np.where(known, z, 0.0)
-    sums = [np.concatenate((np.zeros(1), np.cumsum(one))) for one in (filled, filled * filled, known)]
-    first = np.maximum(np.arange(len(z)) - AROUND + 1, 0)
-    total, squares, count = (one[1:] - one[first] for one in sums)
-    many = np.maximum(count, 1.0)
-    deviation = np.sqrt(np.maximum(squares / many - (total / many) ** 2, 0.0))
-    return np.where(known & (count > AROUND / 2), deviation, np.nan)
+def _cheap(members: tuple[Weighed, ...], window: Float64s, context: Float64s) -> list[tuple[int, Float64s]]:
+    """What clusters, forecast and ellipsoid say of rows by their newest `LONG` values: its number, its scores."""
+    short = window[:, -SHORT:]
+    now = window[:, -1]
+    level, shape = [now], [now - window[:, -2]]
+    for one in (short, window):
+        mean = one.mean(axis=1)
+        level.append(mean)
+        shape += [np.log(one.std(axis=1, ddof=1) + QUIET), np.log(np.ptp(one, axis=1) + QUIET), now - mean]
+    seen = np.stack(level + shape, axis=1)
+    clusters, forecast, ellipsoid = (members[i].member for i in (1, 4, 5))
+    assert isinstance(clusters, Nearest)
+    assert isinstance(forecast, Forecaster)
+    assert isinstance(ellipsoid, Ellipsoid)
+    bent = (seen[:, clusters.lens.first :] - clusters.lens.mean) @ clusters.lens.whitening
+    near = (
+        (bent * bent).sum(axis=1)[:, None] + (clusters.references**2).sum(axis=1) - 2 * bent @ clusters.references.T
+    )
+    expected = window[:, -LAGS - 1 : -1] @ forecast.lags + context @ forecast.context + forecast.level
+    stood = (seen - ellipsoid.lens.mean) @ ellipsoid.lens.whitening
+    return [
+        (1, np.sqrt(np.maximum(near.min(axis=1), 0.0))),
+        (4, np.abs(now - expected)),
+        (5, np.sqrt((stood * stood).sum(axis=1))),
+    ]
+
+
+def _recent(said: Float64s, count: int) -> Float64s:
+    """Mean over the newest `count` of what was asked."""
+    total = np.concatenate((np.zeros(1), np.cumsum(said)))
+    first = np.maximum(np.arange(len(said)) - count + 1, 0)
+    return (total[1:] - total[first]) / (np.arange(1, len(said) + 1) - first)
 
 
 def place_thresholds(z: Float64s, factor: float) -> Float64s:
