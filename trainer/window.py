@@ -1,9 +1,10 @@
 """What a model is trained on: rows of every packet, with their context, and which of them were accepted.
 
-Quarantine: rows above the threshold and those within one window of them, rows most of the way to it, and values
-outside their soft limits are not trained on, so that a fault that lasts is not learned as the new normal. Invalid
-values, gaps and the first rows of a mode have no full window, and are left out by that. An operator may accept rows
-of some channels as nominal: these are trained on all the same, but never a value beyond its hard limits.
+Quarantine: rows above the threshold and those within one window of them, rows most of the way to it, values outside
+their soft limits, and values that stand still for longer than is allowed, are not trained on, so that a fault that
+lasts is not learned as the new normal. Invalid values, gaps and the first rows of a mode have no full window, and
+are left out by that. An operator may accept rows of some channels as nominal: these are trained on all the same, but
+never a value beyond its hard limits.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from telemetry.freshness import invalid_mask
 from telemetry.limits import Level, levels
 from trainer.context import ContextTrack, changes, contact_packet, context_channels, packet_period
 from trainer.features import WINDOW, RollingRing
+from trainer.stuck import marked
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Bus, Channel
@@ -58,6 +60,8 @@ class PacketRows:
     """Rows the live model thought unusual, and those around them."""
     vouched: Bools
     """Shape (n, k): an operator has accepted the value as nominal."""
+    stuck: Bools | None = None
+    """Shape (n, k): the value stands still for longer than is allowed; None where none does."""
 
     def __len__(self) -> int:
         return len(self.t_ns)
@@ -68,6 +72,11 @@ class PacketRows:
         return ~self.quarantined | self.trusted
 
     @property
+    def moving(self) -> Float64s:
+        """The values, NaN where one is stuck."""
+        return self.values if self.stuck is None else np.where(self.stuck & ~self.vouched, np.nan, self.values)
+
+    @property
     def trusted(self) -> Bools:
         """Rows of which an operator has accepted some channel: always learned from, never held out."""
         return np.asarray(self.vouched.any(axis=1))
@@ -75,11 +84,13 @@ class PacketRows:
     def unusable(self, i: int) -> Bools:
         """Rows whose window must not be learned for channel `i`.
 
-        Its value is outside its soft limits (of an accepted row: the hard ones), or the row is in quarantine and
-        was accepted for other channels only.
+        Its value is outside its soft limits (of an accepted row: the hard ones) or stuck, or the row is in
+        quarantine and was accepted for other channels only.
         """
         vouched = self.vouched[:, i]
         outside = outside_limits(self.channels[i], self.values[:, i], Level.WARNING)
+        if self.stuck is not None:
+            outside |= self.stuck[:, i]
         if vouched.any():
             outside &= ~vouched | outside_limits(self.channels[i], self.values[:, i], Level.CRITICAL)
         return spread_out(outside, WINDOW) | (self.quarantined & ~vouched)
@@ -95,6 +106,7 @@ class PacketRows:
             state=self.state[rows],
             quarantined=self.quarantined[rows],
             vouched=self.vouched[rows],
+            stuck=None if self.stuck is None else self.stuck[rows],
         )
 
 
@@ -152,7 +164,7 @@ def make_window(
     acts: int = 0,
 ) -> Window:
     """Order the packets and derive context and hash."""
-    kept = tuple(packet for packet in packets if len(packet))
+    kept = marked([packet for packet in packets if len(packet)])
     track = ContextTrack(context_channels(bus), kept=1_000_000)
     digest = hashlib.sha256()
     last_id = 0

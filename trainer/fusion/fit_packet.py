@@ -70,7 +70,7 @@ def fit_packet(part: Part, setting: Setting, factor: float) -> FusedPart | None:
         usual=np.array([rule.usual for rule in rules]),
         threshold=np.array([rule.threshold for rule in rules]),
         place_threshold=place_thresholds(z, factor),
-        longest=longest_runs(part.rows.values[:, list(part.positions)], part.rows.accepted, gaps),
+        longest=longest_runs(part.rows.moving[:, list(part.positions)], part.rows.accepted, gaps),
     )
     return FusedPart(part, fusion, _row_scores(fusion, rules, z))
 
