@@ -1,4 +1,4 @@
-"""Scoring as frames arrive: rolling state, 3-of-5 confirmation, episodes. numpy only, used by the station.
+"""Scoring as frames arrive: rolling state, models, episodes. numpy only, used by the station.
 
 `LiveScoring` keeps everything that must outlive a model (windows, context, the newest accepted rows, the running
 episode), so a new scorer is swapped in between two frames without forgetting anything. It never sees what a channel
@@ -16,27 +16,16 @@ from telemetry.frame import Float64s, FrameBatch, Int64s, Layout, Quality
 from telemetry.store.rows import ScoreColumns
 from trainer.bank import Opinions, PacketBank
 from trainer.context import ContextTrack, context_channels
-from trainer.episodes import LINGER_NS, SIDED, Episodes, Stretch
+from trainer.episodes import Episodes, Stretch
 from trainer.fusion.live import NEEDED
 from trainer.served import CONFIRM, Scorer, ScorerRefused
-from trainer.streams import USUAL_ROWS, Bools, Cut, Indices, Streams
-from trainer.verdict import Contribution, Scored, Verdict
+from trainer.streams import Bools, Cut, Indices, Streams
+from trainer.verdict import Scored, Verdict
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Bus, Mission
 
-__all__ = [
-    "CONFIRM",
-    "LINGER_NS",
-    "SIDED",
-    "USUAL_ROWS",
-    "Contribution",
-    "LiveScoring",
-    "Scored",
-    "Scorer",
-    "ScorerRefused",
-    "Verdict",
-]
+__all__ = ["CONFIRM", "LiveScoring", "Scored", "Scorer", "ScorerRefused", "Verdict"]
 
 
 class LiveScoring:
