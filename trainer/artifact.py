@@ -270,7 +270,7 @@ def _packet(arrays: dict[str, npt.NDArray[np.generic]], i: int, manifest: Manife
         scale, precision = (_read(arrays, i, info.packet, name, (c,) * n) for n, name in enumerate(_JOINT, 1))
         if np.any(scale <= 0) or np.any(np.diag(precision) <= 0):
             raise ScorerRefused(f"{info.packet}: a joint scale or precision is not positive")
-        fusion = _fusion(arrays, i, info.packet, c, keys)
+        fusion = _fusion(arrays, i, info.packet, c, keys, bins)
         model = replace(model, fusion=fusion, joint_scale=scale, joint_precision=precision)
     if np.any(model.spread <= 0) or np.any(model.axes_scale <= 0) or np.any(model.key_spread < 0):
         raise ScorerRefused(f"{info.packet}: a spread is not positive")
@@ -300,7 +300,9 @@ def _read(
     return out
 
 
-def _fusion(arrays: dict[str, npt.NDArray[np.generic]], i: int, packet: str, c: int, keys: int) -> PacketFusion:
+def _fusion(
+    arrays: dict[str, npt.NDArray[np.generic]], i: int, packet: str, c: int, keys: int, bins: int
+) -> PacketFusion:
     """The fusion of packet `i`; how many references, clusters and axes there are, the arrays say."""
 
     def many(name: str, least: int, most: int) -> int:
@@ -325,11 +327,13 @@ def _fusion(arrays: dict[str, npt.NDArray[np.generic]], i: int, packet: str, c: 
         "lags": (c, LAGS),
         "context": (c, keys),
         "unit": (c, MEMBERS),
+        "jump": (c, bins),
     }
     fusion = PacketFusion(
         **{name: _read(arrays, i, packet, f"fusion.{name}", shapes.get(name, (c,))) for name in _FUSION}
     )
-    if np.any(fusion.unit <= 0) or np.any(fusion.place_threshold <= 0) or np.any(fusion.longest < 0):
+    positive = (fusion.unit, fusion.place_threshold, fusion.jump)
+    if any(np.any(one <= 0) for one in positive) or np.any(fusion.longest < 0):
         raise ScorerRefused(f"{packet}.fusion: a unit or a threshold is not positive")
     if np.any(fusion.threshold <= fusion.usual):
         raise ScorerRefused(f"{packet}.fusion: a threshold lies inside the usual")

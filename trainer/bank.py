@@ -165,7 +165,7 @@ class PacketBank:
             here, columns = (rows, entry.positions), entry.positions
             heard = self._memory(streams, slot, entry, entry.fusion).hear(
                 deviations(z[here][:, :, 0], bins[rows], self._places(entry)),
-                key[rows], fed.broken[rows], fed.apart[rows], features[rows][:, columns, 0],
+                key[rows], fed.broken[rows], fed.apart[rows], features[rows][:, columns, 0], bins[rows],
             )  # fmt: skip
             flagged[here] |= heard.flagged
             lasting[here] |= heard.lasting
@@ -193,7 +193,7 @@ class PacketBank:
                 values = past.values[:, entry.positions]
                 z = entry.scorer.normalise(entry.packet, values[:, :, None], bins, key)
                 seen = deviations(z[:, :, 0], bins, self._places(entry))
-                memory.hear(seen, key, past.broken, past.apart, values)
+                memory.hear(seen, key, past.broken, past.apart, values, bins)
         return memory
 
     @staticmethod

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from telemetry.frame import Float64s, Int64s, Layout
 from trainer.explain import ROWS, Standing, standing
 from trainer.features import WINDOW
+from trainer.fusion.jumps import BEFORE, NEW
 from trainer.joint import Joint
 from trainer.served import THRESHOLD
 from trainer.streams import USUAL_ROWS, Bools
@@ -283,6 +284,8 @@ def _part(stretch: Stretch, i: int, c: int, z: Float64s, stands: Standing, accep
     forecast = None if stretch.forecast is None else float(stretch.forecast[i, c])
     member = MEMBERS[0 if stretch.speaker is None else int(stretch.speaker[i, c])]
     held = np.concatenate((stretch.before[:, c], stretch.values[: i + 1, c]))[::-1]
+    if member == "jump" and len(held) > BEFORE:
+        forecast = float(np.median(held[NEW : BEFORE + 1]))
     changed = np.flatnonzero(held != value)
     contribution = Contribution(
         stretch.layout.names[c],

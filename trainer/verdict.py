@@ -18,8 +18,10 @@ MEMBERS = (
     "forecast",
     "level and shape",
     "stuck",
+    "jump",
 )
-"""Who may have spoken: what is usual at this place, the six members of the fusion, the learned longest run."""
+"""Who may have spoken: what is usual at this place, the six members of the fusion, the learned longest run, a step
+of one channel alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Contribution:
     conditional: float = 0.0
     """Signed sigma of its movement beyond what those of the other channels of the packet explain."""
     forecast: float | None = None
-    """Value that the channel's own past let expect, in its unit; None where nobody forecasts."""
+    """Value that the channel's own past let expect, in its unit; None where nobody forecasts. Before a jump, the
+    middle of the rows before it."""
     member: str = MEMBERS[0]
     """The voice that was loudest, one of `MEMBERS`."""
     rows: int = 0
@@ -110,6 +113,8 @@ def sentence(channel: Channel, part: Contribution) -> str:
     if part.member == "stuck":
         since = f"{part.rows * part.period_s:g} s" if part.rows else "too long"
         return f"{channel.label} {value}, unchanged for {since}"
+    if part.member == "jump" and part.forecast is not None:
+        return f"{channel.label} {value}, jumped from {channel.number(part.forecast)}"
     if part.member == "forecast" and part.forecast is not None:
         expected = channel.number(part.forecast)
         if expected != channel.number(part.value):

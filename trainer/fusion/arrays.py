@@ -72,6 +72,9 @@ class PacketFusion:
     """Of the largest deviation of value, mean and deviation of the newest 5 rows, shape (c,), positive."""
     longest: Float64s
     """Longest run of equal values in accepted rows, shape (c,); 0 where a channel may stay as it is for ever."""
+    jump: Float64s
+    """Width of a gap between neighbouring rows that is a jump (`trainer.fusion.jumps`) at each place, in the
+    channel's unit, shape (c, bins + 1), positive; column 0 where the place is unknown; `MUTE` where not known."""
 
     def __len__(self) -> int:
         return len(self.level)

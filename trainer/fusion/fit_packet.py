@@ -9,6 +9,7 @@ import numpy as np
 from telemetry.frame import Float64s
 from trainer.features import breaks
 from trainer.fusion.arrays import PacketFusion
+from trainer.fusion.fit_jumps import jump_thresholds
 from trainer.fusion.fit_members import chosen_blocks, cut, fit_members
 from trainer.fusion.fit_rules import (
     FusionRule,
@@ -24,6 +25,7 @@ from trainer.members.fitting import TooFewRows
 from trainer.members.fusion import ChannelModel
 from trainer.prepared import Part, Setting
 from trainer.served import row_scores
+from trainer.usual import resolution
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +73,19 @@ def fit_packet(part: Part, setting: Setting, factor: float) -> FusedPart | None:
         threshold=np.array([rule.threshold for rule in rules]),
         place_threshold=place_thresholds(z, factor),
         longest=longest_runs(part.rows.moving[:, list(part.positions)], part.rows.accepted, gaps),
+        jump=_jumps(part, setting),
     )
     return FusedPart(part, fusion, _row_scores(fusion, rules, z))
+
+
+def _jumps(part: Part, setting: Setting) -> Float64s:
+    """Thresholds of jumps, as the artifact keeps them (float32)."""
+    values = np.where(part.rows.accepted[:, None], part.features[:, :, 0], np.nan)
+    clock, t_ns = setting.clock, part.rows.t_ns
+    turn = np.zeros_like(t_ns) if clock is None else (t_ns - clock.epoch_ns) // clock.period_ns
+    step = resolution(values)
+    found = jump_thresholds(values, part.broken, part.bins, turn, setting.bins, step, part.rows.period_s)
+    return found.astype(np.float32).astype(np.float64)
 
 
 def _row_scores(fusion: PacketFusion, rules: list[FusionRule], z: Float64s) -> Float64s:

@@ -1,4 +1,4 @@
-"""All members of all channels of a packet at once, row by row or many rows together. numpy only.
+"""All voices of all channels of a packet at once, row by row or many rows together. numpy only.
 
 What a row is thought of depends on the rows before it: windows, averaged scores, the smoothed level, the newest
 rows above the threshold, the run of equal values. `Memory` holds that for one packet of one satellite; rows given
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from telemetry.frame import Float64s
 from trainer.features import rolling
 from trainer.fusion.arrays import PacketFusion
+from trainer.fusion.jumps import Jumps
 from trainer.members.alarm_rule import CONFIRM, OF, RELEASE, SMOOTHED_ROWS
 from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS, ROUNDED, SLOW, STEADY
 from trainer.members.windows import CLIP, DECIMALS, LONG, QUIET, SHORT, WINDOW, Bools
@@ -29,6 +30,9 @@ BEFORE = WINDOW - 1
 
 NEEDED = 2 * BEFORE + SMOOTHED_ROWS
 """Rows before a row that give it a smoothed score worth the name."""
+
+RIPE = BEFORE + SMOOTHED_ROWS
+"""Rows behind a broken one before which no score is smoothed enough to be an alarm."""
 
 _AVERAGED = np.array([SLOW, SLOW, 1, 1, SLOW, STEADY])
 _WEIGHT = 2.0 / (SMOOTHED_ROWS + 1)
@@ -89,7 +93,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
-    """What fusion and longest run make of n rows of c channels; every array has shape (n, c)."""
+    """What fusion, longest run and jumps make of n rows of c channels; every array has shape (n, c)."""
 
     flagged: Bools
     lasting: Bools
@@ -97,7 +101,7 @@ class Heard:
     relative: Float64s
     """NaN where not judged."""
     speaker: npt.NDArray[np.int8]
-    """Index into `trainer.verdict.MEMBERS`: the loudest of the six, or stuck."""
+    """Index into `trainer.verdict.MEMBERS`: the loudest of the six, stuck, or jump."""
     forecast: Float64s
     """As a deviation."""
 
@@ -117,8 +121,17 @@ class Memory:
         self._above = np.zeros((OF - 1, c), dtype=np.bool_)
         self._last = np.full(c, np.nan)
         self._run = np.zeros(c)
+        self._jumps = Jumps(fusion.jump)
 
-    def hear(self, z: Float64s, key: Indices, broken: Bools, apart: Bools, values: Float64s) -> Heard:
+    def hear(
+        self,
+        z: Float64s,
+        key: Indices,
+        broken: Bools,
+        apart: Bools,
+        values: Float64s,
+        bins: Indices | None = None,
+    ) -> Heard:
         """Judge the next rows.
 
         Args:
@@ -127,22 +140,29 @@ class Memory:
             broken: rows that do not continue the row before them, shape (n,).
             apart: those of them where more changed than the context, shape (n,).
             values: as sent, shape (n, c).
+            bins: place of each row, shape (n,); None: not known.
         """
+        if bins is None:
+            bins = np.zeros(len(z), dtype=np.intp)
         if len(z) <= CHUNK:
-            return self._hear(z, key, broken, apart, values)
+            return self._hear(z, key, broken, apart, values, bins)
         parts = [
-            self._hear(z[rows], key[rows], broken[rows], apart[rows], values[rows])
+            self._hear(z[rows], key[rows], broken[rows], apart[rows], values[rows], bins[rows])
             for rows in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
         ]
         return Heard(*(np.concatenate([getattr(part, name) for part in parts]) for name in Heard.__slots__))
 
-    def _hear(self, z: Float64s, key: Indices, broken: Bools, apart: Bools, values: Float64s) -> Heard:
+    def _hear(
+        self, z: Float64s, key: Indices, broken: Bools, apart: Bools, values: Float64s, bins: Indices
+    ) -> Heard:
         fusion = self.fusion
+        width, jumped, jumping = self._jumps.hear(values, self._ages(broken), bins)
+        ripe = self._ages(broken) >= RIPE
         said = self._members(z, key, broken)
         level = self._smooth(fused(said.scores), broken)
         relative = (level - fusion.usual) / (fusion.threshold - fusion.usual)
         with np.errstate(invalid="ignore"):
-            above, lasting = relative > 1, relative > RELEASE
+            above, lasting = (relative > 1) & ripe[:, None], relative > RELEASE
         joined = np.concatenate((self._above, above))
         count = np.add.reduce([joined[i : i + len(z)] for i in range(OF)], axis=0, dtype=np.int8)
         newly = above & (count >= CONFIRM)
@@ -153,9 +173,19 @@ class Memory:
         speaker += 1
         speaker[still] = MEMBERS + 1
         relative = np.where(still, np.fmax(relative, stuck), relative)
+        louder = jumped & ~still & ~(relative >= width)
+        speaker[louder] = MEMBERS + 2
+        relative = np.fmax(relative, width)
         self._above = joined[len(z) :]
         self._last, self._run = values[-1], runs[-1]
-        return Heard(above | still, lasting | still, newly | still, relative, speaker, said.forecast)
+        return Heard(
+            above | still | jumped,
+            lasting | still | jumping,
+            newly | still | jumped,
+            relative,
+            speaker,
+            said.forecast,
+        )
 
     def _smooth(self, scores: Float64s, broken: Bools) -> Float64s:
         """`trainer.members.alarm_rule.smoothed` of every channel, anew at each broken row."""
@@ -183,11 +213,14 @@ class Memory:
             np.concatenate([part.scores for part in parts]), np.concatenate([part.forecast for part in parts])
         )
 
-    def _members(self, z: Float64s, key: Indices, broken: Bools) -> Said:
-        n = len(z)
-        index = np.arange(n)
+    def _ages(self, broken: Bools) -> Indices:
+        """Rows since the newest broken one, of the next rows, shape (n,)."""
+        index = np.arange(len(broken))
         begin = np.maximum.accumulate(np.where(broken, index, -1))
-        age = np.where(begin >= 0, index - begin, index + self._age + 1)
+        return np.where(begin >= 0, index - begin, index + self._age + 1)
+
+    def _members(self, z: Float64s, key: Indices, broken: Bools) -> Said:
+        n, age = len(z), self._ages(broken)
         joined = np.concatenate((self._z, z))
         raw, forecast = _raw_scores(self.fusion, joined, key, age)
         history = np.concatenate((self._raw, raw))

@@ -45,6 +45,7 @@ def stacked(models: Sequence[ChannelModel]) -> PacketFusion:
         threshold=np.full(c, MUTE),
         place_threshold=np.full(c, MUTE),
         longest=np.zeros(c),
+        jump=np.full((c, 1), MUTE),
     )
 
 
