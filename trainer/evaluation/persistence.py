@@ -1,10 +1,10 @@
 """P4: does a fault that stays remain a fault while the detector is retrained around it?
 
-The guard is the trainer's: the first accepted rows are never let go, and of what is judged later only rows are
-learned from that stayed below half the way to the threshold and are more than a window away from any that did not.
-The threshold is of accepted rows no model was fitted on. A row is flagged where its smoothed score is above the
-threshold: an alarm that has been told long enough is silent, the score has to stay. The original has no guard: it
-is fitted on the newest 500 rows and judges these rows.
+The guard is like the trainer's: the first accepted rows are never let go, and of what is judged later only rows are
+learned from that stayed below half the way to the threshold (`trainer.window.DOUBTFUL`: two thirds, of the worst of
+many channels) and are more than a window away from any that did not. The threshold is of accepted rows no model was
+fitted on. A row is flagged where its smoothed score is above the threshold: an alarm that has been told long enough
+is silent, the score has to stay. The original has no guard: it is fitted on the newest 500 rows and judges these rows.
 """
 
 from __future__ import annotations
