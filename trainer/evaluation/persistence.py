@@ -4,7 +4,8 @@ The guard is like the trainer's: the first accepted rows are never let go, and o
 learned from that stayed below half the way to the threshold (`trainer.window.DOUBTFUL`: two thirds, of the worst of
 many channels) and are more than a window away from any that did not. The threshold is of accepted rows no model was
 fitted on. A row is flagged where its smoothed score is above the threshold: an alarm that has been told long enough
-is silent, the score has to stay. The original has no guard: it is fitted on the newest 500 rows and judges these rows.
+is silent, the score has to stay. The original has no guard: it is fitted on the newest 500 rows and judges these
+rows.
 """
 
 from __future__ import annotations
