@@ -89,9 +89,7 @@ def measure(quick: bool = False) -> Iterator[Figure]:
         directory = MissionDirectory(Path(folder) / "mission")
         directory.create()
         now_ns = time.time_ns()
-        toml = demo_mission_toml(now_ns, 1, "quiet").replace(
-            "[[satellite]]", f"[[satellite]]\ncount = {SATELLITES}"
-        )
+        toml = demo_mission_toml(now_ns, 1, "quiet", satellites=SATELLITES)
         directory.toml.write_text(toml, encoding="utf-8")
         mission = read_mission(directory.path)
         measured = QUICK_S if quick else MEASURED_S

@@ -58,8 +58,7 @@ def prepare(place: Path) -> MissionDirectory:
     directory = MissionDirectory(place)
     directory.create()
     now = SystemClock().now_ns()
-    text = demo_mission_toml(now, 1, "quiet")
-    directory.toml.write_text(text.replace("[[satellite]]\n", f"[[satellite]]\ncount = {SATELLITES}\n", 1))
+    directory.toml.write_text(demo_mission_toml(now, 1, "quiet", satellites=SATELLITES), encoding="utf-8")
     writer = StoreWriter(directory.telemetry, SystemClock())
     for i, satellite in enumerate(read_mission(directory.path).satellites):
         begins = [now + (i * 57 + n * 5700) * NS_PER_S for n in range(-2, 14)]

@@ -54,6 +54,9 @@ STATIONS = (
 DAYLIGHT_S = 880.0
 """A demo starts with a quarter of an hour of sunlight: the faults of its first minutes need it."""
 
+LARGE_FLEET = 8
+"""Satellites from which on a mission's detector is the cheaper forest: a fusion for each would take a core."""
+
 CANDIDATES = 4
 """Stations tried, the one with the fittest local time first: in winter a northern pass may end in the shadow."""
 
@@ -115,7 +118,7 @@ seed = {seed}
 rate = 1.0
 {"" if visible else f"visible = false{chr(10)}"}
 [detector]
-kind = "isolation_forest"
+kind = "{"isolation_forest" if satellites >= LARGE_FLEET else "fusion"}"
 false_alarms_per_day = 0.2
 
 [trainer]

@@ -64,6 +64,8 @@ class _Learner:
     rows: StoredRows
     need: int
     champion: Scorer | None = None
+    first: str = "first model"
+    """Why a model is fitted while there is no champion."""
     tried: Tried = field(default_factory=Tried)
     considered_id: int = 0
     challenger: Challenger | None = None
@@ -178,6 +180,10 @@ class Trainer:
             except ScorerRefused as refused:
                 self._tell({"state": "refused", "version": run.version, "reason": refused.reason})
                 continue
+            if champion.manifest.kind != self._mission.detector.kind:
+                # Nothing of it can be carried over or compared; the station judges by it until there is another.
+                learner.first = f"first model of kind {self._mission.detector.kind}"
+                return
             learner.champion = champion
             learner.considered_id = champion.manifest.window.last_id
             learner.tried.act = champion.manifest.window.acts
@@ -266,7 +272,7 @@ class Trainer:
         if gate.refusal is not None:
             decision, reason = "rejected", gate.refusal
         elif champion is None:
-            decision, reason = "promoted", "first model"
+            decision, reason = "promoted", learner.first
         elif due.acts:
             decision, reason = "promoted", "; ".join(act.sentence for act in due.acts)
         elif force and not due.wanted:

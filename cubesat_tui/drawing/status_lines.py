@@ -143,6 +143,9 @@ def _model(snapshot: Snapshot, words: int) -> Row:
     spans: list[Span] = [("MODEL ", "label")]
     if model.version is not None:
         spans.append((f"v{model.version}", "value"))
+        if model.kind == "isolation_forest" and words > 1:
+            # The other detector is the usual one: what goes without saying takes no room.
+            spans.append((" forest", "label"))
     elif model.learning is not None:
         have, need = model.learning
         percent = min(99, 100 * have // max(1, need))

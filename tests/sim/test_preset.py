@@ -85,6 +85,7 @@ def test_a_fleet_is_one_table_with_a_count(tmp_path: Path, created_s: int) -> No
     (tmp_path / "mission.toml").write_text(text, encoding="utf-8")
     mission = read_mission(tmp_path)
     assert len(mission.satellites) == 30
+    assert mission.detector.kind == "isolation_forest", "a fusion for each of them would take a core"
     assert text.count("[[satellite]]") == 1
     assert mission.satellites[0].tle == first_pass(created_s * 10**9, 1)[1]
 
@@ -94,6 +95,7 @@ def test_scenario_and_seed_are_written_and_the_text_is_a_function_of_its_argumen
     assert one == demo_mission_toml(1_795_355_400 * 10**9, 7, "quiet")
     assert 'scenario = "quiet"' in one
     assert "seed = 7" in one
+    assert 'kind = "fusion"' in one
 
 
 @pytest.mark.parametrize("hour", range(0, 24, 3))
