@@ -168,7 +168,7 @@ async def test_enter_shows_the_numbers_behind_an_anomaly(console) -> None:
         await settled(pilot)
         assert isinstance(app.screen, WhyCard)
         text = screen_text(app)
-        for words in ("◈ ANOM  NEW", "score 0.940, threshold 0.620, p 0.0004", "71 %", "55.1 cm ±0.5", "50.0"):
+        for words in ("◈ ANOM  NEW", "score 0.940, threshold 0.620, p 0.0004", "fc 55.2 cm", "+49.8", "+61.3"):
             assert words in text
         await pilot.press("j", "k", "escape")
         await settled(pilot)
