@@ -61,7 +61,7 @@ class Planted:
     onset_s: int | None
     """First second the twin differs by more than noise and resolution, after the begin; None: never."""
     delay_s: float | None
-    """From there to the first alarm, whoever raised it."""
+    """From there to the first alarm since the fault began, whoever raised it; negative: a rule was faster."""
     first: str
     """First channel of that alarm."""
     voice: str
@@ -158,7 +158,7 @@ def plant_all(
                 onset_s = None
             looked_s = (onset_s or fault.start_s) + IN_TIME_S
             station.flown_to(looked_s + 2)
-            event = _first_alarm(station, onset_s, looked_s)
+            event = None if onset_s is None else _first_alarm(station, fault.start_s, looked_s)
             listed = event is not None and any(
                 alarm["subject"] == event.subject for alarm in station.ask("alarms", "--json")["alarms"]
             )
@@ -234,13 +234,11 @@ def _inject(station: Station, kind: str, target: str, size: float) -> Fault:
     raise RuntimeError(f"{answer['id']} is not in the journal")
 
 
-def _first_alarm(station: Station, onset_s: int | None, until_s: int) -> Event | None:
-    """The first alarm raised from the onset to the second `until_s`."""
-    if onset_s is None:
-        return None
+def _first_alarm(station: Station, since_s: int, until_s: int) -> Event | None:
+    """The first alarm raised from the second `since_s` to the second `until_s`."""
     with closing(StoreReader(station.directory.telemetry)) as reader:
         raised = [event for event in reader.journal(0) if event.kind == RAISED]
-    mine = [event for event in raised if onset_s * NS_PER_S <= event.at_ns <= until_s * NS_PER_S]
+    mine = [event for event in raised if since_s * NS_PER_S <= event.at_ns <= until_s * NS_PER_S]
     return min(mine, key=lambda event: (event.at_ns, event.id), default=None)
 
 

@@ -71,7 +71,7 @@ class _Episode:
     lead: str
     started_ns: int
     joined_ns: int
-    """When the newest channel joined."""
+    """When the newest channel joined; this and what follows in elapsed time."""
     active: dict[str, _Active] = field(default_factory=dict[str, "_Active"])
     seen: dict[str, _Part] = field(default_factory=dict[str, "_Part"])
     """Every channel that took part, at its worst."""
@@ -116,7 +116,7 @@ class Stretch:
 
 
 class Episodes:
-    """Follows the running episodes of one satellite."""
+    """Follows the running episodes of one satellite, by the time that passes: its clock may be set back."""
 
     def __init__(self, satellite: str, channels: dict[str, Channel]) -> None:
         self._satellite = satellite
@@ -124,6 +124,9 @@ class Episodes:
         self._running: list[_Episode] = []
         self._over: list[_Episode] = []
         """Ended, and soon enough ago to come back; `calm_ns` is when they were last calm."""
+        self._newest: dict[str, int] = {}
+        self._set_back: dict[str, int] = {}
+        """How far a packet's clock was set back since its first row, ns."""
 
     @property
     def running(self) -> bool:
@@ -144,9 +147,9 @@ class Episodes:
         n = len(stretch.t_ns)
         confirmed = np.zeros(n, dtype=np.bool_)
         for i in range(n):
+            t_ns = self._elapsed(stretch.layout.packet, int(stretch.t_ns[i]))
             if version is not None and stretch.z is not None and stretch.newly[i].any():
-                self._join(stretch, i, stretch.z[i], version, verdicts)
-            t_ns = int(stretch.t_ns[i])
+                self._join(stretch, i, stretch.z[i], t_ns, version, verdicts)
             for episode in list(self._running):
                 confirmed[i] |= _advance(episode, stretch.layout, stretch.lasting[i], t_ns)
                 if episode.active:
@@ -160,14 +163,27 @@ class Episodes:
                         verdicts.append(self._verdict(episode, "ended", stretch, i, version))
         return confirmed
 
-    def _join(self, stretch: Stretch, i: int, z: Float64s, version: int, verdicts: list[Verdict]) -> None:
-        """Let newly confirmed channels of row `i` join an episode, or begin one."""
+    def _elapsed(self, packet: str, t_ns: int) -> int:
+        """A packet's generation time, as if its clock had stood still where it was set back: it never falls.
+
+        All packets of a satellite have one clock; one that is seen first is as far back as the others.
+        """
+        back = self._set_back.setdefault(packet, max(self._set_back.values(), default=0))
+        behind = self._newest.get(packet, t_ns) - t_ns
+        if behind > 0:
+            self._set_back[packet] = back = back + behind
+        self._newest[packet] = t_ns
+        return t_ns + back
+
+    def _join(
+        self, stretch: Stretch, i: int, z: Float64s, t_ns: int, version: int, verdicts: list[Verdict]
+    ) -> None:
+        """Let newly confirmed channels of row `i`, at the elapsed time `t_ns`, join an episode, or begin one."""
         names = stretch.layout.names
         held = {name for episode in self._running for name in episode.active}
         joiners = [c for c in np.flatnonzero(stretch.newly[i]).tolist() if names[c] not in held]
         if not joiners:
             return
-        t_ns = int(stretch.t_ns[i])
         calm = ~stretch.flags[:i].any(axis=1)
         usual = np.concatenate((stretch.usual, stretch.values[:i][calm]))[-USUAL_ROWS:]
         newest = np.concatenate((stretch.before, stretch.values[: i + 1]))[-ROWS:]
@@ -180,7 +196,7 @@ class Episodes:
             episode = self._home(name, c, stands, stretch, t_ns) or begun
             if episode is None:
                 again = next((one for one in self._over if name in one.seen), None)
-                episode = begun = again or _Episode(name, t_ns, t_ns)
+                episode = begun = again or _Episode(name, int(stretch.t_ns[i]), t_ns)
                 if again is not None:
                     self._over.remove(again)
                     again.times, again.calm_ns = again.times + 1, None
@@ -201,7 +217,7 @@ class Episodes:
 
     def _home(self, name: str, c: int, stands: Standing, stretch: Stretch, t_ns: int) -> _Episode | None:
         """The running episode that a channel belongs to: it took part before, it comes soon, or it only follows."""
-        self._over = [one for one in self._over if t_ns - (one.calm_ns or 0) <= AGAIN_NS + one.linger_ns]
+        self._over = [one for one in self._over if abs(t_ns - (one.calm_ns or 0)) <= AGAIN_NS + one.linger_ns]
         window = max(JOIN_NS, int(JOIN_ROWS * stretch.period_s * 1e9))
         explained = stretch.joint is not None and abs(stands.conditional[c]) < abs(stands.marginal[c]) / 2
         found: _Episode | None = None

@@ -260,3 +260,21 @@ def test_names_are_not_looked_at(mission: Mission, make_packets: Make, fused: Fi
     done = _fit(renamed)
     _same(_of(done.scorer, new["pld.dist_s"]), _of(fused.scorer, "pld.dist_s"))
     assert isinstance(bus, Bus)
+
+
+def test_a_channel_with_a_stuck_rule_is_left_to_the_rule(window: Window) -> None:
+    """The model's own voice about values that stand still would be a second alarm of the same cause."""
+
+    def ruled(rows: PacketRows) -> PacketRows:
+        channels = tuple(
+            msgspec.structs.replace(one, stuck_s=60.0 if one.name == "pld.dist_s" else None)
+            for one in rows.channels
+        )
+        return replace(rows, channels=channels)
+
+    packet = _fit(_changed(window, ruled)).scorer.packets["pld"]
+    assert packet.fusion is not None
+    longest = dict(zip(packet.channels, packet.fusion.longest.tolist(), strict=True))
+    assert longest["pld.dist_s"] == 0
+    assert longest["pld.dist_n"] >= 1
+    assert np.isinf(packet.fusion.stuck_after[packet.channels.index("pld.dist_s")])

@@ -180,3 +180,23 @@ def test_what_comes_and_goes_is_one_episode_that_is_counted(
     live = make_packets(LATER, n, seed=10, change={"pld.dist_s": change})
     verdicts = _verdicts(LiveScoring(mission, [fitted.scorer]), cut(live))
     assert [(one.phase, one.times) for one in verdicts] == [("started", 1), ("ended", 1), ("started", 2)]
+
+
+def test_an_episode_ends_in_time_when_its_clock_is_set_back(
+    fitted: Fitted, mission: Mission, make_packets: Make, cut: Cut
+) -> None:
+    """By three orbits, so that every place is still the same; what comes later is an episode of its own."""
+    n = 1200
+    change = {"pld.dist_s": _step(n, 100, 160, 25.0), "pld.dist_n": _step(n, 900, n, 25.0)}
+    live = make_packets(LATER, n, seed=11, change=change)
+    begin_ns = int(live[0].t_ns[0])
+    for packet in live:
+        packet.t_ns[140:] -= 3 * ORBIT_S * 10**9
+    verdicts = _verdicts(LiveScoring(mission, [fitted.scorer]), cut(live))
+    assert [(one.phase, one.lead) for one in verdicts] == [
+        ("started", "pld.dist_s"),
+        ("ended", "pld.dist_s"),
+        ("started", "pld.dist_n"),
+    ]
+    ended_ns = verdicts[1].t_ns + 3 * ORBIT_S * 10**9 - begin_ns
+    assert 160 * 10**9 < ended_ns < 200 * 10**9

@@ -23,6 +23,7 @@ from trainer.fusion.live import deviations
 from trainer.fusion.stack import stacked
 from trainer.members.fitting import TooFewRows
 from trainer.members.fusion import ChannelModel
+from trainer.members.windows import Bools
 from trainer.prepared import Part, Setting
 from trainer.served import row_scores
 from trainer.usual import resolution
@@ -72,10 +73,17 @@ def fit_packet(part: Part, setting: Setting, factor: float) -> FusedPart | None:
         usual=np.array([rule.usual for rule in rules]),
         threshold=np.array([rule.threshold for rule in rules]),
         place_threshold=place_thresholds(z, factor),
-        longest=longest_runs(part.rows.moving[:, list(part.positions)], part.rows.accepted, gaps),
+        longest=_longest(part, gaps),
         jump=_jumps(part, setting),
     )
     return FusedPart(part, fusion, _row_scores(fusion, rules, z))
+
+
+def _longest(part: Part, apart: Bools) -> Float64s:
+    """Longest runs; 0 where mission.toml says how long a value may stand still: then that rule alone speaks."""
+    found = longest_runs(part.rows.moving[:, list(part.positions)], part.rows.accepted, apart)
+    found[[channel.stuck_s is not None for channel in part.channels]] = 0.0
+    return found
 
 
 def _jumps(part: Part, setting: Setting) -> Float64s:
