@@ -51,6 +51,7 @@ _PACKET = (
     "axes",
 )
 _SMALL = frozenset({"centre", "spread", "key_offset", "key_spread"})
+HEXADECIMAL = frozenset("0123456789abcdef")
 _JOINT = ("joint_scale", "joint_precision")
 _FUSION = tuple(field.name for field in fields(PacketFusion))
 _EXACT = frozenset({"unit", "usual", "threshold", "place_threshold", "longest"})
@@ -180,6 +181,10 @@ def _manifest(path: Path) -> Manifest:
         raise ScorerRefused("the clock has no period or too many bins")
     if any(len(key) != len(manifest.context) + 1 for key in manifest.keys):
         raise ScorerRefused("a mode does not name every context channel")
+    if manifest.seen and (manifest.clock is None or len(manifest.seen) != len(manifest.keys)):
+        raise ScorerRefused("the places of the modes are not one line for each")
+    if any(set(text) - HEXADECIMAL or not text for text in manifest.seen):
+        raise ScorerRefused("the places of a mode are no hexadecimal number")
     if len({info.packet for info in manifest.packets}) != len(manifest.packets):
         raise ScorerRefused("a packet is named twice")
     if any(len(info.fitted) != len(info.channels) for info in manifest.packets):

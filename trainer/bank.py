@@ -67,6 +67,8 @@ class PacketBank:
         self._bins = np.zeros(slots, dtype=np.int64)
         self._until = np.full(slots, NEVER_NS, dtype=np.int64)
         self._keys = np.full((slots, 0, m), np.nan)
+        self._seen = np.ones((slots, 1, 1), dtype=np.bool_)
+        """Whether each mode was seen at each place, as `Scorer.seen`."""
         self._any_code = np.zeros((slots, m), dtype=np.bool_)
         """Codes that make no mode of a satellite's model: what its clock was learned from."""
         self._threshold = np.ones((slots, k))
@@ -106,6 +108,7 @@ class PacketBank:
         if count > self._keys.shape[1]:
             more = np.full((len(self._keys), count - self._keys.shape[1], m), np.nan)
             self._keys = np.concatenate((self._keys, more), axis=1)
+        self._put_seen(slot, scorer)
         self._keys[slot], self._any_code[slot] = np.nan, False
         context = scorer.manifest.context
         if not set(context) <= set(self._codes):
@@ -114,6 +117,15 @@ class PacketBank:
         self._any_code[slot] = True
         self._any_code[slot, columns] = False
         self._keys[slot, :count][:, columns] = scorer.keys
+
+    def _put_seen(self, slot: int, scorer: Scorer) -> None:
+        keys, bins = self._keys.shape[1] + 1, int(self._bins.max()) + 1
+        more = np.maximum(0, np.array((keys, bins)) - self._seen.shape[1:])
+        self._seen = np.pad(self._seen, ((0, 0), (0, int(more[0])), (0, int(more[1]))), constant_values=True)
+        self._seen[slot] = True
+        if scorer.seen is not None:
+            rows, places = scorer.seen.shape
+            self._seen[slot, :rows, :places] = scorer.seen
 
     def judge(self, streams: Streams, cut: Cut, fed: Fed, t_ns: Int64s, codes: Float64s) -> Opinions | None:
         """Judge rows sorted by satellite; None where no satellite of them has a model.
@@ -210,8 +222,9 @@ class PacketBank:
             key = np.zeros(len(slots), dtype=np.intp)
         period = self._period[slots]
         part = ((t_ns - self._epoch[slots]) % period) * self._bins[slots] // period
-        known = (t_ns <= self._until[slots]) & (key != 0)
-        return np.where(known, part + 1, 0).astype(np.intp), key.astype(np.intp)
+        place = np.where((t_ns <= self._until[slots]) & (self._bins[slots] > 0), part + 1, 0)
+        key = np.where(self._seen[slots, key, place], key, 0)
+        return np.where(key != 0, place, 0).astype(np.intp), key.astype(np.intp)
 
     def _p(self, cut: Cut, row_score: Float64s) -> Float64s:
         """Share of each model's calibration that scored at least as high."""

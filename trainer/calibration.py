@@ -43,6 +43,9 @@ BLIND = 0.02
 FURTHEST = 48
 EVERY = 16
 
+UNSEEN = 6.0
+"""Margins are 7 times as wide after one orbit, half as wide again after three and a half, as they are after ten."""
+
 STRETCH = 60
 """Rows whose largest deviation is one peak: longer than an excursion, much shorter than an orbit."""
 
@@ -70,6 +73,11 @@ def margin(rows: int, seconds: float, channels: int, budget_per_day: float) -> f
     days = channels / max(budget_per_day, 1e-6)
     ratio = max(1.0, days * 86_400 / seconds)
     return 1 + math.log(ratio) / math.log(max(rows, 10))
+
+
+def breadth(turns: float) -> float:
+    """How much further still the margin of a fusion lies while few orbits were seen: what one shows is no rule."""
+    return 1 + UNSEEN / turns**2
 
 
 def confirmable(score: Float64s) -> Float64s:

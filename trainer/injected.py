@@ -36,7 +36,7 @@ LASTS = 24
 """Rows of a fault."""
 STRETCHES = 24
 """Stretches with faults, at least; twice as many without are there to count alarms on."""
-STRETCHES_FUSION = 12
+STRETCHES_FUSION = 8
 """The fusion takes five times as long for a row, and its recall differs less from fit to fit."""
 TRIALS_OF_A_STRETCH = 40
 """Faults of one stretch; of a satellite with fewer channels there are more stretches."""

@@ -28,7 +28,7 @@ import numpy as np
 
 from telemetry.frame import Float64s
 from trainer.artifact import FORMAT, pack
-from trainer.calibration import calibrate, expected_false_alarms, held_out, margin
+from trainer.calibration import breadth, calibrate, expected_false_alarms, held_out, margin
 from trainer.carried import merged, principal_axes
 from trainer.features import FEATURES_VERSION
 from trainer.fitting import ROWS, TREES, arrays_of, fit_forest, with_background
@@ -107,7 +107,7 @@ def fit(
         setting = carried_setting(parent, window, packets)
     before = parent if setting is not None else None
     if setting is None:
-        due, setting = None, learn_setting(window, packets)
+        due, setting = None, learn_setting(window, packets, pairs=kind == FUSION)
     bounds_ns = window.bounds_ns
     found = [(packet, prepare(packet, setting, bounds_ns, due, exact=kind == FUSION)) for packet in packets]
     parts = [part for _, part in found if part is not None]
@@ -138,6 +138,7 @@ def fit(
         packets=tuple(one.info for one in done),
         sha256=hashlib.sha256(packed).hexdigest(),
         bytes=len(packed),
+        seen=_seen(setting, before, [one.info for one in done], version),
         threshold=float(np.median(usable)) if len(usable) else mute,
         margin=max(one.info.margin for one in done),
     )
@@ -239,11 +240,26 @@ def _manifest(
     )
 
 
+def _seen(setting: Setting, before: Scorer | None, infos: list[PacketInfo], version: int) -> tuple[str, ...]:
+    """Where each mode was seen, as the manifest keeps it.
+
+    What a channel that was carried over knows is older: until all are fitted anew it stays as it was.
+    """
+    if before is not None and any(fitted != version for info in infos for fitted in info.fitted):
+        older = before.manifest.seen
+        return (*older, *("0" for _ in range(len(setting.keys) - len(older)))) if older else ()
+    if setting.seen is None:
+        return ()
+    return tuple(f"{sum(1 << place for place in np.flatnonzero(row).tolist()):x}" for row in setting.seen)
+
+
 def _fit_part(draft: Scorer, part: Part, setting: Setting, channels: int, parent: Scorer | None) -> _Done | None:
     """Fit what was prepared of a packet; None where no channel of it has enough rows."""
     manifest, name = draft.manifest, part.rows.packet
     seconds = float(part.held.sum()) * part.rows.period_s
     factor = margin(int(part.held.sum()), seconds, channels, manifest.false_alarms_per_day)
+    if manifest.kind == FUSION:
+        factor *= breadth(setting.turns)
     fused = fit_packet(part, setting, factor) if manifest.kind == FUSION else None
     if manifest.kind == FUSION:
         if fused is None:

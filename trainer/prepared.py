@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 THINNED = 12_000
 """Rows of a packet that places and forests are learned from; longer windows are thinned evenly."""
 
+LEAST_SEEN = 5
+"""Rows of a mode at a place, of all packets, that make it seen there."""
+
 LEAST_TRAIN, LEAST_HELD = 100, 30
 """Rows of a packet without which it is not judged."""
 
@@ -42,6 +45,10 @@ class Setting:
     """Where their codes lie in those of the window, contact last."""
     keys: Float64s
     """Known modes, shape (k, len(columns))."""
+    turns: float = np.inf
+    """Orbits that the window shows; infinite where nothing in it returns."""
+    seen: Bools | None = None
+    """Whether each mode was seen at each place, shape (keys, bins)."""
 
     @property
     def bins(self) -> int:
@@ -109,21 +116,47 @@ def sampled(window: Window) -> list[Sampled]:
     return [Sampled(rows, *window.features(rows)) for rows in window.packets if not rows.contact_only]
 
 
-def learn_setting(window: Window, packets: list[Sampled]) -> Setting:
-    """Clock and modes of the window."""
+def learn_setting(window: Window, packets: list[Sampled], *, pairs: bool) -> Setting:
+    """Clock and modes of the window; `pairs`: and which of these were seen where."""
     learned = learn_clock(window.track)
     clock_channel, clock = ("", None) if learned is None else learned
-    return _setting(window, packets, clock_channel, clock)
+    return _setting(window, packets, clock_channel, clock, pairs=pairs)
 
 
-def _setting(window: Window, packets: list[Sampled], clock_channel: str, clock: OrbitClock | None) -> Setting:
+def _setting(
+    window: Window, packets: list[Sampled], clock_channel: str, clock: OrbitClock | None, *, pairs: bool
+) -> Setting:
     names = window.track.channels
-    context = tuple(name for name in names if name != clock_channel)
+    # The clock's own channel too: what it says is usual only while it says it when it should.
+    context = names if pairs else tuple(name for name in names if name != clock_channel)
     columns = (*(names.index(name) for name in context), len(names))
     keys = np.empty((0, len(columns)))
     if packets:
         keys = learn_keys(np.concatenate([packet.codes[:, columns] for packet in packets]))
-    return Setting(clock_channel, clock, context, columns, keys)
+    seen = _seen(packets, columns, keys, clock) if pairs and clock is not None else None
+    return Setting(clock_channel, clock, context, columns, keys, _turns(window, clock), seen)
+
+
+def _seen(packets: list[Sampled], columns: tuple[int, ...], keys: Float64s, clock: OrbitClock) -> Bools:
+    """Modes at places with enough accepted rows, and at the places next to these."""
+    counts = np.zeros((len(keys) + 1, clock.bins + 1), dtype=np.int64)
+    for packet in packets:
+        accepted = packet.rows.accepted
+        place = where(clock, keys, packet.rows.t_ns[accepted], packet.codes[accepted][:, columns])
+        np.add.at(counts, (place.key, place.bins), 1)
+    seen: Bools = counts[1:, 1:] >= LEAST_SEEN
+    return seen | np.roll(seen, 1, axis=1) | np.roll(seen, -1, axis=1)
+
+
+def _turns(window: Window, clock: OrbitClock | None) -> float:
+    """How often what returns was seen: whole and part orbits, or, without a clock, the starts of a code."""
+    if clock is not None:
+        rows = max(window.packets, key=len)
+        shown_ns = len(rows) * rows.period_s * 1e9
+        return max(1.0, shown_ns / clock.period_ns)
+    starts = [np.unique(window.track.steps(name)[1], return_counts=True)[1] for name in window.track.channels]
+    most = max((int(count.max()) for count in starts if len(count) > 1), default=0)
+    return float(most) if most else np.inf
 
 
 def carried_setting(parent: Scorer, window: Window, packets: list[Sampled]) -> Setting | None:
@@ -147,12 +180,14 @@ def carried_setting(parent: Scorer, window: Window, packets: list[Sampled]) -> S
             return None
         clock = replace(clock, valid_until_ns=max(clock.valid_until_ns, fresh.valid_until_ns))
     channel = "" if parent.manifest.clock is None else parent.manifest.clock.channel
-    found = _setting(window, packets, channel, clock)
+    found = _setting(window, packets, channel, clock, pairs=True)
     if found.context != parent.manifest.context:
         return None
     known = {tuple(key) for key in parent.keys.tolist()}
     more = np.array([tuple(key) not in known for key in found.keys.tolist()], dtype=np.bool_)
-    return replace(found, keys=np.concatenate((parent.keys, found.keys[more])))
+    keys = np.concatenate((parent.keys, found.keys[more]))
+    seen = None if clock is None else _seen(packets, found.columns, keys, clock)
+    return replace(found, keys=keys, seen=seen)
 
 
 def prepare(

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 NEW_ROWS = 500
 """Newly accepted rows of a packet that make its channels due, at least."""
 
-NEW_PART = 40
+NEW_PART = 20
 """And at least one in so many of the packet's rows in the window: less teaches nothing new."""
+
+TOGETHER = 50
+"""Where one packet has enough, those that have one in so many of what they need come along: one gate for all, and
+what is seen where holds for all of them."""
 
 NEW_MODE_ROWS = 60
 """Rows in a mode the champion does not know that make all channels due."""
@@ -76,7 +80,8 @@ def due_now(rows: StoredRows, champion: Scorer | None, tried: Tried, *, force: b
     since = f"{all_new} newly accepted rows since v{champion.version}"
     acts = rows.acts.after(tried.act)
     need = {packet: max(NEW_ROWS, rows.rows_of(packet) // NEW_PART) for packet in packets}
-    busy = tuple(packet for packet, count in new.items() if count >= need[packet])
+    enough = any(count >= need[packet] for packet, count in new.items())
+    busy = tuple(packet for packet, count in new.items() if enough and count * TOGETHER >= need[packet])
     wants = next((need[packet] for packet in packets if new[packet] == most), NEW_ROWS)
     waiting = f"{most} newly accepted rows, a fit wants {wants}"
     if any(isinstance(act, Release) for act in acts):

@@ -1,9 +1,9 @@
 """The served model: arrays and the arithmetic that turns features into scores. numpy only.
 
 Per channel, value, rolling mean and rolling deviation are made comparable by what is normal at this place in the
-orbit and in this mode (centre and spread, both robust), compressed (`sign(z) log1p |z|`) and judged by an isolation
-forest. Each channel has a threshold of its own; a row's score puts its worst channel on one scale, 0.5 being the
-threshold.
+orbit and in this mode (centre and spread, both robust). These deviations are judged by the voices of a fusion
+(`trainer.fusion`) or, compressed (`sign(z) log1p |z|`), by an isolation forest. Each channel has thresholds of its
+own; a row's score puts its worst channel on one scale, 0.5 being the threshold.
 """
 
 from __future__ import annotations
@@ -106,6 +106,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Context channels that make up a mode, in the order of the keys; contact comes last in each key."""
     keys: tuple[tuple[float, ...], ...]
     clock: ClockInfo | None
+    seen: tuple[str, ...] = ()
+    """Of each mode the places it was seen at, hexadecimal, bit 0 the first place; empty: all of them everywhere."""
     packets: tuple[PacketInfo, ...]
     window: WindowInfo
     threshold: float
@@ -218,6 +220,23 @@ class Scorer:
         )
 
     @cached_property
+    def seen(self) -> npt.NDArray[np.bool_] | None:
+        """Whether each mode was seen at each place, shape (keys + 1, bins + 1); None: all of them everywhere.
+
+        What a mode does to a value may depend on the place (a transmitter drains the battery in the dark only), and
+        what is done by schedule is usual at its places only. Elsewhere the context is unknown.
+        """
+        clock, seen = self.manifest.clock, self.manifest.seen
+        if clock is None or not seen:
+            return None
+        out = np.zeros((len(seen) + 1, clock.bins + 1), dtype=np.bool_)
+        out[:, 0] = True
+        for key, text in enumerate(seen, 1):
+            bits = int(text, 16)
+            out[key, 1:] = [bits >> place & 1 for place in range(clock.bins)]
+        return out
+
+    @cached_property
     def probe(self) -> Float64s:
         """Score of each forest for a row that lies exactly in the middle of the normal.
 
@@ -237,6 +256,8 @@ class Scorer:
         key = key_index(codes, self.keys)
         clock = self.clock
         bins = no_place(len(t_ns)) if clock is None else clock.place(t_ns)
+        if self.seen is not None:
+            key = np.where(self.seen[key, bins], key, 0)
         return np.where(key == 0, 0, bins), key
 
     def normalise(self, packet: PacketModel, features: Float64s, bins: Indices, key: Indices) -> Float64s:

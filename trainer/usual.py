@@ -34,6 +34,10 @@ SWING = 40.0
 """No value is judged finer than its swing over the window divided by this: six orbits do not show all the ways a
 charging battery or a warming panel can take."""
 
+WIDE_SWING = 10.0
+"""The same for a fusion, whose members see what is sudden: what a satellite does by plan (a pass in the dark, a
+payload that stays off) is felt in its battery and its panels for an orbit, at places where that was never seen."""
+
 LEAST_ROWS = 12
 """A place or mode with fewer rows is not known; a place then counts as the whole orbit."""
 
@@ -45,12 +49,22 @@ ENVELOPE = 3.0
 TRUSTED_PERIODS = 12
 """The phase is extrapolated this far beyond the window."""
 
+UNKNOWN = 2.0
+"""In an unknown mode, or one never seen at this place, a spread is this many times that of the whole window."""
+
 LEAST_TURNS = 3
 """Orbits that must have seen a place before differences between orbits are known there."""
 
 WANDERS = 5.0
 """A channel that differs this much more between orbits than within one, at half of all places, does not repeat.
 In the simulated 3U field components stand at 11 to 24, everything else below 3.5."""
+
+TREMBLE = 0.01
+"""A value that turns back in fewer of its steps was computed, not measured: every sensor trembles. In the simulated
+3U positions turn back in 0.002 of their steps at most, everything that is measured in 0.28 at least."""
+
+LEAST_STEPS = 300
+"""Steps without which that cannot be said."""
 
 Bools = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
@@ -131,6 +145,8 @@ def unjudged(channel: Channel, values: Float64s) -> str | None:
     step = step[step != 0]
     if len(step) and (np.mean(step > 0) > 0.98 or np.mean(step < 0) > 0.98):
         return "counts in one direction"
+    if len(step) >= LEAST_STEPS and np.mean(step[1:] * step[:-1] < 0) < TREMBLE:
+        return "computed, not measured"
     return None
 
 
@@ -153,7 +169,8 @@ def learn_usual(
         features: shape (n, c, 3); NaN where not usable.
         place: where each row stands.
         step: smallest step of each channel, shape (c,): no spread is less than half of it.
-        exact: keep all digits. In float32 a change of units moves deviations by some 1e-5.
+        exact: for a fusion: keep all digits (in float32 a change of units moves deviations by some 1e-5), and judge
+            more widely.
 
     A place's spread reaches over its neighbours, since an eclipse does not begin, nor the battery get full, at the
     same second each orbit,
@@ -198,7 +215,7 @@ def learn_usual(
         reach[1:] = np.maximum.reduce(shifted)
     floor = np.maximum(np.maximum(typical / 2, common / 1.5), step[:, None] / 2)
     half_range = np.maximum(np.nanmax(features, axis=0) - whole, whole - np.nanmin(features, axis=0))
-    floor[:, :2] = np.maximum(floor[:, :2], half_range[:, :2] / SWING)
+    floor[:, :2] = np.maximum(floor[:, :2], half_range[:, :2] / (WIDE_SWING if exact else SWING))
     floor[:, 2] = np.maximum(floor[:, 2], reach[:, :, 2].max(axis=0) / JUMP)
     between, wanders = _between_orbits(features - key_offset[key], place, bin_count, step)
     spread = np.maximum(np.maximum(reach / ENVELOPE, between), floor)
@@ -207,8 +224,13 @@ def learn_usual(
     key_spread = np.zeros((key_count + 1, c, FEATURES))
     for k in range(2, key_count + 1):
         key_spread[k] = 1.4826 * _median(residual[key == k], np.zeros((c, FEATURES)))
+    if exact:
+        for k in range(2, key_count + 1):
+            few = np.isfinite(residual[key == k]).sum(axis=0) < LEAST_ROWS
+            key_offset[k][few], key_spread[k][few] = 0.0, UNKNOWN * spread[0][few]
+        key_spread[0] = UNKNOWN * spread[0]
     centre[:, wanders], spread[:, wanders] = whole[wanders], np.maximum(half_range / ENVELOPE, floor)[wanders]
-    key_offset[:, wanders], key_spread[:, wanders] = 0.0, 0.0
+    key_offset[:, wanders], key_spread[1:, wanders] = 0.0, 0.0
     tables = centre, np.maximum(spread, 1e-12), key_offset, key_spread
     return Usual(*(tables if exact else (_rounded(table) for table in tables)))
 
