@@ -3,8 +3,8 @@
 Quarantine: rows above the threshold and those within one window of them, rows most of the way to it, values outside
 their soft limits, and values that stand still for longer than is allowed, are not trained on, so that a fault that
 lasts is not learned as the new normal. Invalid values, gaps and the first rows of a mode have no full window, and
-are left out by that. An operator may accept rows of some channels as nominal: these are trained on all the same, but
-never a value beyond its hard limits.
+are left out by that. An operator may accept rows of some channels as nominal: these are trained on nevertheless,
+but never a value beyond its hard limits.
 """
 
 from __future__ import annotations
