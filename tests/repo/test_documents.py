@@ -106,7 +106,7 @@ def test_the_first_screen_has_what_a_visitor_looks_for() -> None:
     assert len(first.splitlines()) <= 40
 
 
-@pytest.mark.parametrize("text", [README, YOUR_OWN, CONTRIBUTING], ids=["readme", "your-own", "contributing"])
-def test_links_inside_the_repository_lead_somewhere(text: str) -> None:
-    targets = re.findall(r"\]\((?!https?://|#)([^)]+)\)", text)
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda page: page.stem)
+def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
