@@ -1,7 +1,7 @@
 """The models of a fleet for one packet, side by side: every satellite's rows judged by its own model in one pass.
 
 What a model looks up in large tables and asks of its forest stays its own; clocks, modes, thresholds and axes lie
-in arrays of one row a satellite. A row is judged exactly as `trainer.served.Scorer.judge` would.
+in arrays of one row a satellite. Where forests judge, a row is judged exactly as by `trainer.served.Scorer.judge`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From a window of rows to a scorer: what is usual, forest, members, thresholds, projection.
 
 Either detector judges one channel at a time, normalised, so a step in one channel is never diluted by the others.
-`fusion` judges by two voices of each channel (`trainer.fusion`); its forest is there to be looked at.
+`fusion` judges by the voices of each channel (`trainer.fusion`); its forest is there to be looked at.
 `isolation_forest` judges by a forest over value, mean and deviation. Once normalised the channels look alike, and
 one forest for all of them, with a threshold for each, finds as much as one for each. Measured on six orbits of the
 simulated 3U, 39 judged channels; recall is the share of steps of 4, 8, 12, 20 and 40 standard deviations of a
