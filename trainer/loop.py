@@ -246,6 +246,7 @@ class Trainer:
         except NotEnough as error:
             learner.challenger = None
             self._settle(learner, challenger)
+            learner.tried.refused = challenger.due.acts
             self._record(msgspec.structs.replace(base, reason=str(error)), None, done)
             return
         if not challenger.complete:
@@ -261,6 +262,7 @@ class Trainer:
         """What was taken up by a challenger is not due again, whatever becomes of it."""
         learner.tried.rows.update(dict.fromkeys(challenger.due.packets, challenger.window.last_id))
         learner.tried.act = max(learner.tried.act, challenger.window.acts)
+        learner.tried.refused = ()
 
     def _decide(
         self, learner: _Learner, challenger: Challenger, base: RunRow, began: float, force: bool, done: Cycle
@@ -271,6 +273,10 @@ class Trainer:
         manifest = fitted.scorer.manifest
         if gate.refusal is not None:
             decision, reason = "rejected", gate.refusal
+            learner.tried.refused = due.acts
+            if due.acts:
+                said = "; ".join(act.sentence for act in due.acts)
+                reason = f"{reason}; not learned yet, tried again with the next refit: {said}"
         elif champion is None:
             decision, reason = "promoted", learner.first
         elif due.acts:

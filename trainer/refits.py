@@ -59,6 +59,8 @@ class Tried:
     rows: dict[str, int] = field(default_factory=dict[str, int])
     """Packet -> newest row its channels were fitted to; where it is not there, the champion's."""
     modes: set[str] = field(default_factory=set[str])
+    refused: tuple[Act, ...] = ()
+    """Acts whose challenger the gate rejected: the next refit, whatever it is due for, takes them up again."""
 
 
 def due_now(rows: StoredRows, champion: Scorer | None, tried: Tried, *, force: bool) -> Due:
@@ -84,21 +86,22 @@ def due_now(rows: StoredRows, champion: Scorer | None, tried: Tried, *, force: b
     busy = tuple(packet for packet, count in new.items() if enough and count * TOGETHER >= need[packet])
     wants = next((need[packet] for packet in packets if new[packet] == most), NEW_ROWS)
     waiting = f"{most} newly accepted rows, a fit wants {wants}"
-    if any(isinstance(act, Release) for act in acts):
-        return Due(True, None, packets, most, since, acts)
+    asked = (*tried.refused, *acts)
+    if (busy or acts) and any(isinstance(act, Release) for act in asked):
+        return Due(True, None, packets, most, since, asked)
     mode = _new_mode(rows, champion, known)
     if mode and mode not in tried.modes:
         tried.modes.add(mode)
-        return Due(True, None, packets, most, mode, acts)
+        return Due(True, None, packets, most, mode, asked)
     if busy and (rows.count > GROWN * champion.manifest.window.rows or force):
-        return Due(True, None, packets, most, since, acts)
+        return Due(True, None, packets, most, since, asked)
     if busy or acts:
         judged = {name for packet in busy for name in _channels(champion, packet)}
-        judged |= {name for act in acts if isinstance(act, Acceptance) for name in act.channels}
+        judged |= {name for act in asked if isinstance(act, Acceptance) for name in act.channels}
         every = [name for packet in champion.packets for name in _channels(champion, packet)]
         # A channel no model judges yet may be one now.
         channels = tuple(name for name in every if name in judged) or None
-        return Due(True, channels, busy, most, since, acts)
+        return Due(True, channels, busy, most, since, asked)
     if force:
         return Due(False, None, packets, most, waiting)
     return Due(False, (), (), most, waiting)

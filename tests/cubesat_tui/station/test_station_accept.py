@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from cubesat_tui.cli import root
 from telemetry.clock import NS_PER_S, iso
 from telemetry.frame import FrameBatch
+from trainer.gate import Verdict
 from trainer.loop import Cycle, Trainer
 
 BIRD = "TESTBIRD"
@@ -131,6 +132,27 @@ async def test_the_same_data_is_no_longer_flagged_after_the_next_fit(bird: Bird)
     assert (bird.flagged((again[0] + 60 * NS_PER_S, again[1])), bird.flagged(again)) == (0, 0)
     other = await bird.fly(60, y=20.0)
     assert bird.flagged(other) > 30, "what nobody accepted is still one"
+
+
+async def test_what_the_gate_rejects_is_said_and_tried_again_with_the_next_refit(
+    bird: Bird, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = await bird.fly(200, x=20.0)
+    span = "--from", iso(wrong[0]), "--to", iso(wrong[1])
+    assert (await bird.command("a.x", "--reason", "new wheel law", "--operator", "ann", *span)).exit_code == 0
+    with monkeypatch.context() as strict:
+        strict.setattr("trainer.loop.judge_challenger", lambda *_: Verdict("alarm rate 0.5 > 0.1 + 0.01", {}))
+        run = (await bird.retrain()).runs[0]
+        assert run.decision == "rejected"
+    [told] = bird.rig.events("model.rejected")
+    said = "not learned yet, tried again with the next refit: accepted as nominal by ann: new wheel law"
+    assert told.text.endswith(said)
+    assert (await bird.retrain()).runs[0].decision == "kept", "not every 30 s"
+    await bird.fly(700)
+    run = (await bird.retrain()).runs[0]
+    assert (run.decision, run.reason) == ("promoted", "accepted as nominal by ann: new wheel law")
+    again = await bird.fly(200, x=20.0)
+    assert bird.flagged((again[0] + 60 * NS_PER_S, again[1])) == 0
 
 
 async def test_a_fault_nobody_accepts_is_still_flagged_after_the_next_fit(bird: Bird) -> None:
