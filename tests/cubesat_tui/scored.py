@@ -119,6 +119,7 @@ class MadeUpModel:
     satellite, version, sha256 = SATELLITE, MODEL, ""
 
     def __init__(self, kind: str = "isolation_forest") -> None:
+        self.seen = None
         fusion = kind == "fusion"
         excluded = {"obc.mode": "enumerated", "adcs.rw_x": "counts in one direction"}
         self.manifest = SimpleNamespace(
