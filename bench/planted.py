@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,9 +133,13 @@ class Station:
 
 
 def plant_all(
-    station: Station, seed: int, screen: Callable[[], str] | None = None, settle_s: int = 600
+    station: Station,
+    seed: int,
+    screen: Callable[[], str] | None = None,
+    settle_s: int = 600,
+    kinds: Collection[str] = KINDS,
 ) -> Iterator[Planted]:
-    """Plant a fault of each kind in a station that runs; `screen` is what its console shows.
+    """Plant a fault of each kind in a station that runs; `screen` is what the alarms of its console show.
 
     Raises:
         TimeoutError: no model, or no frames.
@@ -145,6 +150,8 @@ def plant_all(
     station.flown_to(station.newest_s() + settle_s)
     draw = np.random.Generator(np.random.Philox(key=[seed, 0xB1A5]))
     for kind, size in KINDS.items():
+        if kind not in kinds:
+            continue
         for target in _targets(station, kind, draw):
             given = size if size is not None else float(draw.choice(GAINS)) if kind == "gain" else 0.0
             given *= float(draw.choice([-1, 1])) if kind == "bias" else 1.0
@@ -248,8 +255,10 @@ def _first_channel(event: Event) -> str:
 
 
 def _appears(screen: Callable[[], str], label: str) -> bool:
+    """Whether the list of alarms comes to show the channel, at the head of an alarm: behind when it was raised."""
     limit = time.monotonic() + 5.0
-    while label not in screen():
+    first = re.compile(rf"\d\d:\d\d:\d\d {re.escape(label)} ")
+    while not first.search(screen()):
         if time.monotonic() > limit:
             return False
         time.sleep(0.1)
