@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from telemetry.frame import Float64s
+from trainer.calibration import breadth
 from trainer.features import breaks
-from trainer.fusion.arrays import PacketFusion
+from trainer.fusion.arrays import MUTE, PacketFusion
 from trainer.fusion.fit_jumps import jump_thresholds
 from trainer.fusion.fit_members import chosen_blocks, cut, fit_members
 from trainer.fusion.fit_rules import (
@@ -93,6 +94,8 @@ def _jumps(part: Part, setting: Setting) -> Float64s:
     turn = np.zeros_like(t_ns) if clock is None else (t_ns - clock.epoch_ns) // clock.period_ns
     step = resolution(values)
     found = jump_thresholds(values, part.broken, part.bins, turn, setting.bins, step, part.rows.period_s)
+    # Like the other voices: orbits that were not seen may go further.
+    found = np.minimum(found * breadth(setting.turns), MUTE)
     return found.astype(np.float32).astype(np.float64)
 
 

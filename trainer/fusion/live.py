@@ -32,7 +32,7 @@ NEEDED = 2 * BEFORE + SMOOTHED_ROWS
 """Rows before a row that give it a smoothed score worth the name."""
 
 RIPE = BEFORE + SMOOTHED_ROWS
-"""Rows behind a broken one before which no score is smoothed enough to be an alarm."""
+"""Rows behind a broken one, or one at an unknown place, before which no score is smoothed enough for an alarm."""
 
 _AVERAGED = np.array([SLOW, SLOW, 1, 1, SLOW, STEADY])
 _WEIGHT = 2.0 / (SMOOTHED_ROWS + 1)
@@ -115,6 +115,8 @@ class Memory:
         self.fusion = fusion
         self._age = -1
         """Rows since the newest broken row; -1 before the first."""
+        self._since = -1
+        """Rows since the newest one of which nobody was sure."""
         self._z = np.full((BEFORE, c), np.nan)
         self._raw = np.full((BEFORE, c, MEMBERS), np.nan)
         self._level = np.full(c, np.nan)
@@ -157,7 +159,7 @@ class Memory:
     ) -> Heard:
         fusion = self.fusion
         width, jumped, jumping = self._jumps.hear(values, self._ages(broken), bins)
-        ripe = self._ages(broken) >= RIPE
+        ripe = self._ripe(broken | np.isnan(z).all(axis=1))
         said = self._members(z, key, broken)
         level = self._smooth(fused(said.scores), broken)
         relative = (level - fusion.usual) / (fusion.threshold - fusion.usual)
@@ -212,6 +214,14 @@ class Memory:
         return Said(
             np.concatenate([part.scores for part in parts]), np.concatenate([part.forecast for part in parts])
         )
+
+    def _ripe(self, unsure: Bools) -> Bools:
+        """Rows far enough behind the newest one that broke off, or stood where it was not known what is usual."""
+        index = np.arange(len(unsure))
+        begin = np.maximum.accumulate(np.where(unsure, index, -1))
+        since = np.where(begin >= 0, index - begin, index + self._since + 1)
+        self._since = int(since[-1])
+        return since >= RIPE
 
     def _ages(self, broken: Bools) -> Indices:
         """Rows since the newest broken one, of the next rows, shape (n,)."""
