@@ -40,9 +40,11 @@ def test_at_the_pace_of_the_clock_an_attached_console_shows_the_channel_in_its_a
         station.until(station.directory.telemetry.exists, "a store")
         console = terminal("--attach", str(station.directory.path), columns=140, rows=42)
         console.wait_for(r"LINK LIVE", 60)
+        console.keys("1")
         one = next(plant_all(station, 1, console.screen, settle_s=5, kinds=("bias",)))
+        shown = console.screen()
     finally:
         process.terminate()
         process.wait(timeout=30)
-    assert one.shown is True, row_of(one)
+    assert one.shown is True, f"{row_of(one)}\n{shown}"
     assert one.right, row_of(one)
