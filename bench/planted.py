@@ -255,7 +255,7 @@ def _first_channel(event: Event) -> str:
 
 
 def _appears(screen: Callable[[], str], label: str) -> bool:
-    """Whether the list of alarms comes to show the channel, at the head of an alarm: behind its time or its sign."""
+    """Whether the list of alarms shows the channel soon, at the head of an alarm: behind its time or its sign."""
     limit = time.monotonic() + 5.0
     first = re.compile(rf"(\d\d:\d\d:\d\d|WATCH|WARN|CRIT|ANOM) +{re.escape(label)} ")
     while not first.search(screen()):
