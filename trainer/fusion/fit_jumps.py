@@ -29,7 +29,7 @@ def jump_thresholds(
 
     Each orbit in turn is compared with all others: how far it goes beyond them says how well they tell what comes.
     With two seeds of the simulated 3U, six orbits learned, a step of ten times the noise of a channel is seen at
-    21.7 of 27 channels and places in the mean, and 16 hours each with all routines gave no false jump.
+    21.7 of 27 channels and places in the mean, and 12 hours each with all routines gave no false jump.
 
     Args:
         values: of c channels, shape (n, c), oldest first; NaN where not to be learned.
