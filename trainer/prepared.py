@@ -145,7 +145,16 @@ def _seen(packets: list[Sampled], columns: tuple[int, ...], keys: Float64s, cloc
         place = where(clock, keys, packet.rows.t_ns[accepted], packet.codes[accepted][:, columns])
         np.add.at(counts, (place.key, place.bins), 1)
     seen: Bools = counts[1:, 1:] >= LEAST_SEEN
-    return seen | np.roll(seen, 1, axis=1) | np.roll(seen, -1, axis=1)
+    seen = seen | np.roll(seen, 1, axis=1) | np.roll(seen, -1, axis=1)
+    # A pass comes at another place each time: where the same mode was seen without contact, it is known with it.
+    for i, without in _without_contact(keys):
+        seen[i] |= seen[without].any(axis=0)
+    return seen
+
+
+def _without_contact(keys: Float64s) -> list[tuple[int, Bools]]:
+    """Modes in contact, and of each which modes, it among them, are the same but for the contact."""
+    return [(i, (keys[:, :-1] == keys[i, :-1]).all(axis=1)) for i in np.flatnonzero(keys[:, -1] == 1).tolist()]
 
 
 def _turns(window: Window, clock: OrbitClock | None) -> float:
@@ -219,7 +228,10 @@ def prepare(
     taken = np.union1d(taken[:: max(1, -(-len(taken) // THINNED))], np.flatnonzero(train & rows.trusted))
     step = resolution(rows.values[taken][:, positions])
     sample = Place(place.bins[taken], place.key[taken], place.turn[taken])
-    usual = learn_usual(chosen[taken], sample, setting.bins, len(setting.keys), step, exact=exact)
+    kin = np.zeros(len(setting.keys) + 1, dtype=np.bool_)
+    for i, without in _without_contact(setting.keys):
+        kin[i + 1] = without.sum() > 1
+    usual = learn_usual(chosen[taken], sample, setting.bins, len(setting.keys), step, exact=exact, kin=kin)
     thinned = np.zeros(len(rows), dtype=np.bool_)
     thinned[taken] = True
     return Part(

@@ -34,7 +34,7 @@ SWING = 40.0
 """No value is judged finer than its swing over the window divided by this: six orbits do not show all the ways a
 charging battery or a warming panel can take."""
 
-WIDE_SWING = 10.0
+WIDE_SWING = 25.0
 """The same for a fusion, whose members see what is sudden: what a satellite does by plan (a pass in the dark, a
 payload that stays off) is felt in its battery and its panels for an orbit, at places where that was never seen."""
 
@@ -161,7 +161,14 @@ class Usual:
 
 
 def learn_usual(
-    features: Float64s, place: Place, bin_count: int, key_count: int, step: Float64s, *, exact: bool = False
+    features: Float64s,
+    place: Place,
+    bin_count: int,
+    key_count: int,
+    step: Float64s,
+    *,
+    exact: bool = False,
+    kin: Bools | None = None,
 ) -> Usual:
     """Tables from accepted rows.
 
@@ -171,6 +178,8 @@ def learn_usual(
         step: smallest step of each channel, shape (c,): no spread is less than half of it.
         exact: for a fusion: keep all digits (in float32 a change of units moves deviations by some 1e-5), and judge
             more widely.
+        kin: modes known without contact, which with it are judged alike while they have few rows, shape
+            (key_count + 1,): a pass may lie in a held-out orbit, whose rows set the threshold.
 
     A place's spread reaches over its neighbours, since an eclipse does not begin, nor the battery get full, at the
     same second each orbit,
@@ -226,7 +235,7 @@ def learn_usual(
         key_spread[k] = 1.4826 * _median(residual[key == k], np.zeros((c, FEATURES)))
     if exact:
         for k in range(2, key_count + 1):
-            few = np.isfinite(residual[key == k]).sum(axis=0) < LEAST_ROWS
+            few = (np.isfinite(residual[key == k]).sum(axis=0) < LEAST_ROWS) & (kin is None or not kin[k])
             key_offset[k][few], key_spread[k][few] = 0.0, UNKNOWN * spread[0][few]
         key_spread[0] = UNKNOWN * spread[0]
     centre[:, wanders], spread[:, wanders] = whole[wanders], np.maximum(half_range / ENVELOPE, floor)[wanders]

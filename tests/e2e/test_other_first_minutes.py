@@ -32,7 +32,7 @@ SEEDS = ALL_SEEDS if os.environ.get("CUBESAT_TUI_CAMPAIGN") or os.environ.get("C
 class Flight:
     """One mission from its first second; the test moves its clock."""
 
-    def __init__(self, path: Path, scenario: str, seed: int, kind: str) -> None:
+    def __init__(self, path: Path, scenario: str, seed: int, kind: str = "fusion") -> None:
         self.clock = ManualClock(T0)
         self.directory: MissionDirectory = create_demo(path, self.clock, scenario, seed)
         toml = self.directory.toml.read_text(encoding="utf-8")
