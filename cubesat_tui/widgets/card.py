@@ -49,5 +49,7 @@ class Card(Lines):
         body = self._body[self._top : self._top + height - 2]
         foot = self._foot
         if len(self._body) > height - 2:
-            foot = ((f"{self._top + 1}-{self._top + len(body)} of {len(self._body)}, ↓ ↑", "dim"),)
+            place = f"{self._top + 1}-{self._top + len(body)} of {len(self._body)}, ↓ ↑"
+            # How to leave is told however long the card is.
+            foot = ((place, "dim"), *((("  ", "dim"), *foot) if foot else ()))
         self.draw(framed(((self._title, "title"),), body, size, height, self.signs, foot=foot))
