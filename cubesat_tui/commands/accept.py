@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cubesat_tui.commands.asking import PATIENCE_S, answer_to, ask
 from cubesat_tui.commands.options import (
     json_option,
     load_mission,
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from telemetry.alarms import Event
     from telemetry.dictionary import Mission
     from telemetry.store.directory import MissionDirectory
-
-PATIENCE_S = 5.0
-LOOK_EVERY_S = 0.05
 
 
 @click.command()
@@ -161,38 +159,20 @@ def _answer(directory: MissionDirectory, mission: Mission, wish: Nominal, actor:
     Raises:
         Refusal: a station holds the mission but does not answer (exit 3).
     """
-    import time
-
     import msgspec
 
     from cubesat_tui.commands.act import apply_without_station
-    from telemetry.clock import SystemClock
-    from telemetry.store.directory import MissionLock
-    from telemetry.store.inbox import Inbox
-    from telemetry.store.reader import StoreReader
 
-    reader = StoreReader(directory.telemetry)
-    inbox = Inbox(directory.inbox)
-    try:
-        newest = reader.journal_page(None, -1, 1)
-        after = newest[0].id if newest else 0
-        request = inbox.submit("accept", msgspec.to_builtins(wish), actor, SystemClock().now_ns())
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            for event in reader.journal(after):
-                if request in (event.body.get("request"), event.body.get("id")):
-                    return event
-            lock = MissionLock(directory.station_lock)
-            if lock.acquire(0.0):
-                apply_without_station(directory, mission, lock)
-                continue
-            if time.monotonic() > until:
-                inbox.delete([request])
-                refuse("the station does not answer; nothing was accepted", exit_code=3)
-            time.sleep(LOOK_EVERY_S)
-    finally:
-        inbox.close()
-        reader.close()
+    return ask(
+        directory,
+        "accept",
+        msgspec.to_builtins(wish),
+        actor,
+        answer_to,
+        silence="the station does not answer; nothing was accepted",
+        patience_s=PATIENCE_S,
+        alone=lambda lock: apply_without_station(directory, mission, lock),
+    )
 
 
 def _outcome(event: Event, wish: Nominal) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cubesat_tui.commands.asking import PATIENCE_S, ask
 from cubesat_tui.commands.options import (
     json_option,
     load_mission,
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from telemetry.alarms import Alarm, Event
     from telemetry.dictionary import Mission
     from telemetry.store.directory import MissionDirectory, MissionLock
-
-PATIENCE_S = 5.0
-LOOK_EVERY_S = 0.05
 
 
 @click.command()
@@ -96,40 +94,25 @@ def ask_and_wait(
     Raises:
         Refusal: a station holds the mission but does not answer (exit 3).
     """
-    import time
 
-    from telemetry.clock import SystemClock
-    from telemetry.store.directory import MissionLock
-    from telemetry.store.inbox import Inbox
-    from telemetry.store.reader import StoreReader
+    def answered(_: str, events: list[Event]) -> list[dict[str, Any]] | None:
+        told = {
+            (event.satellite, event.subject): event
+            for event in events
+            if event.actor == actor and event.kind in {"alarm.acknowledged", "alarm.cleared", "act.refused"}
+        }
+        return [_outcome(key, told[key]) for key in keys] if all(key in told for key in keys) else None
 
-    clock = SystemClock()
-    reader = StoreReader(directory.telemetry)
-    inbox = Inbox(directory.inbox)
-    try:
-        newest = reader.journal_page(None, -1, 1)
-        after = newest[0].id if newest else 0
-        request = inbox.submit("ack_all", {"subjects": [list(key) for key in keys]}, actor, clock.now_ns())
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            told = {
-                (event.satellite, event.subject): event
-                for event in reader.journal(after)
-                if event.actor == actor and event.kind in {"alarm.acknowledged", "alarm.cleared", "act.refused"}
-            }
-            if all(key in told for key in keys):
-                return [_outcome(key, told[key]) for key in keys]
-            lock = MissionLock(directory.station_lock)
-            if lock.acquire(0.0):
-                apply_without_station(directory, mission, lock)
-                continue
-            if time.monotonic() > until:
-                inbox.delete([request])
-                refuse("the station does not answer; nothing was acknowledged", exit_code=3)
-            time.sleep(LOOK_EVERY_S)
-    finally:
-        inbox.close()
-        reader.close()
+    return ask(
+        directory,
+        "ack_all",
+        {"subjects": [list(key) for key in keys]},
+        actor,
+        answered,
+        silence="the station does not answer; nothing was acknowledged",
+        patience_s=PATIENCE_S,
+        alone=lambda lock: apply_without_station(directory, mission, lock),
+    )
 
 
 def _outcome(key: tuple[str, str], event: Event) -> dict[str, Any]:

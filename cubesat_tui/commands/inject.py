@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cubesat_tui.commands.asking import PATIENCE_S, answer_to, ask
 from cubesat_tui.commands.options import (
     json_option,
     load_mission,
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from telemetry.dictionary import Mission
     from telemetry.store.directory import MissionDirectory
 
-PATIENCE_S = 5.0
-LOOK_EVERY_S = 0.05
 LAYERS = {
     "sensor": "Sensors: --channel CHANNEL reads wrong",
     "plant": "The satellite itself",
@@ -146,12 +145,7 @@ def _answer(directory: MissionDirectory, body: dict[str, Any], actor: str) -> Ev
     Raises:
         Refusal: no station runs, or it does not answer (exit 3).
     """
-    import time
-
-    from telemetry.clock import SystemClock
     from telemetry.store.directory import MissionLock
-    from telemetry.store.inbox import Inbox
-    from telemetry.store.reader import StoreReader
 
     if not directory.telemetry.exists() or not MissionLock(directory.station_lock).holder():
         refuse(
@@ -159,24 +153,8 @@ def _answer(directory: MissionDirectory, body: dict[str, Any], actor: str) -> Ev
             f" cubesat-tui run --mission {directory.path}",
             exit_code=3,
         )
-    reader = StoreReader(directory.telemetry)
-    inbox = Inbox(directory.inbox)
-    try:
-        newest = reader.journal_page(None, -1, 1)
-        after = newest[0].id if newest else 0
-        request = inbox.submit("inject", body, actor, SystemClock().now_ns())
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            for event in reader.journal(after):
-                if request in (event.body.get("request"), event.body.get("id")):
-                    return event
-            if time.monotonic() > until:
-                inbox.delete([request])
-                refuse("the station does not answer; nothing was changed", exit_code=3)
-            time.sleep(LOOK_EVERY_S)
-    finally:
-        inbox.close()
-        reader.close()
+    silence = "the station does not answer; nothing was changed"
+    return ask(directory, "inject", body, actor, answer_to, silence=silence, patience_s=PATIENCE_S)
 
 
 def _outcome(event: Event) -> dict[str, Any]:
