@@ -20,6 +20,7 @@ from textual.app import App
 from textual.reactive import reactive
 
 from cubesat_tui import collector
+from cubesat_tui.conductor import TimeView
 from cubesat_tui.departure import Departure
 from cubesat_tui.drawing.signs import ASCII, UNICODE
 from cubesat_tui.modes import warm
@@ -52,6 +53,8 @@ class MissionApp(App[Departure]):
     """Base of the console: follows one mission directory and hands what it reads to the active screen."""
 
     snapshot: reactive[Snapshot | None] = reactive(None, init=False, repaint=False)
+    time: reactive[TimeView] = reactive(TimeView(0), init=False, repaint=False)
+    """Which stretch of mission time all screens show."""
 
     def __init__(
         self,
@@ -188,6 +191,8 @@ class MissionApp(App[Departure]):
         return self._poll()
 
     def watch_snapshot(self, snapshot: Snapshot | None) -> None:
+        if snapshot is not None and self.paused_at is None:
+            self.time = self.time.tick(snapshot.now_ns)
         screen = self.mission_screen
         if snapshot is not None and screen is not None and screen.is_mounted:
             with self.batch_update():
