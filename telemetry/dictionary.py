@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from telemetry.frame import Column, Layout
+from telemetry.hook_config import Hook
 from telemetry.query_parser import parse_expression
 from telemetry.query_syntax import ChannelTest, Node, Vocabulary, holds
 
@@ -321,6 +322,7 @@ class Mission(msgspec.Struct, frozen=True, dict=True):
     detector: DetectorConfig = DetectorConfig()
     trainer: TrainerConfig = TrainerConfig()
     mlflow: MlflowConfig = MlflowConfig()
+    hooks: tuple[Hook, ...] = ()
 
     @property
     def simulated(self) -> bool:

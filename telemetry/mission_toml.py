@@ -31,6 +31,7 @@ from telemetry.dictionary import (
     TrainerConfig,
 )
 from telemetry.fleet import LARGEST, checksum, fleet_names, phased
+from telemetry.hook_toml import read_hooks
 from telemetry.plain_text import plain_text
 from telemetry.predicted import PREDICTED, needs_station
 from telemetry.query_parser import parse_expression
@@ -137,7 +138,7 @@ def read(directory_or_file: Path) -> Mission:
 
 
 def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Mission:
-    known = ("satellite", "bus", "ground_station", "source", "link", "detector", "trainer", "mlflow")
+    known = ("satellite", "bus", "ground_station", "source", "link", "detector", "trainer", "mlflow", "hooks")
     schema = Rule(int, f"{SCHEMA}", lambda n: n == SCHEMA, needed=True)
     report.table(table, "", {"schema": schema}, children=known)
 
@@ -194,6 +195,7 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
         DetectorConfig(**detector),
         TrainerConfig(**trainer),
         MlflowConfig(**mlflow),
+        hooks=read_hooks(report, table.get("hooks", {})),
     )
 
 
