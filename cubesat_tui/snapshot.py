@@ -113,6 +113,12 @@ class Snapshot(msgspec.Struct, frozen=True):
     anomaly: Mapping[str, Any] | None = None
     fleet: FleetNow | None = None
     """All satellites, while the Fleet screen is shown."""
+    elsewhere: tuple[Alarm, ...] = ()
+    """Open alarms of the other satellites, in no order."""
+    told: int = 0
+    """Journal rows in all that the Events screen tells of."""
+    past_ns: int | None = None
+    """None for now; else the moment of the past as of which all this was known: values then have times, no ages."""
 
     @property
     def value_of(self) -> dict[str, float]:

@@ -7,21 +7,21 @@ enough for them. Alarms are the fold of the journal rows that came since the las
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cubesat_tui.channel_states import Circumstances, channel_states, newest_values, valid_values
 from cubesat_tui.choked import choked
 from cubesat_tui.predicted_now import predicted_now, predicted_values
 from cubesat_tui.reported import SILENT_S, age_s, counts_of, link_of, model_of, pass_of, rate_of
-from cubesat_tui.snapshot import ChannelNow, LinkNow, ModelNow, Pass, Snapshot
+from cubesat_tui.snapshot import LinkNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import SparkHistory
 from telemetry.alarms import ALARM_KINDS, UPDATED, Alarm, Event, Key, fold, urgency
 from telemetry.dictionary import Mission, read_mission
-from telemetry.freshness import Acquisition, acquisition, invalid_mask, is_invalid
-from telemetry.limits import DISABLED, LIMIT, Level, Result, check
+from telemetry.freshness import invalid_mask
 from telemetry.store.errors import StoreError
 from telemetry.store.reader import StoreReader
 
@@ -62,13 +62,6 @@ def _in_order(frames: Iterable[Frame]) -> list[Frame]:
     return sorted(found, key=lambda frame: (frame.boot, frame.seq))
 
 
-def _worse(result: Result, alarm: Alarm) -> Result:
-    """The worse of a check of the newest value and an alarm on how it moves, which only the station follows."""
-    if alarm.level <= result.level:
-        return result
-    return Result(Level(alarm.level), alarm.side, alarm.limit, alarm.set_name, alarm.rule)
-
-
 class SnapshotReader:
     """Reads one mission; every method on the same thread."""
 
@@ -103,6 +96,8 @@ class SnapshotReader:
         self._journal_id = 0
         self._alarms: dict[Key, Alarm] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS)
+        self._told: Counter[str] = Counter()
+        """Journal rows by satellite."""
         self._champions: Champions | None = None
         self._fleet: FleetReader | None = None
         self._fleet_now: tuple[FleetNow, float, int] | None = None
@@ -182,9 +177,16 @@ class SnapshotReader:
             model = self._model_of(reader, satellite, model)
         self._seq += 1
         alarms = tuple(sorted((a for a in self._alarms.values() if a.satellite == satellite), key=urgency))
-        channels = self._channels(
-            satellite, ordered, (wall, now), rate, contact.in_contact, alarms, predicted_values(body, satellite)
+        told = Circumstances(
+            lambda frame: age_s(wall, frame.received_ns),
+            rate,
+            contact.in_contact,
+            predicted_values(body, satellite),
+            alarms,
         )
+        bus, known = mission.bus_of(satellite), newest_values(ordered)
+        sparks = self._sparks.step(satellite, bus.channels, now, valid_values(bus, known))
+        channels = channel_states(bus, known, sparks, told)
         channels |= predicted_now(mission, satellite, body, fresh=not silent)
         anomalies = [alarm for alarm in alarms if alarm.kind == "anomaly"]
         return Snapshot(
@@ -208,6 +210,8 @@ class SnapshotReader:
             health=body,
             anomaly=anomalies[0].body if anomalies else None,
             fleet=self._read_fleet(reader, health, wall, now, link) if fleet else None,
+            elsewhere=tuple(a for a in self._alarms.values() if a.satellite != satellite),
+            told=self._told.total() if len(mission.satellites) == 1 else self._told[satellite] + self._told[""],
         )
 
     def close(self) -> None:
@@ -239,8 +243,10 @@ class SnapshotReader:
         while True:
             events = reader.journal(self._journal_id)
             for event in events:
-                if event.kind != UPDATED and self._concerns(event):
-                    self._events.append(event)
+                if event.kind != UPDATED:
+                    self._told[event.satellite] += 1
+                    if self._concerns(event):
+                        self._events.append(event)
                 if event.kind in ALARM_KINDS:
                     self._alarms = fold(self._alarms, event)
             if not events:
@@ -296,58 +302,3 @@ class SnapshotReader:
             Pass(c.station, c.acquisition_ns, c.loss_ns, c.max_el_deg)
             for c in reader.contacts(now_ns, now_ns + _DAY_NS, satellite)
         )
-
-    def _channels(
-        self,
-        satellite: str,
-        frames: Sequence[Frame],
-        times: tuple[int, int],
-        rate: float,
-        in_contact: bool,
-        alarms: tuple[Alarm, ...],
-        predicted: Mapping[str, float],
-    ) -> dict[str, ChannelNow]:
-        if self._mission is None or self._sparks is None:
-            return {}
-        bus = self._mission.bus_of(satellite)
-        wall, now = times
-        newest: dict[str, tuple[float, Frame]] = {}
-        for frame in frames:
-            for name, value in zip(frame.layout.names, frame.values.tolist(), strict=True):
-                newest[name] = (value, frame)
-        context = {**predicted, **{name: value for name, (value, _) in newest.items()}}
-        anomalous = {
-            name for alarm in alarms if alarm.kind == "anomaly" and alarm.active for name in alarm.channels
-        }
-        anomalous |= {alarm.channel for alarm in alarms if alarm.kind == "anomaly" and alarm.active}
-        moving = {alarm.channel: alarm for alarm in alarms if alarm.active and alarm.rule not in ("", LIMIT)}
-        valid = {
-            name: (value, frame.t_ns)
-            for name, (value, frame) in newest.items()
-            if name in bus.by_name and not is_invalid(bus.by_name[name], value)
-        }
-        sparks = self._sparks.step(satellite, bus.channels, now, valid)
-        out: dict[str, ChannelNow] = {}
-        for name, channel in bus.by_name.items():
-            value, frame = newest.get(name, (None, None))
-            age = None if frame is None else age_s(wall, frame.received_ns)
-            status = acquisition(channel, value, age, rate, in_contact)
-            silent = channel.contact_only and not in_contact and status is Acquisition.NOT_RECEIVED
-            known = value is not None and math.isfinite(value) and status is Acquisition.ACQUIRED
-            result = check(channel, value, context) if known and value is not None else DISABLED
-            if known and name in moving:
-                result = _worse(result, moving[name])
-            out[name] = ChannelNow(
-                channel=channel,
-                value=value,
-                text="no signal" if silent else "-" if value is None else channel.number(value),
-                t_ns=None if frame is None else frame.t_ns,
-                age_s=age,
-                acquisition=status,
-                result=result,
-                anomalous=name in anomalous,
-                spark=sparks.get(name, ()),
-                limits=channel.limit_set(context),
-                silent=silent,
-            )
-        return out

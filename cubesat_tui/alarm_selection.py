@@ -1,0 +1,82 @@
+"""Which open alarm is selected: the selection belongs to the alarm, never to a row. Pure state.
+
+A list that grows moves under the selection, never the selection in the list. Where the selected alarm is over, the
+selection has to go somewhere else; `surprise` says so to the next act, which is then not done: what it would have
+met is not what the operator was looking at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telemetry.alarms import Alarm, Key
+
+
+class AlarmSelection:
+    """The selected alarm among those of a list that changes by itself."""
+
+    def __init__(self) -> None:
+        self._key: Key | None = None
+        self._at = 0
+        """Where it stood last."""
+        self._lost: Key | None = None
+        self._own: set[Key] = set()
+        """Alarms this operator acted on: that they leave the list is no surprise."""
+
+    @property
+    def key(self) -> Key | None:
+        """The key of the selected alarm; None until a list was seen, or while it was empty."""
+        return self._key
+
+    def among(self, alarms: Sequence[Alarm]) -> Alarm | None:
+        """The selected one of `alarms`: the same as before wherever it stands now, else the one that took its place.
+
+        The first list selects its first alarm, and stays with it.
+        """
+        if not alarms:
+            if self._key is not None:
+                self._leave()
+            return None
+        keys = [alarm.key for alarm in alarms]
+        if self._key not in keys:
+            if self._key is not None:
+                self._leave()
+            self._at = min(self._at, len(keys) - 1)
+            self._key = keys[self._at]
+        self._at = keys.index(self._key)
+        return alarms[self._at]
+
+    def _leave(self) -> None:
+        if self._key in self._own:
+            self._own.discard(self._key)
+        elif self._lost is None:
+            self._lost = self._key
+        self._key = None
+
+    def move(self, alarms: Sequence[Alarm], step: int) -> None:
+        """`step` rows on among `alarms`; stops at the ends."""
+        if self.among(alarms) is not None:
+            self._at = max(0, min(len(alarms) - 1, self._at + step))
+            self.choose(alarms[self._at].key)
+
+    def choose(self, key: Key) -> None:
+        """Select `key`: what the operator chose is no surprise."""
+        self._key, self._lost = key, None
+
+    def release(self) -> None:
+        """The operator changed the list (another filter, another satellite): the next list selects its first."""
+        self._key, self._lost, self._at = None, None, 0
+
+    def acted(self, *keys: Key) -> None:
+        """The operator acted on these."""
+        self._own.update(keys)
+
+    def surprise(self) -> Key | None:
+        """The alarm that was selected until it was over, where the selection has moved by itself since.
+
+        Told once: whoever asks has been warned.
+        """
+        lost, self._lost = self._lost, None
+        return lost
