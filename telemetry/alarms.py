@@ -2,13 +2,15 @@
 
 The journal is append-only; the open alarms are the fold of its events. Station and console use the same `fold`, so
 both show the same list, and a restart changes nothing. `telemetry.alarm_desk` decides which events there are.
-States are those of ISA-18.2.
+States are those of ISA-18.2, derived from five facts: does the condition hold, was it acknowledged, does it latch,
+is it shelved, and is it over.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,16 +24,44 @@ UPDATED = "alarm.updated"
 ACKNOWLEDGED = "alarm.acknowledged"
 RETURNED = "alarm.returned"
 CLEARED = "alarm.cleared"
-ALARM_KINDS = (RAISED, SEVERITY, UPDATED, ACKNOWLEDGED, RETURNED, CLEARED)
+ACK_UNDONE = "alarm.ack_undone"
+SHELVED = "alarm.shelved"
+UNSHELVED = "alarm.unshelved"
+INHIBITED = "alarm.inhibited"
+RELEASED = "alarm.released"
+NOTE = "note.alarm"
+SHIFT_NOTE = "note.shift"
+"""A note on no alarm; it changes none, so it is not among `ALARM_KINDS`."""
+ALARM_KINDS = (
+    RAISED,
+    SEVERITY,
+    UPDATED,
+    ACKNOWLEDGED,
+    RETURNED,
+    CLEARED,
+    ACK_UNDONE,
+    SHELVED,
+    UNSHELVED,
+    INHIBITED,
+    RELEASED,
+    NOTE,
+)
+
+EXPIRED, BY_OPERATOR, UNDONE, WORSE = "expired", "operator", "undone", "worse"
+"""Why a shelf ended, `why` in the body of `UNSHELVED`; WORSE: it became more severe than what was shelved."""
+STALE = "stale"
+"""Kind and subject of the one alarm on all values of a satellite that are too old."""
+NOTES_KEPT = 5
 
 Key = tuple[str, str]
-"""(satellite, subject); the subject is a channel, or `anomaly:<lead channel>`."""
+"""(satellite, subject); the subject is a channel, `anomaly:<lead channel>`, or `stale`."""
 
 
 class AlarmState(enum.Enum):
-    """ISA-18.2 states. Shelving has no event yet; its name is part of the vocabulary.
+    """ISA-18.2 states. An alarm that is NORMAL is over, and not among the open ones.
 
-    What was declared to latch stays after its return: LATCH_UNACK, then LATCH_ACK until an operator clears it.
+    What was declared to latch stays after its return: LATCH_UNACK, then LATCH_ACK until an operator clears it. What
+    is SHELVED stays so, whatever its condition does, until its shelf ends.
     """
 
     NORMAL = "NORMAL"
@@ -81,14 +111,28 @@ class Event(msgspec.Struct, frozen=True):
         return str(self.body.get("text") or self.kind)
 
 
+class Note(msgspec.Struct, frozen=True):
+    """What an operator wrote to an alarm, and when (UTC ns)."""
+
+    at_ns: int
+    actor: str
+    text: str
+
+
 class Alarm(msgspec.Struct, frozen=True):
     """Something an operator must handle.
 
     `severity` is the worst level since it was raised, `level` the present one (IN_LIMITS once returned). For a
-    limit alarm `trigger`, `worst` and `current` are values of the channel; for an anomaly they are scores. `count`
-    is the number of violating (flagged) samples. `channels` are those of a grouped anomaly, lead first. `rule` says
-    which rule on a channel speaks: "limit", "stuck" or "rate", with `limit` as its bound or allowance; "" for an
-    anomaly. `latch`: it was raised as one that stays after its return.
+    limit alarm `trigger`, `worst` and `current` are values of the channel, for an anomaly scores, for stale values
+    how many channels. `count` is the number of violating (flagged) samples since it was raised, `violations` how
+    often the condition came true since: more than 1 for one that returned and came back before it was over.
+    `channels` are those of a group, lead first. `rule` says which rule on a channel speaks: "limit", "stuck" or
+    "rate", with `limit` as its bound or allowance; "" for an anomaly. `latch`: it was raised as one that stays
+    after its return.
+
+    `id` is derived from satellite, subject, rule and trigger time: the same alarm has the same one anywhere.
+    `shelved_until_ns` is mission time, None for one that is not shelved. `notes`: the newest, oldest first.
+    `inhibited_by`: the cause that mutes it ("link down", "loss of signal"), "" without one.
     """
 
     satellite: str
@@ -114,6 +158,14 @@ class Alarm(msgspec.Struct, frozen=True):
     rule: str = ""
     latch: bool = False
     body: dict[str, Any] = {}
+    id: str = ""
+    violations: int = 1
+    shelved_until_ns: int | None = None
+    shelved_ns: int | None = None
+    shelved_by: str = ""
+    shelf_reason: str = ""
+    notes: tuple[Note, ...] = ()
+    inhibited_by: str = ""
 
     @property
     def key(self) -> Key:
@@ -121,7 +173,9 @@ class Alarm(msgspec.Struct, frozen=True):
 
     @property
     def channel(self) -> str:
-        """The channel to look at: the monitored one, or the lead of an anomaly."""
+        """The channel to look at: the monitored one, the lead of an anomaly, or the first that is stale."""
+        if self.kind == STALE:
+            return self.channels[0] if self.channels else ""
         return self.subject.removeprefix(ANOMALY_PREFIX)
 
     @property
@@ -130,52 +184,66 @@ class Alarm(msgspec.Struct, frozen=True):
         return self.returned_ns is None
 
     @property
+    def shelved(self) -> bool:
+        return self.state is AlarmState.SHELVED
+
+    @property
+    def muted(self) -> bool:
+        """Shelved or inhibited: listed, but neither new nor counted, and it never rings."""
+        return self.shelved or bool(self.inhibited_by)
+
+    @property
     def needs_acknowledgement(self) -> bool:
-        return self.state in (AlarmState.UNACK_ALARM, AlarmState.RTN_UNACK, AlarmState.LATCH_UNACK)
+        """Whether it is new to whoever looks; never while it is muted."""
+        return not self.muted and self.state in _UNACKNOWLEDGED
 
     @property
     def awaits_operator(self) -> bool:
         """Whether an acknowledgement changes it: one that is latched and acknowledged is cleared by the next."""
-        return self.needs_acknowledgement or self.state is AlarmState.LATCH_ACK
+        return self.needs_acknowledgement or (self.state is AlarmState.LATCH_ACK and not self.muted)
 
 
+_UNACKNOWLEDGED = (AlarmState.UNACK_ALARM, AlarmState.RTN_UNACK, AlarmState.LATCH_UNACK)
+_INHIBITED = 5
 _ORDER = {
     AlarmState.UNACK_ALARM: 0,
     AlarmState.LATCH_UNACK: 1,
     AlarmState.RTN_UNACK: 2,
     AlarmState.ACK_ALARM: 3,
     AlarmState.LATCH_ACK: 4,
-    AlarmState.SHELVED: 5,
-    AlarmState.NORMAL: 6,
+    AlarmState.SHELVED: 6,
+    AlarmState.NORMAL: 7,
 }
 
 
 def urgency(alarm: Alarm) -> tuple[int, int, int, int, Key]:
-    """Sort key, most urgent first: new, returned, acknowledged; then worst; limits before anomalies; newest."""
-    return _ORDER[alarm.state], -alarm.severity, alarm.kind == "anomaly", -alarm.raised_ns, alarm.key
+    """Sort key, most urgent first: new, returned, acknowledged, inhibited, shelved; limits before anomalies; then
+    worst, then newest. A model's opinion stands below every hard limit of its state, the mildest too."""
+    order = _ORDER[alarm.state]
+    if alarm.inhibited_by:
+        order = max(order, _INHIBITED)
+    return order, alarm.kind == "anomaly", -alarm.severity, -alarm.raised_ns, alarm.key
+
+
+def alarm_id(satellite: str, subject: str, rule: str, trigger_ns: int) -> str:
+    """16 hexadecimal digits that name an alarm wherever its telemetry is judged."""
+    named = msgspec.json.encode([satellite, subject, rule, trigger_ns])
+    return hashlib.blake2s(named, digest_size=8).hexdigest()
 
 
 def fold(alarms: Mapping[Key, Alarm], event: Event) -> dict[Key, Alarm]:
     """The open alarms after `event`; `alarms` is not changed.
 
-    Events that are no alarm events, and events on an alarm that is not open, change nothing.
+    Events that are no alarm events, and events on an alarm that is not open, change nothing; but for those that
+    undo what ended one, which bring their alarm with them.
     """
     after = dict(alarms)
     key = (event.satellite, event.subject)
-    old = after.get(key)
-    if event.kind == RAISED:
-        after[key] = _raised(old, event)
-    elif old is None:
-        return after
-    elif event.kind in (SEVERITY, UPDATED):
-        after[key] = _updated(old, event)
-    elif event.kind == ACKNOWLEDGED and old.acked_ns is None:
-        _keep(after, msgspec.structs.replace(old, acked_by=event.actor, acked_ns=event.at_ns))
-    elif event.kind == RETURNED and old.returned_ns is None:
-        told = _facts(old, event) | {"level": int(Level.IN_LIMITS), "returned_ns": event.at_ns}
-        _keep(after, msgspec.structs.replace(old, **told))
-    elif event.kind == CLEARED:
-        del after[key]
+    new = step(after.get(key), event)
+    if new is not None and new.state is not AlarmState.NORMAL:
+        after[key] = new
+    else:
+        after.pop(key, None)
     return after
 
 
@@ -188,25 +256,92 @@ def fold_all(events: Iterable[Event], alarms: Mapping[Key, Alarm] | None = None)
     return state
 
 
-def _state(alarm: Alarm) -> AlarmState:
-    if alarm.returned_ns is None:
-        return AlarmState.UNACK_ALARM if alarm.acked_ns is None else AlarmState.ACK_ALARM
-    if alarm.latch:
-        return AlarmState.LATCH_UNACK if alarm.acked_ns is None else AlarmState.LATCH_ACK
-    return AlarmState.RTN_UNACK if alarm.acked_ns is None else AlarmState.NORMAL
+def step(old: Alarm | None, event: Event) -> Alarm | None:
+    """What becomes of the alarm of an event's key; NORMAL once it is over, None where there is none."""
+    if event.kind == RAISED:
+        return _raised(old, event)
+    if old is None and event.kind in (ACK_UNDONE, SHELVED) and "alarm" in event.body:
+        old = msgspec.convert(event.body["alarm"], Alarm)
+    if old is None or event.kind == CLEARED:
+        return None
+    rule = _RULES.get(event.kind)
+    return old if rule is None else _derived(msgspec.structs.replace(old, **rule(old, event)))
 
 
-def _keep(alarms: dict[Key, Alarm], alarm: Alarm) -> None:
-    """Store `alarm` with the state its facts give; one that is both acknowledged and returned is over."""
-    state = _state(alarm)
-    if state is AlarmState.NORMAL:
-        del alarms[alarm.key]
+_UNACKED: dict[str, Any] = {"acked_by": "", "acked_ns": None}
+_NO_SHELF: dict[str, Any] = {"shelved_until_ns": None, "shelved_ns": None, "shelved_by": "", "shelf_reason": ""}
+
+
+def _acknowledged(old: Alarm, event: Event) -> dict[str, Any]:
+    return {} if old.acked_ns is not None else {"acked_by": event.actor, "acked_ns": event.at_ns}
+
+
+def _ack_undone(_: Alarm, event: Event) -> dict[str, Any]:
+    """`reset`: what is undone is the clearing of a latched alarm, which stays acknowledged."""
+    return {} if event.body.get("reset") is True else _UNACKED
+
+
+def _returned(old: Alarm, event: Event) -> dict[str, Any]:
+    if old.returned_ns is not None:
+        return {}
+    return _facts(old, event) | {"level": int(Level.IN_LIMITS), "returned_ns": event.at_ns}
+
+
+def _shelved(old: Alarm, event: Event) -> dict[str, Any]:
+    until_ns = event.body.get("until_ns")
+    if old.shelved_until_ns is not None or not isinstance(until_ns, int):
+        return {}
+    told = {"shelved_until_ns": until_ns, "shelved_ns": event.at_ns, "shelved_by": event.actor}
+    return told | {"shelf_reason": str(event.body.get("reason", ""))}
+
+
+def _unshelved(old: Alarm, event: Event) -> dict[str, Any]:
+    """ISA-18.2 11.7.3: by hand it is acknowledged with it, by itself unacknowledged.
+
+    One that returned meanwhile is over with its shelf, unless it latches: nobody is woken for what is no more.
+    """
+    why = event.body.get("why")
+    if old.shelved_until_ns is None:
+        return {}
+    if why == UNDONE:
+        return _NO_SHELF
+    over = old.returned_ns is not None and not old.latch
+    if why == BY_OPERATOR or (why == EXPIRED and over):
+        who = {} if old.acked_ns is not None else {"acked_by": event.actor, "acked_ns": event.at_ns}
+        return _NO_SHELF | who
+    return _NO_SHELF | _UNACKED
+
+
+def _inhibited(_: Alarm, event: Event) -> dict[str, Any]:
+    return {"inhibited_by": str(event.body.get("by") or "another cause")}
+
+
+def _released(_: Alarm, __: Event) -> dict[str, Any]:
+    return {"inhibited_by": ""}
+
+
+def _noted(old: Alarm, event: Event) -> dict[str, Any]:
+    return {"notes": (*old.notes, Note(event.at_ns, event.actor, event.text))[-NOTES_KEPT:]}
+
+
+def _derived(alarm: Alarm) -> Alarm:
+    """The alarm with the state that its facts give; one that is both acknowledged and returned is over."""
+    if alarm.shelved_until_ns is not None:
+        state = AlarmState.SHELVED
+    elif alarm.returned_ns is None:
+        state = AlarmState.UNACK_ALARM if alarm.acked_ns is None else AlarmState.ACK_ALARM
+    elif alarm.latch:
+        state = AlarmState.LATCH_UNACK if alarm.acked_ns is None else AlarmState.LATCH_ACK
     else:
-        alarms[alarm.key] = msgspec.structs.replace(alarm, state=state)
+        state = AlarmState.RTN_UNACK if alarm.acked_ns is None else AlarmState.NORMAL
+    return msgspec.structs.replace(alarm, state=state)
 
 
 def _raised(old: Alarm | None, event: Event) -> Alarm:
-    """A new alarm; or, while an earlier one of the subject is open, that one again, to be acknowledged anew."""
+    """A new alarm; or, while an earlier one of the subject is open, that one again, to be acknowledged anew.
+
+    It keeps its id, what triggered it first, its shelf and its notes.
+    """
     fresh = Alarm(
         event.satellite,
         event.subject,
@@ -220,23 +355,31 @@ def _raised(old: Alarm | None, event: Event) -> Alarm:
     )
     fresh = msgspec.structs.replace(fresh, **_facts(fresh, event))
     if old is None:
-        return fresh
-    return msgspec.structs.replace(
-        fresh,
-        raised_ns=old.raised_ns,
-        severity=max(old.severity, fresh.severity),
-        latch=old.latch or fresh.latch,
+        return msgspec.structs.replace(fresh, id=alarm_id(event.satellite, event.subject, fresh.rule, event.at_ns))
+    kept = {name: getattr(old, name) for name in _KEPT}
+    return _derived(
+        msgspec.structs.replace(
+            fresh,
+            **kept,
+            trigger=fresh.trigger if old.trigger is None else old.trigger,
+            severity=max(old.severity, fresh.severity),
+            latch=old.latch or fresh.latch,
+            violations=old.violations + 1,
+        )
     )
 
 
-def _updated(old: Alarm, event: Event) -> Alarm:
+_KEPT = ("id", "raised_ns", "shelved_until_ns", "shelved_ns", "shelved_by", "shelf_reason", "notes", "inhibited_by")
+
+
+def _updated(old: Alarm, event: Event) -> dict[str, Any]:
     """Newer facts. A severity above the one acknowledged asks again: what was acknowledged was something milder."""
-    new = msgspec.structs.replace(old, **_facts(old, event))
+    told = _facts(old, event)
     if event.kind == SEVERITY and event.severity > old.severity:
-        new = msgspec.structs.replace(new, severity=event.severity, acked_by="", acked_ns=None)
+        told |= {"severity": event.severity} | _UNACKED
     if "text" in event.body:
-        new = msgspec.structs.replace(new, text=event.text)
-    return msgspec.structs.replace(new, state=_state(new))
+        told["text"] = event.text
+    return told
 
 
 _FACTS = ("kind", "rule", "level", "side", "limit", "trigger", "worst", "current", "count")
@@ -254,3 +397,18 @@ def _facts(old: Alarm, event: Event) -> dict[str, Any]:
     told["updated_ns"] = event.at_ns
     told["body"] = {**old.body, **body}
     return told
+
+
+_RULES: Mapping[str, Callable[[Alarm, Event], dict[str, Any]]] = {
+    SEVERITY: _updated,
+    UPDATED: _updated,
+    ACKNOWLEDGED: _acknowledged,
+    ACK_UNDONE: _ack_undone,
+    RETURNED: _returned,
+    SHELVED: _shelved,
+    UNSHELVED: _unshelved,
+    INHIBITED: _inhibited,
+    RELEASED: _released,
+    NOTE: _noted,
+}
+"""The facts that an event changes on an open alarm, by its kind."""
