@@ -31,7 +31,7 @@ class AlarmSelection:
         return self._key
 
     def among(self, alarms: Sequence[Alarm]) -> Alarm | None:
-        """The selected one of `alarms`: the same as before wherever it stands now, else the one that took its place.
+        """The selected one of `alarms`: the same as before wherever it stands, else what took its place.
 
         The first list selects its first alarm, and stays with it.
         """

@@ -14,6 +14,9 @@ from cubesat_tui.widgets.keys_line import KeysLine
 from cubesat_tui.widgets.status_bar import StatusBar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cubesat_tui.alarm_selection import AlarmSelection
     from cubesat_tui.app import ConsoleApp
     from cubesat_tui.snapshot import Snapshot
     from telemetry.alarms import Alarm
@@ -68,6 +71,19 @@ class MissionScreen(Screen[None]):
     def selected_anomaly(self, snapshot: Snapshot) -> Alarm | None:
         """The open anomaly that the operator looks at; where a screen selects none, the most urgent."""
         return next((alarm for alarm in snapshot.alarms if alarm.kind == "anomaly"), None)
+
+    def selected_alarm(self, snapshot: Snapshot) -> Alarm | None:
+        """The open alarm that `a`, `s` and `m` act on; None where a screen selects none."""
+        return None
+
+    def shown_alarms(self, snapshot: Snapshot) -> Sequence[Alarm]:
+        """The open alarms listed here, which `A` acknowledges."""
+        return ()
+
+    @property
+    def alarm_selection(self) -> AlarmSelection | None:
+        """What keeps the selected alarm, where a list selects one: it is told which alarms were acted on."""
+        return None
 
     def receive(self, snapshot: Snapshot) -> None:
         """Called by the app: the status bar always lives, the rest stands still while paused."""
