@@ -62,7 +62,7 @@ class ModelOf:
 class SatelliteNow:
     """One satellite. `new`, `active`, `shelved` count its open alarms, those `new` need an acknowledgement.
 
-    `worst`: sign key of its worst open alarm that is not shelved, "ok" without one. `age_s`: wall seconds since
+    `worst`: sign key of its worst open alarm that is not muted, "ok" without one. `age_s`: wall seconds since
     its newest live frame was received, None where there never was one; `heard_ns` that frame's generation time.
     `missed`: the first pass since then that brought nothing. `alarms` most urgent first.
     """

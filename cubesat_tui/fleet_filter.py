@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from cubesat_tui.drawing.signs import ORDER, SIGNS
 from cubesat_tui.drawing.why import alarm_key
 from cubesat_tui.fleet import Silence
-from telemetry.alarms import AlarmState
 
 if TYPE_CHECKING:
     from cubesat_tui.fleet import SatelliteNow
@@ -27,7 +26,7 @@ class FleetFilterError(ValueError):
 
 
 def _alarmed(key: str) -> Test:
-    return lambda one: any(a.state is not AlarmState.SHELVED and alarm_key(a) == key for a in one.alarms)
+    return lambda one: any(not a.muted and alarm_key(a) == key for a in one.alarms)
 
 
 WORDS: Mapping[str, Test] = {

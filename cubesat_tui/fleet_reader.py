@@ -22,7 +22,7 @@ from cubesat_tui.fleet import (
 )
 from cubesat_tui.reported import contact_of, counts_of
 from cubesat_tui.snapshot import Pass
-from telemetry.alarms import AlarmState, urgency
+from telemetry.alarms import urgency
 
 if TYPE_CHECKING:
     from telemetry.alarms import Alarm, Key
@@ -114,7 +114,7 @@ class FleetReader:
             if station_down and silence is Silence.HEARD:
                 silence = Silence.OLD
             open_alarms = self._alarms.get(name, ())
-            counted = [alarm for alarm in open_alarms if alarm.state is not AlarmState.SHELVED]
+            counted = [alarm for alarm in open_alarms if not alarm.muted]
             champion = served.get(name)
             rows.append(
                 SatelliteNow(
@@ -123,7 +123,7 @@ class FleetReader:
                     silence=silence,
                     new=sum(alarm.needs_acknowledgement for alarm in counted),
                     active=sum(alarm.active for alarm in counted),
-                    shelved=len(open_alarms) - len(counted),
+                    shelved=sum(alarm.shelved for alarm in open_alarms),
                     age_s=age,
                     heard_ns=None if last is None else last.t_ns,
                     contact=contact_of(passes, now),

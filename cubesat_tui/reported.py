@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.drawing.why import alarm_key
 from cubesat_tui.snapshot import ContactNow, LinkNow, ModelNow, Pass
-from telemetry.alarms import Alarm, AlarmState
+from telemetry.alarms import Alarm
 
 if TYPE_CHECKING:
     from telemetry.store.rows import HealthRow
@@ -105,10 +105,10 @@ def model_of(health: HealthRow | None, wall_ns: int, *, coming: bool = False) ->
 
 
 def counts_of(alarms: Iterable[Alarm]) -> dict[str, tuple[int, int]]:
-    """Sign key -> (new, active) of those alarms that are not shelved."""
+    """Sign key -> (new, active) of those alarms that are neither shelved nor inhibited."""
     counts: dict[str, tuple[int, int]] = {}
     for alarm in alarms:
-        if alarm.state is AlarmState.SHELVED:
+        if alarm.muted:
             continue
         new, active = counts.get(alarm_key(alarm), (0, 0))
         counts[alarm_key(alarm)] = (new + alarm.needs_acknowledgement, active + alarm.active)

@@ -70,7 +70,9 @@ def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
         if snapshot.model.learning is None
         else {"have": snapshot.model.learning[0], "need": snapshot.model.learning[1]},
         "trainer": dict(snapshot.health.get("trainer") or {}),
-        "alarms": dict(Counter(alarm.state.name for alarm in snapshot.alarms)),
+        "alarms": dict(
+            Counter("INHIBITED" if a.inhibited_by and not a.shelved else a.state.name for a in snapshot.alarms)
+        ),
         "disk_full": int(snapshot.health.get("disk_full") or 0),
         "store_bytes": size,
     }
@@ -102,6 +104,7 @@ def freshness(snapshot: Snapshot) -> dict[str, Any]:
 def alarm_object(alarm: Alarm) -> dict[str, Any]:
     """An open alarm for `alarms --json`: times are ISO-8601, values in its unit, scores for an anomaly."""
     return {
+        "id": alarm.id,
         "satellite": alarm.satellite,
         "subject": alarm.subject,
         "kind": alarm.kind,
@@ -121,7 +124,13 @@ def alarm_object(alarm: Alarm) -> dict[str, Any]:
         "limit": alarm.limit,
         "set": alarm.set_name or None,
         "count": alarm.count,
+        "violations": alarm.violations,
         "channels": list(alarm.channels),
+        "shelved_until": time_or_none(alarm.shelved_until_ns),
+        "shelved_by": alarm.shelved_by or None,
+        "shelf_reason": alarm.shelf_reason or None,
+        "inhibited_by": alarm.inhibited_by or None,
+        "notes": [{"at": iso(note.at_ns), "by": note.actor, "text": note.text} for note in alarm.notes],
     }
 
 

@@ -145,9 +145,8 @@ def _note(one: SatelliteNow, mission: Mission, wide: bool, signs: SignSet) -> Sp
 def worst_alarm(one: SatelliteNow, unacknowledged: bool = False) -> Alarm | None:
     """The alarm that gives the satellite its state; with `unacknowledged` the worst one that waits for somebody."""
     from cubesat_tui.fleet import RANKS
-    from telemetry.alarms import AlarmState
 
-    some = [a for a in one.alarms if a.state is not AlarmState.SHELVED]
+    some = [a for a in one.alarms if not a.muted]
     if unacknowledged:
         some = [a for a in some if a.needs_acknowledgement]
     # Of equals the most urgent, in which order they come.
