@@ -36,6 +36,7 @@ from telemetry.store.rows import (
 
 if TYPE_CHECKING:
     from telemetry.query import Query
+    from telemetry.store.flagged import Flagged
     from telemetry.store.judged import JudgedRows
 
 _FRAME = "id, satellite, boot, seq, t_ns, received_ns, quality, layout, v"
@@ -92,6 +93,19 @@ class StoreReader:
         """Packet -> its newest frame, the later of the newest live and the newest STORED one."""
         return self._newest(satellite, stored=True)
 
+    def newest_at(self, satellite: str, t_ns: int) -> dict[str, Frame]:
+        """Packet -> its newest frame made at or before `t_ns`, STORED or not, whenever it came down."""
+        from telemetry.store import moment
+
+        with self._catalog.snapshot():
+            return moment.newest_at(self._catalog, satellite, t_ns)
+
+    def first_ns(self, satellite: str) -> int | None:
+        """Generation time of its oldest frame, None before the first."""
+        from telemetry.store import moment
+
+        return moment.first_ns(self._catalog, satellite)
+
     def heard(self) -> dict[str, fleet.Heard]:
         """Satellite -> when it was heard live last, for all satellites at once."""
         return fleet.heard(self._connection)
@@ -141,6 +155,17 @@ class StoreReader:
         """
         with self._catalog.snapshot():
             return series.series(self._catalog, satellite, channel, (t0_ns, t1_ns), bins)
+
+    def flagged(self, satellite: str, channel: str, t0_ns: int, t1_ns: int, bins: int) -> Flagged:
+        """Rows over [t0_ns, t1_ns) that a model flagged, of the packets that carry `channel`, in `bins` bins.
+
+        Raises:
+            ValueError: `t1_ns` is not after `t0_ns`, or `bins` is below 1.
+        """
+        from telemetry.store import flagged
+
+        with self._catalog.snapshot():
+            return flagged.flagged(self._catalog, satellite, channel, (t0_ns, t1_ns), bins)
 
     def window(
         self, satellite: str, channels: Sequence[str], t0_ns: int, t1_ns: int, max_rows: int = 100_000
