@@ -27,8 +27,8 @@ from telemetry.alarms import (
     urgency,
 )
 from telemetry.clock import NS_PER_S, iso
-from telemetry.dictionary import Channel
-from telemetry.limits import LIMIT, Level, Result, Transition
+from telemetry.limit_text import limit_text
+from telemetry.limits import LIMIT, Level, Transition
 from telemetry.movement import movement_text
 from telemetry.plain_text import plain_text
 
@@ -54,24 +54,6 @@ class AnomalyReport:
     text: str
     score: float
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-def limit_text(channel: Channel, value: float, result: Result, set_title: str = "") -> str:
-    """`Wheel X speed 6204 rpm > 6000 CRITICAL HIGH, set NOMINAL`; IN_LIMITS names the set only.
-
-    A value that rounds onto its limit is shown with more digits, because `8.35 V > 8.35` reads as an error.
-    """
-    shown = channel.quantity(value)
-    if result.side == 0 or result.limit is None:
-        where = f"{result.level.name} {result.side_word}".strip().replace("_", " ")
-        return f"{channel.label} {shown} {where}, set {set_title or result.set_name}"
-    if value in channel.labels:
-        shown = f"{shown} ({value:g})"
-    elif (float(channel.number(value)) - result.limit) * result.side <= 0:
-        shown = f"{value!r} {channel.unit}".rstrip()
-    sign = ">" if result.side > 0 else "<"
-    title = set_title or result.set_name
-    return f"{channel.label} {shown} {sign} {result.limit:.10g} {result.level.name} {result.side_word}, set {title}"
 
 
 class Resumes(Protocol):

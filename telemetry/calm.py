@@ -75,7 +75,7 @@ class CalmRows:
             for i, channel in self._columns:
                 limits = channel.limit_set(known)
                 if limits is not None:
-                    band[:, i] = calm_band([limits])
+                    band[:, i] = calm_band([limits], channel.labels)
             for i, name in self._sent:
                 # Where the value is unknown yet, none is calm.
                 low, high = known.get(name, np.inf), known.get(name, -np.inf)

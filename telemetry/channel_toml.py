@@ -5,27 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import cast
 
-from telemetry.dictionary import EXACT_INTEGERS, Channel, LimitSet, Pair
-from telemetry.plain_text import is_plain
+from telemetry.dictionary import EXACT_INTEGERS, Channel
+from telemetry.limits_toml import LEVEL, PAIR, WHEN, YES_NO, read_limit_set
 from telemetry.toml_report import MISSING, Report, Rule, as_table, is_text, number, words
-
-LEVELS = ("watch", "warning", "distress", "critical", "severe")
 
 _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+", re.ASCII)
 _TYPE_KEYS = frozenset({"type", "kind", "dtype"})
 _NUMBERS_ONLY = "no such key: every channel is a number (float64), text belongs to events"
 
 
-def _ascending(pair: Pair) -> bool:
-    return pair[0] <= pair[1] and pair[0] < math.inf and pair[1] > -math.inf
-
-
-_PAIR = Rule(Pair, "two numbers, low then high (-inf or inf leaves a side open)", _ascending)
 _COUNT = Rule(int, "a whole number from 1 to 10000", lambda n: 1 <= n <= 10_000)
-_YES_NO = Rule(bool, "true or false")
-WHEN = Rule(str, "a condition on context channels, such as obc.mode = SAFE", lambda text: is_plain(text, 300))
+EXPIRY_PERIODS = number("a number of periods from 1 to 1000", 1, 1000)
 
 CHANNEL = {
     "name": Rule(
@@ -42,7 +33,7 @@ CHANNEL = {
     ),
     "period_s": number("seconds above 0, at most 86400", 0, 86_400, above=True),
     "decimals": Rule(int, "a whole number from 0 to 12", lambda n: 0 <= n <= 12),
-    "valid": _PAIR,
+    "valid": PAIR,
     "sentinels": Rule(
         tuple[float, ...], "a list of finite numbers", lambda values: all(map(math.isfinite, values))
     ),
@@ -50,25 +41,27 @@ CHANNEL = {
     "action": words(400),
     "min_violations": _COUNT,
     "min_conformance": _COUNT,
-    "contact_only": _YES_NO,
-    "predicted": _YES_NO,
+    "contact_only": YES_NO,
+    "predicted": YES_NO,
     "stuck_s": number("seconds above 0, at most 2592000", 0, 2_592_000, above=True),
     "stuck_when": WHEN,
     "max_rate": number("units per second, a number above 0", 0, math.inf, above=True),
     "rate_when": WHEN,
-    "latch": _YES_NO,
+    "delta": PAIR,
+    "delta_when": WHEN,
+    "delta_level": LEVEL,
+    "expiry_periods": EXPIRY_PERIODS,
+    "latch": YES_NO,
 }
-CONDITIONS = {"stuck_when": "stuck_s", "rate_when": "max_rate"}
+CONDITIONS = {"stuck_when": "stuck_s", "rate_when": "max_rate", "delta_when": "delta"}
 """Condition of a channel -> the allowance it is one for."""
-LIMITS = {
-    "when": WHEN,
-    "latch": _YES_NO,
-    **dict.fromkeys(LEVELS, _PAIR),
-}
 
 
-def read_channel(report: Report, path: str, raw: object) -> Channel | None:
-    """The channel at `path`, or None after its errors were reported."""
+def read_channel(report: Report, path: str, raw: object, expiry_periods: float) -> Channel | None:
+    """The channel at `path`, or None after its errors were reported.
+
+    `expiry_periods`: of the mission, for a channel that gives none of its own.
+    """
     before = len(report.lines)
     table = as_table(raw)
     for key in sorted(_TYPE_KEYS & table.keys()):
@@ -76,17 +69,20 @@ def read_channel(report: Report, path: str, raw: object) -> Channel | None:
     if _TYPE_KEYS & table.keys():
         raw = {key: value for key, value in table.items() if key not in _TYPE_KEYS}
     fields = report.table(raw, path, CHANNEL, children=("limits",))
-    for when, allowance in CONDITIONS.items():
+    for when, allowance in (*CONDITIONS.items(), ("delta_level", "delta")):
         if when in fields and allowance not in table:
             report.error(f"{path}.{when}", fields[when], f"nothing without {allowance}")
+    for allowance in CONDITIONS.values():
         if "enum" in table and allowance in fields:
             report.error(
                 f"{path}.{allowance}", fields[allowance], "nothing beside enum: a code may stand, and jumps"
             )
     if "enum" in fields:
         fields["enum"] = _enumeration(report, f"{path}.enum", fields["enum"])
+    enum = fields.get("enum", ())
     sets = tuple(
-        _limit_set(report, one_path, one) for one_path, one in report.tables(table.get("limits"), f"{path}.limits")
+        read_limit_set(report, one_path, one, enum)
+        for one_path, one in report.tables(table.get("limits"), f"{path}.limits")
     )
     for i, one in enumerate(sets):
         last = i == len(sets) - 1
@@ -101,6 +97,7 @@ def read_channel(report: Report, path: str, raw: object) -> Channel | None:
     if len(report.lines) > before:
         return None
     fields.setdefault("label", fields["name"])
+    fields.setdefault("expiry_periods", expiry_periods)
     return Channel(**fields, limits=sets)
 
 
@@ -119,19 +116,3 @@ def _enumeration(report: Report, path: str, raw: Mapping[str, str]) -> tuple[tup
         seen.add(label.lower())
         found[int(code)] = label
     return tuple(sorted(found.items()))
-
-
-def _limit_set(report: Report, path: str, raw: object) -> LimitSet:
-    fields = report.table(raw, path, LIMITS)
-    if isinstance(raw, dict) and not any(level in raw for level in LEVELS):
-        report.error(path, cast("object", raw), f"at least one of {', '.join(LEVELS)}")
-    inner: tuple[str, Pair] | None = None
-    for level in LEVELS:
-        pair = cast("Pair | None", fields.get(level))
-        if pair is None:
-            continue
-        if inner is not None and not (pair[0] <= inner[1][0] and inner[1][1] <= pair[1]):
-            low, high = inner[1]
-            report.error(f"{path}.{level}", list(pair), f"a band around {inner[0]} [{low:g}, {high:g}]")
-        inner = (level, pair)
-    return LimitSet(**fields)

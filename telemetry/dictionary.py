@@ -14,11 +14,11 @@ import msgspec
 
 from telemetry.frame import Column, Layout
 from telemetry.hook_config import Hook
+from telemetry.limit_set import LimitSet, Pair
 from telemetry.query_parser import parse_expression
-from telemetry.query_syntax import ChannelTest, Node, Vocabulary, holds
+from telemetry.query_syntax import Node, Vocabulary, holds
 
 DEFAULT_PACKET = "hk"
-FALLBACK_SET = "default"
 SOURCE_KINDS = ("sim", "csv", "stream")
 SCENARIOS = (
     "hello",
@@ -47,42 +47,8 @@ _SUBSYSTEM_TITLES: Mapping[str, str] = {
     "pld": "Payload",
 }
 
-Pair = tuple[float, float]
-
-
-class LimitSet(msgspec.Struct, frozen=True):
-    """Limits of a channel in one context.
-
-    Each level has a low and a high bound in the channel's unit, and the band between them is inclusive: a value
-    violates a level when v < low or v > high. Zero is a bound like any other; `-inf` or `inf` leaves a side open.
-    `latch`: an alarm of this set stays after its return until an operator clears it.
-    """
-
-    when: str | None = None
-    watch: Pair | None = None
-    warning: Pair | None = None
-    distress: Pair | None = None
-    critical: Pair | None = None
-    severe: Pair | None = None
-    latch: bool = False
-    condition: Node | None = None
-    """`when` as a tree; a `Bus` fills it in."""
-
-    @property
-    def name(self) -> str:
-        """The `when` text, or "default"."""
-        return FALLBACK_SET if self.when is None else self.when
-
-    @property
-    def title(self) -> str:
-        """Short name for sentences: the label alone where `when` is one comparison with a label."""
-        if isinstance(self.condition, ChannelTest) and self.condition.op == "=" and self.condition.label:
-            return self.condition.label
-        return self.name
-
-    def bounds(self, level: str) -> Pair | None:
-        """(low, high) of the level named `watch`, `warning`, `distress`, `critical` or `severe`."""
-        return getattr(self, level)
+EXPIRY_PERIODS = 3.0
+"""A value is held for this many periods of its channel, unless mission.toml says otherwise."""
 
 
 class Channel(msgspec.Struct, frozen=True, dict=True):
@@ -95,8 +61,10 @@ class Channel(msgspec.Struct, frozen=True, dict=True):
 
     `stuck_s` is how long (seconds of generation time) the value may stay the same, `max_rate` how much it may
     change (units per second, inclusive) between two samples; `stuck_when` and `rate_when` say where that holds, ""
-    is everywhere (`telemetry.movement`). `latch`: alarms of this channel stay after their return until an operator
-    clears them.
+    is everywhere (`telemetry.movement`). `delta` (low, high; inclusive) is what two successive samples may differ
+    by, the newer less the older; beyond it is `delta_level`. `latch`: alarms of this channel stay after their
+    return until an operator clears them. A value is EXPIRED once it is older than `expiry_periods` periods and a
+    second.
     """
 
     name: str
@@ -121,6 +89,11 @@ class Channel(msgspec.Struct, frozen=True, dict=True):
     stuck_condition: Node | None = None
     """`stuck_when` as a tree; a `Bus` fills it in, as the next."""
     rate_condition: Node | None = None
+    delta: Pair | None = None
+    delta_when: str = ""
+    delta_level: str = "watch"
+    delta_condition: Node | None = None
+    expiry_periods: float = EXPIRY_PERIODS
 
     @property
     def subsystem(self) -> str:
@@ -141,6 +114,10 @@ class Channel(msgspec.Struct, frozen=True, dict=True):
             if condition is not None and holds(condition, context):
                 return one
         return None
+
+    def action_of(self, set_name: str) -> str:
+        """What to do about an alarm of the limit set of that name, or about any of the channel; may be empty."""
+        return next((one.action for one in self.limits if one.name == set_name and one.action), self.action)
 
     def number(self, value: float) -> str:
         """`value` with the channel's decimals, or its label; no unit. Six significant digits by default."""
@@ -231,7 +208,8 @@ class Bus(msgspec.Struct, frozen=True, dict=True):
 
 
 def _with_conditions(channel: Channel, words: Vocabulary) -> Channel:
-    for text, field in ((channel.stuck_when, "stuck_condition"), (channel.rate_when, "rate_condition")):
+    for rule in ("stuck", "rate", "delta"):
+        text, field = getattr(channel, f"{rule}_when"), f"{rule}_condition"
         if text:
             channel = msgspec.structs.replace(channel, **{field: parse_expression(text, words)})
     if all(one.when is None for one in channel.limits):
@@ -268,7 +246,8 @@ class SourceConfig(msgspec.Struct, frozen=True):
     `sim`: `scenario`, `seed`, `rate` (generation seconds per wall second), `visible` (telemetry arrives outside a
     pass too). `csv`: `time` is the time column, `epoch` what its numbers count from ("iso": the column holds
     ISO-8601 text; "unix": seconds, "unix_ms": milliseconds since 1970; an ISO time: seconds since then), `columns`
-    pairs of (channel, CSV column). `stream`: frames as JSON lines, no settings.
+    pairs of (channel, CSV column). `stream`: frames as JSON lines; `visible` false: the satellites are heard in
+    passes only, and silent between them.
     """
 
     kind: str = "sim"

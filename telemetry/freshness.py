@@ -12,8 +12,6 @@ import numpy.typing as npt
 from telemetry.dictionary import Channel
 from telemetry.frame import Float64s
 
-EXPIRY_PERIODS = 3.0
-"""A value is held for this many periods of its channel."""
 EXPIRY_MARGIN_S = 1.0
 
 
@@ -82,7 +80,7 @@ class Validity:
 
 def expires_after_s(channel: Channel, rate: float = 1.0) -> float:
     """Seconds since reception after which a value is EXPIRED; `rate` as in `acquisition`."""
-    return EXPIRY_PERIODS * channel.period_s / rate + EXPIRY_MARGIN_S
+    return channel.expiry_periods * channel.period_s / rate + EXPIRY_MARGIN_S
 
 
 def acquisition(

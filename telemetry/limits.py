@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -34,14 +34,14 @@ class Level(enum.IntEnum):
 
 
 LIMIT = "limit"
-_WORST_FIRST = (Level.SEVERE, Level.CRITICAL, Level.DISTRESS, Level.WARNING, Level.WATCH)
 
 
 class Result(msgspec.Struct, frozen=True):
     """What a check says: level, side (-1 LOW, 1 HIGH, 0 neither), the bound that was crossed, the set's name.
 
-    `rule`: "limit", or "stuck" or "rate" (`telemetry.movement`) with the allowance as `limit`. `latch`: the set
-    says that its alarms do.
+    `rule`: "limit", or "stuck", "rate" or "delta" (`telemetry.movement`) with the allowance as `limit`. `latch`:
+    the set says that its alarms do. `exclusive`: the bound itself is out of limits. A state that is one of a level
+    has neither side nor limit; where another value is `expected`, these are they.
     """
 
     level: Level
@@ -50,6 +50,13 @@ class Result(msgspec.Struct, frozen=True):
     set_name: str = ""
     rule: str = LIMIT
     latch: bool = False
+    exclusive: bool = False
+    expected: tuple[float, ...] = ()
+
+    @property
+    def signed(self) -> int:
+        """The level, negative on the low side; 0 in limits and where nothing was checked."""
+        return int(self.level) * (self.side or 1) if self.level > Level.IN_LIMITS else 0
 
     @property
     def side_word(self) -> str:
@@ -62,8 +69,8 @@ DISABLED = Result(Level.DISABLED)
 def check(channel: Channel, value: float, context: Mapping[str, float]) -> Result:
     """The worst level that `value` violates in the limit set of `context`.
 
-    The band of a level includes its bounds: v < low is LOW, v > high is HIGH. DISABLED for a channel without
-    limits and for NaN, which cannot be checked.
+    The band of a level includes its bounds, v < low is LOW and v > high is HIGH, unless the set says that a bound
+    is exclusive. DISABLED for a channel without limits and for NaN, which cannot be checked.
     """
     limits = channel.limit_set(context)
     if limits is None or math.isnan(value):
@@ -73,24 +80,45 @@ def check(channel: Channel, value: float, context: Mapping[str, float]) -> Resul
 
 def check_set(limits: LimitSet, value: float) -> Result:
     """`check` with the limit set already chosen."""
-    for level in _WORST_FIRST:
-        pair = limits.bounds(level.name.lower())
-        if pair is None:
-            continue
-        if value < pair[0]:
-            return Result(level, -1, pair[0], limits.name)
-        if value > pair[1]:
-            return Result(level, 1, pair[1], limits.name)
-    return Result(Level.IN_LIMITS, 0, None, limits.name)
+    point = _point(limits, value)
+    for name, low, high in limits.bands:
+        level = Level[name.upper()]
+        if level < point.level:
+            break
+        if not low <= value <= high:
+            return _beyond(limits, level, 1 if value > high else -1)
+    return point
+
+
+def _beyond(limits: LimitSet, level: Level, side: int) -> Result:
+    """The result of a value beyond the bound of `level` on a side, where there is one."""
+    name = level.name.lower()
+    pair = limits.bounds(name)
+    exclusive = f"{name} {'high' if side > 0 else 'low'}" in limits.exclusive
+    limit = None if pair is None else pair[side > 0]
+    return Result(level, side, limit, limits.name, latch=limits.latch, exclusive=exclusive)
+
+
+def _point(limits: LimitSet, value: float) -> Result:
+    """What a value violates by being what it is."""
+    name = limits.point_level(value)
+    if name is None:
+        return Result(Level.IN_LIMITS, 0, None, limits.name)
+    expected = limits.expected if value not in limits.expected else ()
+    return Result(Level[name.upper()], 0, None, limits.name, latch=limits.latch, expected=expected)
 
 
 def levels(limits: LimitSet, values: Float64s) -> npt.NDArray[np.int8]:
     """Level of each of n values as int8, DISABLED where NaN; for tables and plots."""
     found = np.zeros(values.shape, dtype=np.int8)
-    for level in reversed(_WORST_FIRST):
-        pair = limits.bounds(level.name.lower())
-        if pair is not None:
-            found[(values < pair[0]) | (values > pair[1])] = level
+    if limits.expected:
+        found[~np.isin(values, limits.expected)] = Level[limits.expected_level.upper()]
+    for code, name in limits.states:
+        mine = values == code
+        found[mine] = np.maximum(found[mine], int(Level[name.upper()]))
+    for name, low, high in reversed(limits.bands):
+        beyond = (values < low) | (values > high)
+        found[beyond] = np.maximum(found[beyond], int(Level[name.upper()]))
     found[np.isnan(values)] = Level.DISABLED
     return found
 
@@ -115,7 +143,7 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 class _Watch(msgspec.Struct):
-    """One channel's state. Levels are signed by their side: -4 is CRITICAL LOW, 0 in limits."""
+    """One channel's state. Levels are signed by their side: -4 is CRITICAL LOW, 0 in limits; a state is as high."""
 
     recent: deque[int]
     state: int = 0
@@ -126,14 +154,32 @@ class _Watch(msgspec.Struct):
     """Violating samples of the episode, or of the run that may become one."""
     low: float = math.inf
     high: float = -math.inf
+    point: tuple[int, float] = (0, math.nan)
+    """Level and value of the worst state that has no side."""
 
     @property
     def worst(self) -> float:
+        if self.point[0] >= abs(self.state):
+            return self.point[1]
         return self.high if self.state > 0 else self.low
+
+    def add(self, result: Result, value: float) -> None:
+        """Count a sample; one that is out of limits may be the worst yet."""
+        self.value = value
+        self.recent.append(result.signed)
+        if not result.signed:
+            return
+        self.count += 1
+        if result.side < 0:
+            self.low = min(self.low, value)
+        elif result.side:
+            self.high = max(self.high, value)
+        elif result.level > self.point[0]:
+            self.point = int(result.level), value
 
     def forget(self) -> None:
         self.recent.clear()
-        self.state, self.count, self.low, self.high = 0, 0, math.inf, -math.inf
+        self.state, self.count, self.low, self.high, self.point = 0, 0, math.inf, -math.inf, (0, math.nan)
 
 
 class LimitMonitor:
@@ -153,7 +199,7 @@ class LimitMonitor:
             channel.name: (
                 channel,
                 _Watch(deque(maxlen=max(channel.min_violations, channel.min_conformance))),
-                *calm_band(channel.limits),
+                *calm_band(channel.limits, channel.labels),
             )
             for channel in bus.channels
             if channel.limits
@@ -219,26 +265,50 @@ class LimitMonitor:
         False, and nothing done, for a channel without limits and for a rule that is none on limits.
         """
         entry = self._watches.get(channel)
-        if entry is None or rule != LIMIT or level < Level.WATCH or not side:
+        if entry is None or rule != LIMIT or level < Level.WATCH:
             return False
         watch = entry[1]
         watch.forget()
-        watch.state, watch.count, watch.value = int(level) * side, count, worst
         watch.result = Result(level, side)
-        watch.low, watch.high = (worst, -math.inf) if side < 0 else (math.inf, worst)
+        watch.state, watch.count, watch.value = watch.result.signed, count, worst
+        if side:
+            watch.low, watch.high = (worst, -math.inf) if side < 0 else (math.inf, worst)
+        else:
+            watch.point = int(level), worst
         self._restless.add(channel)
         return True
 
 
-def calm_band(sets: Sequence[LimitSet]) -> Pair:
-    """Bounds between which a value is in limits in each of the `sets`.
+def calm_band(sets: Sequence[LimitSet], codes: Iterable[float] = ()) -> Pair:
+    """Bounds between which a valid value is in limits in each of the `sets`; `codes` of an enumerated channel.
 
-    Nearly every sample lies there. While the channel is calm it changes nothing, whether it is valid or not.
+    Nearly every sample lies there. While the channel is calm it changes nothing, whether it is valid or not. States
+    and expected values are no band: of what is between them the longest stretch of codes that are all in limits.
     """
-    bounds = [limits.bounds(level.name.lower()) for limits in sets for level in _WORST_FIRST]
-    pairs = [pair for pair in bounds if pair is not None]
-    low = max((pair[0] for pair in pairs), default=-math.inf)
-    return low, min((pair[1] for pair in pairs), default=math.inf)
+    low = max((band[1] for one in sets for band in one.bands), default=-math.inf)
+    high = min((band[2] for one in sets for band in one.bands), default=math.inf)
+    points = [one for one in sets if one.states or one.expected]
+    if points:
+        labels = sorted(codes)
+        known = labels or sorted({code for one in points for code in one.expected})
+        calm = [code for code in known if all(one.point_level(code) is None for one in points)]
+        found = _stretches(known, calm) if labels else [[code] for code in calm]
+        stretch = max(found, key=len, default=[math.inf, -math.inf])
+        low, high = max(low, stretch[0]), min(high, stretch[-1])
+    return low, high
+
+
+def _stretches(known: Sequence[float], calm: Sequence[float]) -> list[list[float]]:
+    """Neighbours among the `known` codes that are all calm."""
+    found: list[list[float]] = []
+    together = False
+    for code in known:
+        if code in calm and together:
+            found[-1].append(code)
+        elif code in calm:
+            found.append([code])
+        together = code in calm
+    return found
 
 
 def _transition(channel: Channel, watch: _Watch, entered: bool) -> Transition:
@@ -247,21 +317,15 @@ def _transition(channel: Channel, watch: _Watch, entered: bool) -> Transition:
 
 def _step(channel: Channel, watch: _Watch, limits: LimitSet, value: float) -> Transition | None:
     result = check_set(limits, value)
-    watch.value = value
     if result.level == Level.IN_LIMITS and not watch.state:
+        watch.value = value
         if watch.count:
             watch.forget()
         return None
-    watch.recent.append(int(result.level) * result.side)
-    if result.side:
-        watch.count += 1
-        if result.side < 0:
-            watch.low = min(watch.low, value)
-        else:
-            watch.high = max(watch.high, value)
+    watch.add(result, value)
     reached = _reached(list(watch.recent)[-channel.min_violations :], channel.min_violations)
     if reached and (reached * watch.state <= 0 or abs(reached) > abs(watch.state)):
-        return _settle(channel, watch, limits, reached)
+        return _settle(channel, watch, limits, reached, result)
     if watch.state:
         return _ease(channel, watch, limits, result)
     return None
@@ -275,12 +339,16 @@ def _reached(tail: list[int], needed: int) -> int:
     return high if high > 0 else min(low, 0)
 
 
-def _settle(channel: Channel, watch: _Watch, limits: LimitSet, state: int) -> Transition:
+def _settle(channel: Channel, watch: _Watch, limits: LimitSet, state: int, newest: Result) -> Transition:
     """Enter `state`. The limit told is that of its level; the newest value may have crossed a further one."""
-    level, side = Level(abs(state)), 1 if state > 0 else -1
-    pair = limits.bounds(level.name.lower())
     watch.state, watch.title = state, limits.title
-    watch.result = Result(level, side, None if pair is None else pair[side > 0], limits.name, latch=limits.latch)
+    level = Level(abs(state))
+    if newest.signed == state:
+        watch.result = newest
+    elif limits.bounds(level.name.lower()) is not None and (newest.side or not newest.signed):
+        watch.result = _beyond(limits, level, 1 if state > 0 else -1)
+    else:
+        watch.result = msgspec.structs.replace(newest, level=level, latch=limits.latch)
     return _transition(channel, watch, True)
 
 
@@ -296,5 +364,5 @@ def _ease(channel: Channel, watch: _Watch, limits: LimitSet, result: Result) -> 
     side = 1 if watch.state > 0 else -1
     milder = max(level * side for level in tail)
     if 0 < milder < abs(watch.state):
-        return _settle(channel, watch, limits, milder * side)
+        return _settle(channel, watch, limits, milder * side, result)
     return None

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from telemetry.channel_toml import CONDITIONS, WHEN, read_channel
+from telemetry import dictionary
+from telemetry.channel_toml import CONDITIONS, EXPIRY_PERIODS, read_channel
 from telemetry.clock import parse_iso
 from telemetry.dictionary import (
     DETECTOR_KINDS,
@@ -32,6 +33,7 @@ from telemetry.dictionary import (
 )
 from telemetry.fleet import LARGEST, checksum, fleet_names, phased
 from telemetry.hook_toml import read_hooks
+from telemetry.limits_toml import WHEN, YES_NO
 from telemetry.plain_text import plain_text
 from telemetry.predicted import PREDICTED, needs_station
 from telemetry.query_parser import parse_expression
@@ -97,14 +99,14 @@ SOURCES = {
         ),
         "seed": Rule(int, "a whole number from 0 to 2^31", lambda n: 0 <= n <= 2**31),
         "rate": number("a factor above 0, at most 1000", 0, 1000, above=True),
-        "visible": Rule(bool, "true or false"),
+        "visible": YES_NO,
     },
     "csv": {
         "time": Rule(str, "the name of the time column", bool, needed=True),
         "epoch": Rule(str, '"iso", "unix", "unix_ms", or the UTC time that the seconds count from', _is_epoch),
         "columns": Rule(dict[str, str], "channel = CSV column", needed=True),
     },
-    "stream": {},
+    "stream": {"visible": YES_NO},
 }
 
 
@@ -138,10 +140,23 @@ def read(directory_or_file: Path) -> Mission:
 
 
 def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Mission:
-    known = ("satellite", "bus", "ground_station", "source", "link", "detector", "trainer", "mlflow", "hooks")
+    known = (
+        "satellite",
+        "bus",
+        "ground_station",
+        "source",
+        "link",
+        "detector",
+        "trainer",
+        "mlflow",
+        "hooks",
+        "monitoring",
+    )
     schema = Rule(int, f"{SCHEMA}", lambda n: n == SCHEMA, needed=True)
     report.table(table, "", {"schema": schema}, children=known)
 
+    monitoring = report.table(table.get("monitoring", {}), "monitoring", {"expiry_periods": EXPIRY_PERIODS})
+    expiry_periods = monitoring.get("expiry_periods", dictionary.EXPIRY_PERIODS)
     buses: dict[str, Bus] = {}
     raw_buses = table.get("bus", {})
     if not isinstance(raw_buses, dict) or not raw_buses:
@@ -152,7 +167,7 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
             report.error(f"bus.{name}", name, "a bus name of letters, digits, - and _")
             continue
         try:
-            buses[name] = _bus(report, name, raw)
+            buses[name] = _bus(report, name, raw, expiry_periods)
         except _Refused:
             pass
     broken = set(cast("dict[str, Any]", raw_buses)) - set(buses)
@@ -166,6 +181,8 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
             ground.append(GroundStation(**fields))
     _unique(report, ((f"ground_station[{i}]", one.name) for i, one in enumerate(ground)))
     _predictable(report, satellites, buses, has_station=bool(ground))
+    if source.kind == "stream" and not source.visible:
+        _passes_known(report, satellites, has_station=bool(ground))
 
     link = report.table(table.get("link", {}), "link", {"target": words(400)})
     detector = report.table(
@@ -249,6 +266,17 @@ def _predictable(
             report.error("ground_station", MISSING, f"a table [[ground_station]]: {names} is seen from one")
 
 
+def _passes_known(report: Report, satellites: Sequence[Satellite], *, has_station: bool) -> None:
+    """Silence between passes is expected only where it is known when they are."""
+    for one in satellites:
+        if one.tle is None:
+            report.error(f"satellite {one.name}.tle", MISSING, "two lines: source.visible = false is about passes")
+    if not has_station:
+        report.error(
+            "ground_station", MISSING, "a table [[ground_station]]: source.visible = false is about passes"
+        )
+
+
 def _unique(report: Report, named: Iterable[tuple[str, str]]) -> None:
     """Each (path of a table, name in it) must be new; a table is told of once."""
     seen: set[str] = set()
@@ -278,7 +306,7 @@ def _source(report: Report, raw: object, buses: Mapping[str, Bus], lenient: bool
     return SourceConfig(**fields, columns=tuple(columns.items()))
 
 
-def _bus(report: Report, name: str, raw: object) -> Bus:
+def _bus(report: Report, name: str, raw: object, expiry_periods: float) -> Bus:
     """One bus. References to channels are checked even where channels are wrong, as far as names are known."""
     path = f"bus.{name}"
     before = len(report.lines)
@@ -287,7 +315,7 @@ def _bus(report: Report, name: str, raw: object) -> Bus:
     if not tables:
         report.error(f"{path}.channel", MISSING, f"at least one table [[{path}.channel]]")
         raise _Refused
-    channels = [read_channel(report, one_path, one) for one_path, one in tables]
+    channels = [read_channel(report, one_path, one, expiry_periods) for one_path, one in tables]
     given = [as_table(one).get("name") for _, one in tables]
     names = [one if isinstance(one, str) else f"#{i}" for i, one in enumerate(given)]
     _unique(report, ((f"{path}.channel[{i}]", one) for i, one in enumerate(names)))

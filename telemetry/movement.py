@@ -1,15 +1,17 @@
-"""Stuck and rate rules: a channel that stands still where it should move, and one that jumps.
+"""Stuck, rate and delta rules: a channel that stands still where it should move, and one that jumps.
 
-The change alarms of XTCE, the delta check of PUS ST[12]. Both compare a valid sample with the valid one before it:
+The change alarms of XTCE, the delta check of PUS ST[12]. All compare a valid sample with the valid one before it:
 
 - stuck: the value has been the same for more than `stuck_s` seconds of generation time and for `STUCK_SAMPLES`
   samples at least. WARNING: a sensor that stands still hides whatever happens to what it measures.
 - rate: the value changed by more than `max_rate` units per second. WATCH: mostly a glitch of one to three samples,
   which no limit with a repetition number and no model tells.
+- delta: the value less the one before is below the low or above the high end of `delta`, both of which are allowed,
+  however long it took. `delta_level`: a counter that steps ([0, 0]), or one that must (low above 0).
 
 The first sample that breaks a rule enters its state: `min_violations` does not count here, an allowance in seconds
 has its patience in it and a spike is no longer than one sample. It is left after `min_conformance` successive
-samples that differ from the value stood at, or that change as allowed. A gap of more than `GAP_PERIODS` periods, a
+samples that differ from the value stood at, or that change as allowed. A gap longer than a value is held, a
 step backwards in time and a restart of the computer begin anew; a state once entered stays until samples end it.
 
 All rows of a packet and all satellites of a bus are looked at at once; rows are taken one by one only of a channel
@@ -27,21 +29,20 @@ import numpy as np
 import numpy.typing as npt
 
 from telemetry.clock import NS_PER_S
-from telemetry.dictionary import Bus
+from telemetry.dictionary import Bus, Channel
 from telemetry.frame import Float64s, FrameBatch, Int64s, Layout
-from telemetry.freshness import EXPIRY_PERIODS
 from telemetry.limits import Level, Result, Transition
 from telemetry.query_syntax import ChannelTest, Node, holds_rows, leaves
 
 Bools = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
-MovementRule = Literal["stuck", "rate"]
+MovementRule = Literal["stuck", "rate", "delta"]
 Context = Callable[[str, Int64s], Mapping[str, Float64s | float]]
 """(satellite, generation times) -> newest value of each context channel that the packet does not carry."""
 
-LEVELS: Mapping[MovementRule, Level] = {"stuck": Level.WARNING, "rate": Level.WATCH}
+LEVELS: Mapping[str, Level] = {"stuck": Level.WARNING, "rate": Level.WATCH}
+"""Of a delta the channel says it."""
 STUCK_SAMPLES = 5
-GAP_PERIODS = EXPIRY_PERIODS
 
 
 @dataclass
@@ -124,14 +125,15 @@ class Movement:
 
     def __init__(self, bus: Bus, layout: Layout) -> None:
         known = [bus.by_name.get(name) for name in layout.names]
-        ruled = [i for i, one in enumerate(known) if one and not (one.stuck_s is None and one.max_rate is None)]
+        ruled = [i for i, one in enumerate(known) if one and _rules(one)]
         self._channels = [bus.by_name[layout.names[i]] for i in ruled]
         self._order = {one.name: j for j, one in enumerate(self._channels)}
         self._stuck_where = _by_condition([one.stuck_condition for one in self._channels])
         self._rate_where = _by_condition([one.rate_condition for one in self._channels])
+        self._delta_where = _by_condition([one.delta_condition for one in self._channels])
         used = {
             leaf.channel
-            for tree, _ in (*self._stuck_where, *self._rate_where)
+            for tree, _ in (*self._stuck_where, *self._rate_where, *self._delta_where)
             for leaf in leaves(tree)
             if isinstance(leaf, ChannelTest)
         }
@@ -141,8 +143,9 @@ class Movement:
         self._columns = np.array([*ruled, *sent], dtype=np.intp)
         self._stuck_ns = np.array([_ns(one.stuck_s) for one in self._channels], dtype=np.int64)
         self._max_rate = np.array([np.inf if one.max_rate is None else one.max_rate for one in self._channels])
-        names = [layout.names[i] for i in (*ruled, *sent)]
-        self._gap_ns = np.array([_ns(GAP_PERIODS * bus.by_name[one].period_s) for one in names], dtype=np.int64)
+        self._deltas = np.array([one.delta or (-np.inf, np.inf) for one in self._channels]).reshape(-1, 2)
+        held = [bus.by_name[layout.names[i]] for i in (*ruled, *sent)]
+        self._gap_ns = np.array([_ns(one.expiry_periods * one.period_s) for one in held], dtype=np.int64)
         self._kept = _Kept(len(self._columns))
         self._open: dict[tuple[int, int, MovementRule], _Episode] = {}
 
@@ -165,21 +168,26 @@ class Movement:
         step_ns = rows.step_ns[:, :c]
         # Values that are none, and no time between two, are told apart by `linked`.
         with np.errstate(invalid="ignore", over="ignore"):
-            change = (rows.value - rows.before)[:, :c] * NS_PER_S
-            rate = rows.linked[:, :c] & (np.abs(change) > self._max_rate * step_ns)
-        for tree, columns in self._rate_where:
-            rate[:, columns] &= holds_rows(tree, known)[:, None]
-        if not self._open and not stuck.any() and not rate.any():
+            change = (rows.value - rows.before)[:, :c]
+            rate = rows.linked[:, :c] & (np.abs(change) * NS_PER_S > self._max_rate * step_ns)
+            delta = rows.linked[:, :c] & ((change < self._deltas[:, 0]) | (change > self._deltas[:, 1]))
+        for broken, where in ((rate, self._rate_where), (delta, self._delta_where)):
+            for tree, columns in where:
+                broken[:, columns] &= holds_rows(tree, known)[:, None]
+        all_broken: dict[MovementRule, Bools] = {"stuck": stuck, "rate": rate, "delta": delta}
+        if not self._open and not any(broken.any() for broken in all_broken.values()):
             return NOTHING_MOVED
         found = Moved([], [])
-        for slot, j, rule in self._concerned(rows, stuck, rate):
+        for slot, j, rule in self._concerned(rows, all_broken):
             lines = np.flatnonzero((rows.slots == slot) & rows.ok[:, j])
-            broken = (stuck if rule == "stuck" else rate)[lines, j]
             if rule == "stuck":
                 measured, counts = (t_ns[lines, 0] - since_ns[lines, j]) / NS_PER_S, run[lines, j]
             else:
-                lines, broken = lines[rows.linked[lines, j]], broken[rows.linked[lines, j]]
-                measured, counts = change[lines, j] / step_ns[lines, j], np.ones(len(lines), dtype=np.int64)
+                lines = lines[rows.linked[lines, j]]
+                measured, counts = change[lines, j], np.ones(len(lines), dtype=np.int64)
+                if rule == "rate":
+                    measured = measured * NS_PER_S / step_ns[lines, j]
+            broken = all_broken[rule][lines, j]
             samples = zip(
                 rows.number[lines].tolist(),
                 rows.value[lines, j].tolist(),
@@ -199,10 +207,9 @@ class Movement:
 
         False, and nothing done, for a channel without that rule.
         """
-        known: MovementRule = "stuck" if rule == "stuck" else "rate"
         for j, one in enumerate(self._channels):
-            allowance = one.stuck_s if known == "stuck" else one.max_rate
-            if one.name == channel and rule == known and allowance is not None:
+            known: MovementRule | None = next((known for known in _rules(one) if known == rule), None)
+            if one.name == channel and known is not None:
                 [slot] = self._kept.of([satellite]).tolist()
                 self._open[slot, j, known] = _Episode(value, value, math.nan, math.nan, count)
                 return True
@@ -278,12 +285,13 @@ class Movement:
         self._kept.since_ns[of_kept, :c], self._kept.run[of_kept, :c] = since_ns[last], run[last]
         return since_ns[rows.places], run[rows.places]
 
-    def _concerned(self, rows: _Rows, stuck: Bools, rate: Bools) -> list[tuple[int, int, MovementRule]]:
+    def _concerned(
+        self, rows: _Rows, all_broken: Mapping[MovementRule, Bools]
+    ) -> list[tuple[int, int, MovementRule]]:
         """Each satellite, column and rule that is broken in these rows, or was."""
         here = set(rows.slots[rows.heads].tolist())
         found = {key: None for key in self._open if key[0] in here}
-        rules: tuple[tuple[MovementRule, Bools], ...] = (("stuck", stuck), ("rate", rate))
-        for rule, broken in rules:
+        for rule, broken in all_broken.items():
             for i, j in np.argwhere(broken).tolist():
                 found[int(rows.slots[i]), j, rule] = None
         return list(found)
@@ -322,10 +330,14 @@ class Movement:
                 found.ongoing.append((i, self._transition(j, rule, episode, entered=True)))
 
     def _transition(self, j: int, rule: MovementRule, episode: _Episode, *, entered: bool) -> Transition:
-        channel = self._channels[j]
-        side = 0 if rule == "stuck" or math.isnan(episode.measured) else int(math.copysign(1, episode.measured))
+        channel, measured = self._channels[j], episode.measured
+        side = 0 if rule == "stuck" or math.isnan(measured) else int(math.copysign(1, measured))
         limit = channel.stuck_s if rule == "stuck" else channel.max_rate
-        result = Result(LEVELS[rule] if entered else Level.IN_LIMITS, side if entered else 0, limit, "", rule)
+        level = Level[channel.delta_level.upper()] if rule == "delta" else LEVELS[rule]
+        if rule == "delta" and channel.delta is not None:
+            side = 0 if math.isnan(measured) else 1 if measured > channel.delta[1] else -1
+            limit = channel.delta[side > 0] if side else None
+        result = Result(level if entered else Level.IN_LIMITS, side if entered else 0, limit, "", rule)
         return Transition(
             channel, result, episode.value, entered, episode.count, episode.worst, "", episode.measured
         )
@@ -347,8 +359,27 @@ def movement_text(change: Transition) -> str:
     if rule == "stuck":
         stood = "" if math.isnan(measured) else f" for {measured:.10g} s"
         return f"{channel.label} {now} unchanged{stood}, allowed {channel.stuck_s:.10g} s, {word}"
+    if rule == "delta":
+        allowed, stepped = _allowed(channel), "" if math.isnan(measured) else f" by {measured:+.6g}"
+        return f"{channel.label} {now} changed{stepped} from the sample before, allowed {allowed}, {word}"
     allowed = f"{channel.max_rate:.10g} {channel.unit}".rstrip()
     return f"{channel.label} {now} changed by {measured:+.4g} a second, allowed {allowed} a second, {word}"
+
+
+def _allowed(channel: Channel) -> str:
+    """`-0.5 to 0.5 V`, `0 cycles`, `at least 1`."""
+    low, high = channel.delta or (-math.inf, math.inf)
+    if low == high or not math.isfinite(low):
+        text = f"{'' if low == high else 'at most '}{high:.10g}"
+    else:
+        text = f"at least {low:.10g}" if not math.isfinite(high) else f"{low:.10g} to {high:.10g}"
+    return f"{text} {channel.unit}".rstrip()
+
+
+def _rules(channel: Channel) -> list[MovementRule]:
+    """The rules that a channel has."""
+    given: dict[MovementRule, object] = {"stuck": channel.stuck_s, "rate": channel.max_rate, "delta": channel.delta}
+    return [rule for rule, allowance in given.items() if allowance is not None]
 
 
 def _ns(seconds: float | None) -> int:
