@@ -39,7 +39,7 @@ class SparkHistory:
         first = last - BINS + 1
         read_ns = self._read_ns
         if satellite != self._satellite or read_ns is None or abs(now_ns - read_ns) >= READ_AGAIN_NS:
-            self._bins = self._read(satellite, channels, first, last)
+            self._bins = bin_values(self._reader, satellite, channels, first * BIN_NS, (last + 1) * BIN_NS)
             self._satellite, self._read_ns = satellite, now_ns
         out: dict[str, tuple[float, ...]] = {}
         for channel in channels:
@@ -50,17 +50,28 @@ class SparkHistory:
             out[channel.name] = tuple(bins.get(b, math.nan) for b in range(first, last + 1))
         return out
 
-    def _read(
-        self, satellite: str, channels: Sequence[Channel], first: int, last: int
-    ) -> dict[str, dict[int, float]]:
-        """Bin -> last valid value in it, by channel; one pass over the rows for all of them."""
-        names = [channel.name for channel in channels]
-        t_ns, values, _ = self._reader.window(satellite, names, first * BIN_NS, (last + 1) * BIN_NS, MOST_ROWS)
-        known = ~invalid_mask(channels, values)
-        places = t_ns // BIN_NS
-        found: dict[str, dict[int, float]] = {}
-        for column, name in enumerate(names):
-            rows = np.flatnonzero(known[:, column])
-            # Rows are in order of time: of equal places the last one stays.
-            found[name] = dict(zip(places[rows].tolist(), values[rows, column].tolist(), strict=True))
-        return found
+
+def sparks_at(
+    reader: StoreReader, satellite: str, channels: Sequence[Channel], t_ns: int
+) -> dict[str, tuple[float, ...]]:
+    """Bins of all `channels` up to the moment `t_ns`, of nothing that came after it."""
+    last = t_ns // BIN_NS
+    first = last - BINS + 1
+    found = bin_values(reader, satellite, channels, first * BIN_NS, t_ns + 1)
+    return {name: tuple(bins.get(b, math.nan) for b in range(first, last + 1)) for name, bins in found.items()}
+
+
+def bin_values(
+    reader: StoreReader, satellite: str, channels: Sequence[Channel], t0_ns: int, t1_ns: int
+) -> dict[str, dict[int, float]]:
+    """Bin -> last valid value of [t0_ns, t1_ns) in it, by channel; one pass over the rows for all of them."""
+    names = [channel.name for channel in channels]
+    t_ns, values, _ = reader.window(satellite, names, t0_ns, t1_ns, MOST_ROWS)
+    known = ~invalid_mask(channels, values)
+    places = t_ns // BIN_NS
+    found: dict[str, dict[int, float]] = {}
+    for column, name in enumerate(names):
+        rows = np.flatnonzero(known[:, column])
+        # Rows are in order of time: of equal places the last one stays.
+        found[name] = dict(zip(places[rows].tolist(), values[rows, column].tolist(), strict=True))
+    return found

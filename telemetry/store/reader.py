@@ -255,6 +255,16 @@ class StoreReader:
         )
         return [_event(row) for row in rows]
 
+    def event_beside(self, kind: str, satellite: str, at_ns: int, *, later: bool) -> Event | None:
+        """The first event of a kind and a satellite after `at_ns`, or the last one before it."""
+        beside, order = (">", "ASC") if later else ("<", "DESC")
+        row = self._connection.one(
+            f"SELECT {_EVENT} FROM journal INDEXED BY journal_kind WHERE kind = ? AND satellite = ?"
+            f" AND at_ns {beside} ? ORDER BY at_ns {order}, id LIMIT 1",
+            (kind, satellite, at_ns),
+        )
+        return None if row is None else _event(row)
+
     def gaps(self, satellite: str, t0_ns: int, t1_ns: int) -> list[tuple[int, int]]:
         """Times without frames that overlap [t0_ns, t1_ns), from the `gap.found` events of the journal."""
         rows = self._connection.rows(
