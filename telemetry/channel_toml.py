@@ -75,7 +75,7 @@ def read_channel(report: Report, path: str, raw: object, expiry_periods: float) 
     for allowance in CONDITIONS.values():
         if "enum" in table and allowance in fields:
             report.error(
-                f"{path}.{allowance}", fields[allowance], "nothing beside enum: a code may stand, and jumps"
+                f"{path}.{allowance}", table[allowance], "nothing beside enum: a code may stand, and jumps"
             )
     if "enum" in fields:
         fields["enum"] = _enumeration(report, f"{path}.enum", fields["enum"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from telemetry.dictionary import Bus, Channel, LimitSet
 from telemetry.frame import Frame, Quality
 from telemetry.freshness import is_invalid
-from telemetry.limits import DISABLED, Level, LimitMonitor, Transition, check, check_set, levels
+from telemetry.limit_set import LEVELS
+from telemetry.limits import DISABLED, Level, LimitMonitor, Transition, calm_band, check, check_set, levels
 
 SPEED = Channel(
     "adcs.speed",
@@ -65,6 +66,96 @@ def test_truth_table_at_the_bounds(level: str, pair: tuple[float, float], value:
     assert result.side == side
     assert result.level == (Level[level.upper()] if side else Level.IN_LIMITS)
     assert result.limit == (None if not side else pair[side > 0])
+
+
+@pytest.mark.parametrize(
+    ("pair", "value", "side"),
+    [
+        ((0.0, 5.0), 0.0, -1),
+        ((0.0, 5.0), -0.0, -1),
+        ((-0.0, 5.0), 0.0, -1),
+        ((0.0, 5.0), math.nextafter(0, 1), 0),
+        ((-5.0, 0.0), math.nextafter(0, -1), 0),
+        ((-5.0, 0.0), 0.0, 1),
+        ((-5.0, 0.0), -0.0, 1),
+        ((1.0, 5.0), 1.0, -1),
+        ((1.0, 5.0), math.nextafter(1, 2), 0),
+        ((1.0, 5.0), 5.0, 1),
+        ((1.0, 5.0), math.nextafter(5, 4), 0),
+        ((1.0, 5.0), math.inf, 1),
+        ((1.0, 5.0), -math.inf, -1),
+        ((-math.inf, 5.0), -math.inf, 0),
+        ((1.0, math.inf), math.inf, 0),
+    ],
+)
+@pytest.mark.parametrize("level", LEVELS)
+def test_truth_table_at_exclusive_bounds(level: str, pair: tuple[float, float], value: float, side: int) -> None:
+    """A bound that is exclusive is out of limits itself; an infinite one is open and stays so."""
+    ends = frozenset(
+        f"{level} {end}" for end, bound in zip(("low", "high"), pair, strict=True) if math.isfinite(bound)
+    )
+    limits = LimitSet(**{level: pair}, exclusive=ends)
+    result = check(Channel("a.b", "A", limits=(limits,)), value, {})
+    assert (result.side, result.level) == (side, Level[level.upper()] if side else Level.IN_LIMITS)
+    assert result.limit == (None if not side else pair[side > 0])
+    assert result.exclusive is (side != 0)
+    assert levels(limits, np.array([value])).tolist() == [int(result.level)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "level"),
+    [
+        (LimitSet(states=((0.0, "warning"), (3.0, "severe"))), 0.0, Level.WARNING),
+        (LimitSet(states=((0.0, "warning"), (3.0, "severe"))), -0.0, Level.WARNING),
+        (LimitSet(states=((0.0, "warning"), (3.0, "severe"))), 3.0, Level.SEVERE),
+        (LimitSet(states=((0.0, "warning"), (3.0, "severe"))), 1.0, Level.IN_LIMITS),
+        (LimitSet(expected=(0.0,)), -0.0, Level.IN_LIMITS),
+        (LimitSet(expected=(0.0,), expected_level="watch"), 1.0, Level.WATCH),
+        (LimitSet(expected=(0.0,)), math.inf, Level.WARNING),
+        (LimitSet(expected=(0.0, 3.0)), 3.0, Level.IN_LIMITS),
+        (LimitSet(expected=(0.0,), states=((3.0, "watch"),)), 3.0, Level.WARNING),
+        (LimitSet(expected=(0.0,), critical=(0, 2)), 3.0, Level.CRITICAL),
+        (LimitSet(expected=(0.0,), critical=(0, 2)), 1.0, Level.WARNING),
+        (LimitSet(states=((3.0, "severe"),), critical=(0, 2)), 3.0, Level.SEVERE),
+        (LimitSet(expected=(0.0,)), math.nan, Level.DISABLED),
+        (LimitSet(states=((0.0, "watch"),)), math.nan, Level.DISABLED),
+    ],
+)
+def test_truth_table_of_states_and_expected_values(limits: LimitSet, value: float, level: Level) -> None:
+    assert check(Channel("a.b", "A", limits=(limits,)), value, {}).level == level
+    assert levels(limits, np.array([value])).tolist() == [int(level)]
+
+
+CODES = (0.0, 1.0, 2.0, 4.0)
+POINTS = st.builds(
+    LimitSet,
+    warning=st.sampled_from([None, (0.0, 2.0), (1.0, 4.0)]),
+    states=st.lists(st.tuples(st.sampled_from(CODES), st.sampled_from(LEVELS)), max_size=3).map(tuple),
+    expected=st.lists(st.sampled_from(CODES), max_size=2).map(tuple),
+    exclusive=st.sets(st.sampled_from(["warning low", "warning high"])).map(frozenset),
+)
+
+
+@given(POINTS, st.booleans(), st.sampled_from([*CODES, 0.5, 3.0]))
+def test_what_is_in_the_calm_band_is_in_limits(limits: LimitSet, enumerated: bool, value: float) -> None:
+    """The band that spares the check is never wider than the check, for codes and for any number."""
+    low, high = calm_band([limits], CODES if enumerated else ())
+    if low <= value <= high and (not enumerated or value in CODES):
+        assert check_set(limits, value).level == Level.IN_LIMITS
+
+
+def test_a_state_needs_its_count_and_is_taken_up_after_a_restart() -> None:
+    limits = LimitSet(states=((1.0, "warning"), (2.0, "critical")))
+    channel = Channel("a.b", "A", enum=((0, "OFF"), (1, "ON"), (2, "TEST")), limits=(limits,))
+    one = LimitMonitor(Bus("b", (channel,)))
+    found = feed(one, [1, 1, 0, 1, 1, 2, 2, 2])
+    assert [(i, change.result.level, change.worst) for i, change in found] == [
+        (5, Level.WARNING, 2.0),
+        (7, Level.CRITICAL, 2.0),
+    ]
+    again = LimitMonitor(Bus("b", (channel,)))
+    assert again.resume("a.b", Level.CRITICAL, 0, 5, 2.0)
+    assert [(i, change.entered, change.worst) for i, change in feed(again, [0, 0, 0])] == [(2, False, 2.0)]
 
 
 @pytest.mark.parametrize(
