@@ -291,8 +291,12 @@ def _shelved(old: Alarm, event: Event) -> dict[str, Any]:
     until_ns = event.body.get("until_ns")
     if old.shelved_until_ns is not None or not isinstance(until_ns, int):
         return {}
-    told = {"shelved_until_ns": until_ns, "shelved_ns": event.at_ns, "shelved_by": event.actor}
-    return told | {"shelf_reason": str(event.body.get("reason", ""))}
+    return {
+        "shelved_until_ns": until_ns,
+        "shelved_ns": event.at_ns,
+        "shelved_by": str(event.body.get("by") or event.actor),
+        "shelf_reason": str(event.body.get("reason", "")),
+    }
 
 
 def _unshelved(old: Alarm, event: Event) -> dict[str, Any]:
@@ -364,7 +368,7 @@ def _raised(old: Alarm | None, event: Event) -> Alarm:
             trigger=fresh.trigger if old.trigger is None else old.trigger,
             severity=max(old.severity, fresh.severity),
             latch=old.latch or fresh.latch,
-            violations=old.violations + 1,
+            violations=old.violations + (old.returned_ns is not None),
         )
     )
 

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.alarm_desk import REJOIN_NS, UPDATE_EVERY_NS, AlarmDesk, AnomalyReport, limit_text
+from telemetry.alarm_desk import AlarmDesk, AnomalyReport
 from telemetry.alarms import AlarmState, Event, fold_all
+from telemetry.anomaly_alarms import REJOIN_NS
 from telemetry.dictionary import Bus, Channel, LimitSet
+from telemetry.limit_alarms import UPDATE_EVERY_NS
+from telemetry.limit_text import limit_text
 from telemetry.limits import Level, LimitMonitor, Result, check
 
 SPEED = Channel(

@@ -27,6 +27,8 @@ EVENTS = st.builds(
             "level": st.integers(0, 5),
             "count": st.integers(0, 9),
             "latch": st.booleans(),
+            "until_ns": st.integers(0, 2000),
+            "why": st.sampled_from(["expired", "operator", "undone", "worse"]),
         },
     ),
 )
@@ -69,6 +71,12 @@ def test_fold_leaves_what_it_was_given(events: list[Event], more: Event) -> None
 def test_the_state_of_an_alarm_is_what_its_facts_say(events: list[Event]) -> None:
     for key, alarm in fold_all(events).items():
         assert alarm.key == key
+        shelved = alarm.shelved_until_ns is not None
+        assert alarm.muted == (shelved or bool(alarm.inhibited_by))
+        assert alarm.needs_acknowledgement == (alarm.acked_ns is None and not alarm.muted)
+        if shelved:
+            assert (alarm.state, alarm.state.word) == (AlarmState.SHELVED, "SHELVED")
+            continue
         assert alarm.state is {
             (False, True, False): AlarmState.UNACK_ALARM,
             (True, True, False): AlarmState.ACK_ALARM,
@@ -78,7 +86,6 @@ def test_the_state_of_an_alarm_is_what_its_facts_say(events: list[Event]) -> Non
             (False, False, True): AlarmState.LATCH_UNACK,
             (True, False, True): AlarmState.LATCH_ACK,
         }.get((alarm.acked_ns is not None, alarm.active, alarm.latch))
-        assert alarm.needs_acknowledgement == (alarm.acked_ns is None)
 
 
 def test_acknowledged_then_returned_is_over() -> None:
