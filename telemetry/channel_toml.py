@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import cast
 
 from telemetry.dictionary import EXACT_INTEGERS, Channel
 from telemetry.limits_toml import LEVEL, PAIR, WHEN, YES_NO, read_limit_set
@@ -75,7 +76,9 @@ def read_channel(report: Report, path: str, raw: object, expiry_periods: float) 
     for allowance in CONDITIONS.values():
         if "enum" in table and allowance in fields:
             report.error(
-                f"{path}.{allowance}", table[allowance], "nothing beside enum: a code may stand, and jumps"
+                f"{path}.{allowance}",
+                _listed(fields[allowance]),
+                "nothing beside enum: a code may stand, and jumps",
             )
     if "enum" in fields:
         fields["enum"] = _enumeration(report, f"{path}.enum", fields["enum"])
@@ -99,6 +102,10 @@ def read_channel(report: Report, path: str, raw: object, expiry_periods: float) 
     fields.setdefault("label", fields["name"])
     fields.setdefault("expiry_periods", expiry_periods)
     return Channel(**fields, limits=sets)
+
+
+def _listed(value: object) -> object:
+    return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
 
 
 def _enumeration(report: Report, path: str, raw: Mapping[str, str]) -> tuple[tuple[int, str], ...]:

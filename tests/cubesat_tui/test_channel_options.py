@@ -226,7 +226,7 @@ def test_a_state_returns_and_tells_the_worst_one(tmp_path: Path) -> None:
         (NAME, f'{BAND}\ncritical = [0, 20]\nexclusive = ["critical low"]', "critical: [0.0, 20.0]: allowed: a"),
         (f'{NAME}\ndelta_level = "watch"', BAND, 'delta_level: "watch": allowed: nothing without delta'),
         (f'{NAME}\ndelta_when = "obc.mode = SAFE"', BAND, "delta_when: \"obc.mode = SAFE\": allowed: nothing with"),
-        (f"{ENUM}\ndelta = [0, 0]", BAND, "delta: [0, 0]: allowed: nothing beside enum"),
+        (f"{ENUM}\ndelta = [0, 0]", BAND, "delta: [0.0, 0.0]: allowed: nothing beside enum"),
         (f"{NAME}\nexpiry_periods = 0.5", BAND, "expiry_periods: 0.5: allowed: a number of periods from 1"),
     ],
 )  # fmt: skip
