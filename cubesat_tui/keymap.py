@@ -53,6 +53,7 @@ KEYS: tuple[Key, ...] = (
     Key("live.move", "live", "down,j", "move(1)", "↓ j", "", "next row: its trend and its why"),
     Key("live.move_back", "live", "up,k", "move(-1)", "↑ k", "", "previous row"),
     Key("live.inspect", "live", "enter", "inspect", "enter", "inspect", "everything known about the row"),
+    Key("live.follow", "live", "plus", "follow", "+", "", "keep the marked channel in the trend, or let it go"),
     Key("live.find", "live", "slash", "find", "/", "find", "find a channel by name or label"),
     Key("live.zoom_in", "live", "left_square_bracket", "zoom(-1)", "[", "", "trend: shorter span"),
     Key("live.zoom_out", "live", "right_square_bracket", "zoom(1)", "]", "", "trend: longer span"),

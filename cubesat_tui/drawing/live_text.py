@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 from cubesat_tui.drawing.alarm_rows import event_row
 from cubesat_tui.drawing.channel_rows import label_of, predicted_spans
-from cubesat_tui.drawing.numbers import clock_text, date_clock_text, span_text
+from cubesat_tui.drawing.numbers import date_clock_text, span_text
 from cubesat_tui.drawing.pass_rows import pass_rows
 from cubesat_tui.drawing.rows import Row, Span, crop, framed, row, rule
 from cubesat_tui.drawing.signs import SIGNS, UNICODE, SignSet, unit
+from cubesat_tui.drawing.trend_curves import CurveName
 from cubesat_tui.drawing.trend_plot import LimitLine, TrendTitle
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import ChannelNow, Snapshot
     from telemetry.alarms import Alarm
 
-SPANS_S = (60.0, 300.0, 600.0, 1800.0, 5700.0, 11400.0, 34200.0, 86400.0, 604800.0)
-"""Spans of the trend: a minute to a week; 95 min is about an orbit."""
 _LEVELS = (("watch", "watch"), ("warning", "warn"), ("distress", "dist"), ("critical", "crit"), ("severe", "sevr"))
 
 
@@ -37,15 +36,16 @@ def limit_lines(now: ChannelNow) -> tuple[LimitLine, ...]:
     return tuple(lines)
 
 
-def trend_title(now: ChannelNow, span_s: float, end_ns: int | None, signs: SignSet) -> TrendTitle:
-    """Channel and unit, the span, and the end when it is not now."""
+def trend_title(now: ChannelNow, span_s: float, signs: SignSet) -> TrendTitle:
+    """Channel and unit, and the span."""
     name = label_of(now).upper()
     shown = unit(now.channel.unit, signs)
-    return TrendTitle(
-        f"{name} {shown}".rstrip(),
-        f"{span_text(span_s)}  [ ] zoom  < > pan",
-        f" PAST until {clock_text(end_ns)}Z, esc = now " if end_ns is not None else "",
-    )
+    return TrendTitle(f"{name} {shown}".rstrip(), f"{span_text(span_s)}  [ ] zoom  < > pan")
+
+
+def curve_name(now: ChannelNow, signs: SignSet) -> CurveName:
+    """What a channel is called among several curves."""
+    return CurveName(label_of(now), unit(now.channel.unit, signs), now.channel.decimals)
 
 
 def where_text(snapshot: Snapshot, signs: SignSet = UNICODE) -> tuple[Row, ...]:

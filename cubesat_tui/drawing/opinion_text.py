@@ -52,7 +52,7 @@ def opinion_row(
         return row((usual.words, "dim"))
     spans: list[Span] = []
     flagged = found is not None and found.state >= CONFIRMED
-    packet = _packet(snapshot, channel)
+    packet = packet_of(snapshot, channel)
     if found is None or found.state < 0:
         spans.append(("not judged yet", "dim"))
     else:
@@ -63,7 +63,7 @@ def opinion_row(
         spans += [(f"{sign}score {found.score:.2f}", style), (f"  {p}  v{found.model}", "label")]
     parts = running_parts(snapshot, lambda alarm: channel in (alarm.channel, *alarm.channels))
     if flagged and not parts:
-        parts = running_parts(snapshot, lambda alarm: _packet(snapshot, alarm.channel) == packet)
+        parts = running_parts(snapshot, lambda alarm: packet_of(snapshot, alarm.channel) == packet)
     words = usual.words if usual is not None else ""
     if parts:
         # The lead alone where there is more to say.
@@ -73,7 +73,8 @@ def opinion_row(
     return row(*spans)
 
 
-def _packet(snapshot: Snapshot, channel: str) -> str:
+def packet_of(snapshot: Snapshot, channel: str) -> str:
+    """The packet that carries a channel; empty where none does."""
     packets = snapshot.mission.bus_of(snapshot.satellite).packets
     return next((packet for packet, channels in packets if channel in channels), "")
 

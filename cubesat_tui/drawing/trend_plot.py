@@ -1,4 +1,4 @@
-"""One channel over time: dots, limit lines with their names at the right end, gaps as gaps, clock times below."""
+"""Channels over time: dots, limit lines with their names at the right end, gaps as gaps, clock times below."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from cubesat_tui.drawing.braille import DotCanvas
+from cubesat_tui.drawing.flag_strip import FlagShare, strip_row
 from cubesat_tui.drawing.numbers import nice_step, tick_text, time_step_ns
 from cubesat_tui.drawing.rows import Row, Span, left, right
 from cubesat_tui.drawing.signs import UNICODE, SignSet
+from cubesat_tui.drawing.trend_curves import SELF, Curve, covered, last_value, placed, scales
 
 AXIS = 8
 """Cells of the value axis, its upright included."""
 NAMES = 11
 """Cells at the right end for the names of the limit lines."""
+NAMES_OF_MANY = 17
+"""The same where several curves are named there as well."""
+STRIP_FROM = 5
+"""Rows, the time axis included, from which on there is room for the strip of flagged rows."""
 USUAL = "usual here"
 """Name of the band."""
 BAND_STYLE = "forecast"
@@ -33,15 +39,16 @@ class LimitLine(msgspec.Struct, frozen=True):
 
 
 class TrendTitle(msgspec.Struct, frozen=True):
-    """Left: channel and unit; right: span; `past` is set when the plot does not end now."""
+    """Left: channel and unit; right: span."""
 
     left: str
     right: str
-    past: str = ""
 
 
 class TrendData(msgspec.Struct, frozen=True, eq=False):
     """Bins of equal width over [t0_ns, t1_ns): least and greatest value, NaN where a bin is empty.
+
+    An infinite value is one: it is drawn to the edge and named there.
 
     `join_s`: neighbouring values further apart than this are a gap, not a line.
     """
@@ -55,7 +62,7 @@ class TrendData(msgspec.Struct, frozen=True, eq=False):
     @property
     def empty(self) -> bool:
         """Whether no bin holds a value."""
-        return not bool(np.isfinite(self.low).any())
+        return bool(np.isnan(self.low).all())
 
 
 class Band(msgspec.Struct, frozen=True, eq=False):
@@ -65,9 +72,9 @@ class Band(msgspec.Struct, frozen=True, eq=False):
     high: npt.NDArray[np.float64]
 
 
-def bins_for(width: int) -> int:
-    """Bins a plot of `width` cells has room for."""
-    return max(2, 2 * (width - AXIS - NAMES))
+def bins_for(width: int, many: bool = False) -> int:
+    """Bins a plot of `width` cells has room for; `many`: of several curves."""
+    return max(2, 2 * (width - AXIS - (NAMES_OF_MANY if many else NAMES)))
 
 
 def aligned(end_ns: int, span_ns: int, bins: int) -> tuple[int, int]:
@@ -78,10 +85,13 @@ def aligned(end_ns: int, span_ns: int, bins: int) -> tuple[int, int]:
     return t1 - bins * step, t1
 
 
-def value_range(data: TrendData, lines: Sequence[LimitLine], band: Band | None = None) -> tuple[float, float]:
+def value_range(
+    data: TrendData, lines: Sequence[LimitLine], band: Band | None = None, also: Sequence[TrendData] = ()
+) -> tuple[float, float]:
     """Least and greatest value to show: the data with a margin, the limits that are near it, and of the band what
-    leaves half of the height to the data."""
-    finite = np.concatenate([data.low[np.isfinite(data.low)], data.high[np.isfinite(data.high)]])
+    leaves half of the height to the data. `also`: other channels on the same scale."""
+    ends = [edge[np.isfinite(edge)] for one in (data, *also) for edge in (one.low, one.high)]
+    finite = np.concatenate(ends)
     if finite.size == 0:
         return 0.0, 1.0
     low, high = float(finite.min()), float(finite.max())
@@ -104,46 +114,147 @@ def trend_rows(
     signs: SignSet = UNICODE,
     style: str = "trace",
     band: Band | None = None,
+    *,
+    unit: str = "",
+    label: str = "",
+    curves: Sequence[Curve] = (),
+    share: FlagShare | None = None,
+    strip: bool = False,
+    marks: Sequence[int] = (),
 ) -> tuple[Row, ...]:
-    """`height` rows of `width` cells: the plot and, last, its time axis. The band keeps to cells that are free."""
-    inner, tall = width - AXIS - NAMES, height - 1
+    """`height` rows of `width` cells: the plot, the strip of flagged rows where there is room, and the time axis.
+
+    The band keeps to cells that are free. `curves`: channels beside the one of `label` and `unit`. `share`: of
+    flagged rows, `strip` whether room is kept for it. `marks`: moments to draw an upright at.
+    """
+    names = NAMES_OF_MANY if curves else NAMES
+    strip = strip and height >= STRIP_FROM
+    inner, tall = width - AXIS - names, height - 1 - strip
     if inner < 4 or tall < 1:
         return ()
-    low, high = value_range(data, lines, band)
-    dots = 4 * tall
-
-    def at(value: float) -> int:
-        return round((high - value) / (high - low) * (dots - 1))
-
+    low, high = value_range(data, lines, band, [one.data for one in curves if one.unit == unit])
     curve = DotCanvas(inner, tall)
-    gaps = _draw_curve(curve, data, at)
-    shown = [line for line in lines if low <= line.value <= high]
+    gaps = _draw_curve(curve, data, _height(low, high, tall))
+    taken = curve.codes() > 0
+    others = _others(curves, unit, (low, high), inner, tall)
+    shown = covered([canvas.codes() > 0 for canvas in others], taken)
     rules: dict[int, LimitLine] = {}
-    for line in shown:
-        rules.setdefault(min(tall - 1, at(line.value) // 4), line)
+    for line in lines:
+        if low <= line.value <= high:
+            rules.setdefault(min(tall - 1, _height(low, high, tall)(line.value) // 4), line)
     for line in rules.values():
-        curve.line(at(line.value))
+        curve.line(_height(low, high, tall)(line.value))
     texts = curve.texts(signs.ascii)
     upright = "|" if signs.ascii else "│"
     labels = _value_labels(low, high, tall)
     edges = _edges(band, inner, low, high, tall) if band is not None else _Edges({}, None)
     named = _named_row(edges, rules, tall)
+    titled = _titles(data, label, curves, unit, (low, high), tall, rules)
+    uprights = _mark_cells(data, marks, inner)
     out: list[Row] = []
     for y in range(tall):
         line = rules.get(y)
         axis: Span = (right(labels.get(y, ""), AXIS - 2) + " " + upright, "dim")
-        name: Span = (" " + left(line.name if line else "", NAMES - 1), line.style if line else "dim")
-        if y == named:
-            name = (" " + left(USUAL, NAMES - 1), BAND_STYLE)
+        name: Span = (" " + left(line.name if line else "", names - 1), line.style if line else "dim")
+        if y in titled:
+            name = (" " + left(titled[y], names - 1), "value")
+        elif y == named:
+            name = (" " + left(USUAL, names - 1), BAND_STYLE)
         elif line is None and y in (0, tall - 1) and y not in (edges.newest or ()):
-            name = (" " + left(_beyond(lines, low, high, y == 0), NAMES - 1), "dim")
+            name = (" " + left(_beyond(lines, low, high, y == 0), names - 1), "dim")
         body = texts[y]
         if line is None and gaps and y == tall - 1:
             body = _name_gaps(body, gaps)
+        if y in (0, tall - 1):
+            body = _name_infinite(body, data, y == 0)
         drawn = ((body, line.style),) if line else _with_band(body, style, edges.cells.get(y, []), signs)
+        if curves or uprights:
+            drawn = _over(drawn, shown[y], curves, uprights, upright)
         out.append((axis, *drawn, name))
-    out.append(((_time_axis(data, inner), "dim"),))
+    if strip:
+        out.append(strip_row(share, AXIS, inner, names, signs))
+    out.append(((_time_axis(data, inner, names), "dim"),))
     return tuple(out)
+
+
+def _height(low: float, high: float, tall: int) -> Callable[[float], int]:
+    """Value -> row of dots, 0 on top; what lies beyond ends at the edge, an infinite value too."""
+    dots = 4 * tall
+
+    def at(value: float) -> int:
+        part = (high - value) / (high - low)
+        return round(min(1.0, max(0.0, part)) * (dots - 1))
+
+    return at
+
+
+def _others(
+    curves: Sequence[Curve], unit: str, main: tuple[float, float], inner: int, tall: int
+) -> list[DotCanvas]:
+    """The other channels, each on a canvas of its own."""
+    made: list[DotCanvas] = []
+    for one, (low, high) in zip(curves, scales(curves, unit, main), strict=True):
+        canvas = DotCanvas(inner, tall)
+        _draw_curve(canvas, one.data, _height(low, high, tall))
+        made.append(canvas)
+    return made
+
+
+def _titles(
+    data: TrendData,
+    label: str,
+    curves: Sequence[Curve],
+    unit: str,
+    main: tuple[float, float],
+    tall: int,
+    rules: Container[int],
+) -> dict[int, str]:
+    """Row -> the glyph and the name of the curve that ends nearest to it."""
+    if not curves:
+        return {}
+    told = [(f"{SELF} {label}", data, main)]
+    told += [
+        (f"{one.glyph} {one.label}", one.data, scale)
+        for one, scale in zip(curves, scales(curves, unit, main), strict=True)
+    ]
+    wishes: list[float | None] = []
+    for _, of, (low, high) in told:
+        value = last_value(of)
+        wishes.append(None if value is None else _height(low, high, tall)(value) / 4)
+    busy = {y for y in range(tall) if y in rules}
+    found = zip(placed([w if w is not None else tall - 1 for w in wishes], tall, busy), told, strict=True)
+    return {y: text for y, (text, _, _) in found if y is not None}
+
+
+def _mark_cells(data: TrendData, marks: Sequence[int], inner: int) -> set[int]:
+    span = data.t1_ns - data.t0_ns
+    return {min(inner - 1, (t - data.t0_ns) * inner // span) for t in marks if data.t0_ns <= t <= data.t1_ns}
+
+
+def _over(
+    drawn: Sequence[Span], shown: npt.NDArray[np.intp], curves: Sequence[Curve], uprights: set[int], upright: str
+) -> tuple[Span, ...]:
+    """One row of the plot with the glyphs of other curves, and the uprights of a window that is being marked."""
+    cells = [(char, style) for text, style in drawn for char in text]
+    for x in np.flatnonzero(shown).tolist():
+        cells[x] = (curves[shown[x] - 1].glyph, "value")
+    for x in uprights:
+        cells[x] = (upright, "key")
+    return tuple(
+        ("".join(char for char, _ in run), style)
+        for style, run in ((style, list(run)) for style, run in groupby(cells, key=lambda cell: cell[1]))
+    )
+
+
+def _name_infinite(text: str, data: TrendData, above: bool) -> str:
+    """`+inf` or `-inf` at the edge that such a value was drawn to."""
+    edge = data.high if above else data.low
+    at = np.flatnonzero(np.isposinf(edge) if above else np.isneginf(edge))
+    if not len(at):
+        return text
+    word = "+inf" if above else "-inf"
+    start = max(0, min(len(text) - len(word), int(at[-1]) * len(text) // len(edge) - len(word)))
+    return text[:start] + word + text[start + len(word) :]
 
 
 def _draw_curve(canvas: DotCanvas, data: TrendData, at: Callable[[float], int]) -> list[tuple[int, int]]:
@@ -151,7 +262,7 @@ def _draw_curve(canvas: DotCanvas, data: TrendData, at: Callable[[float], int]) 
     count = data.low.shape[0]
     step_s = (data.t1_ns - data.t0_ns) / count / 1e9
     columns = canvas.dots.shape[1]
-    known = np.flatnonzero(np.isfinite(data.low))
+    known = np.flatnonzero(~np.isnan(data.low) & ~np.isnan(data.high))
     gaps: list[tuple[int, int]] = []
     before: tuple[int, int, int] | None = None
     for b in known.tolist():
@@ -257,9 +368,9 @@ def _beyond(lines: Sequence[LimitLine], low: float, high: float, above: bool) ->
     return nearest.name
 
 
-def _time_axis(data: TrendData, inner: int) -> str:
+def _time_axis(data: TrendData, inner: int, names: int) -> str:
     step = time_step_ns(data.t1_ns - data.t0_ns, max(1, inner // 13))
-    cells = [" "] * (AXIS + inner + NAMES)
+    cells = [" "] * (AXIS + inner + names)
     t = -(-data.t0_ns // step) * step
     while t < data.t1_ns:
         at = AXIS + int((t - data.t0_ns) / (data.t1_ns - data.t0_ns) * inner)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -11,13 +11,17 @@ from textual.containers import Container, Horizontal, Vertical
 
 from cubesat_tui import messages
 from cubesat_tui.drawing.channel_rows import label_of, vitals_row
-from cubesat_tui.drawing.live_text import SPANS_S, copied, limit_lines, side_rows, trend_title, where_text
-from cubesat_tui.drawing.opinion_text import opinion_row
-from cubesat_tui.drawing.panels import Panel, ordered, panels
-from cubesat_tui.drawing.trend_plot import TrendData, aligned
+from cubesat_tui.drawing.live_text import copied, curve_name, limit_lines, side_rows, trend_title, where_text
+from cubesat_tui.drawing.opinion_text import opinion_row, packet_of
+from cubesat_tui.drawing.panels import Panel, panels
+from cubesat_tui.drawing.trend_curves import MOST
+from cubesat_tui.drawing.trend_plot import aligned
 from cubesat_tui.drawing.why import why_lines
 from cubesat_tui.keymap import bindings
+from cubesat_tui.live_layout import LiveHeights, heights, pinned
+from cubesat_tui.live_selection import LiveSelection
 from cubesat_tui.screens.mission_screen import MissionScreen
+from cubesat_tui.trend_follower import TrendFollower, Wanted
 from cubesat_tui.usual_follower import UsualFollower
 from cubesat_tui.widgets.alarm_list import AlarmBox, NeedsYou
 from cubesat_tui.widgets.find_line import FindLine
@@ -26,7 +30,9 @@ from cubesat_tui.widgets.panel import PanelBox
 from cubesat_tui.widgets.trend import Trend
 
 if TYPE_CHECKING:
-    from cubesat_tui.opinion import Opinion
+    from collections.abc import Sequence
+
+    from cubesat_tui.alarm_selection import AlarmSelection
     from cubesat_tui.snapshot import ChannelNow, Snapshot
     from cubesat_tui.usual_follower import Asked
     from telemetry.alarms import Alarm
@@ -39,23 +45,8 @@ AHEAD = 0.08
 MOST_AHEAD_NS = 300_000_000_000
 
 
-class _Wanted(NamedTuple):
-    """What the trend shows: a question to the store, equal while the answer would be the same picture.
-
-    `newest_ns` and `frames` are part of it because the answer to an old question changes with what comes.
-    """
-
-    satellite: str
-    channel: str
-    bins: int
-    t0_ns: int
-    t1_ns: int
-    newest_ns: int | None
-    frames: int
-
-
 class LiveScreen(MissionScreen):
-    """Mode 1. The selection is an alarm or a channel; until a key moves it, it follows the worst alarm."""
+    """Mode 1. The selection is an alarm or a channel; the trend shows it and up to three channels followed."""
 
     MODE = "live"
     BINDINGS: ClassVar[list[BindingType]] = bindings("live")
@@ -75,16 +66,11 @@ class LiveScreen(MissionScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._panel = 0
-        self._alarm: tuple[str, str] | None = None
-        self._channel: str | None = None
-        self._span = 2
-        self._end_ns: int | None = None
-        self._data: tuple[_Wanted, TrendData, Opinion | None] | None = None
-        self._asked: _Wanted | None = None
-        self._fetching = False
-        self._heights: tuple[int, ...] = ()
+        self._selected = LiveSelection()
+        self._followed: tuple[str, ...] = ()
+        self._trend = TrendFollower()
         self._usual: UsualFollower | None = None
+        self._heights: LiveHeights | None = None
 
     def on_mount(self) -> None:
         self.set_timer(USUAL_AFTER_S, self._settle)
@@ -108,11 +94,9 @@ class LiveScreen(MissionScreen):
         yield FindLine("part of a channel's name or label, then enter")
 
     def show(self, snapshot: Snapshot) -> None:
-        if self._alarm is not None and self._alarm[0] != snapshot.satellite:
-            self._alarm = None
-        found = panels(snapshot.mission.bus_of(snapshot.satellite))
-        self._panel = min(self._panel, len(found) - 1)
-        alarm, now = self._selection(snapshot)
+        found = self._panels(snapshot)
+        self._selected.fit(snapshot, found)
+        alarm, now = self._selected.of(snapshot, found)
         if self._arrange(snapshot):
             # Heights changed: widgets draw for the size they get, which they know after the layout.
             self.call_after_refresh(self.refresh_snapshot)
@@ -123,7 +107,8 @@ class LiveScreen(MissionScreen):
             side = self.query_one("#next", Lines)
             side.draw(side_rows(snapshot, side.size.width, side.size.height, self.console_app.signs))
         else:
-            self.query_one(NeedsYou).show(snapshot.alarms[: self._pinned(snapshot)], snapshot, self._marked(alarm))
+            pins = self._selected.pinned(snapshot, pinned(len(snapshot.alarms), self.app.size.height))
+            self.query_one(NeedsYou).show(pins, snapshot, self._selected.marked(alarm))
             why = self.query_one("#why", Lines)
             if alarm is not None:
                 why.draw(why_lines(alarm, snapshot, why.size.width, 2, self.console_app.signs))
@@ -131,52 +116,26 @@ class LiveScreen(MissionScreen):
                 why.draw(())
         self._show_trend(snapshot, now)
 
-    def _selection(self, snapshot: Snapshot) -> tuple[Alarm | None, ChannelNow | None]:
-        """The selected alarm, if one is, and the channel that the trend shows."""
-        alarms = snapshot.alarms
-        if self._channel is None or self._channel not in snapshot.channels:
-            alarm = next((a for a in alarms if a.key == self._alarm), None) or (alarms[0] if alarms else None)
-            if alarm is not None and alarm.channel in snapshot.channels:
-                return alarm, snapshot.channels[alarm.channel]
-            first = self._names(snapshot)
-            return alarm, snapshot.channels[first[0]] if first else None
-        alarm = next((a for a in alarms if a.channel == self._channel), None)
-        return alarm, snapshot.channels[self._channel]
-
-    def _marked(self, alarm: Alarm | None) -> tuple[str, str] | None:
-        return alarm.key if alarm is not None and self._channel is None else None
-
-    def _names(self, snapshot: Snapshot) -> list[str]:
-        found = panels(snapshot.mission.bus_of(snapshot.satellite))
-        return ordered(found[self._panel], snapshot.channels) if found else []
-
-    def _pinned(self, snapshot: Snapshot) -> int:
-        """How many alarms are pinned on top at 80 columns."""
-        room = self.app.size.height
-        return min(len(snapshot.alarms), 3 if room >= 22 else 2 if room >= 16 else 1)
+    def _panels(self, snapshot: Snapshot) -> tuple[Panel, ...]:
+        return panels(snapshot.mission.bus_of(snapshot.satellite))
 
     def _arrange(self, snapshot: Snapshot) -> bool:
-        """Share out the rows of an 80-column screen; small ones lose the trend, then the why. True on change."""
-        rows = self.app.size.height - 3
-        needs = 2 if not snapshot.alarms else 1 + self._pinned(snapshot)
-        why = 2 if rows >= 12 and snapshot.alarms else 0
-        left = rows - 1 - needs - why
-        trend = 0 if left < 10 else min(left - 6, 4 + left // 4)
-        heights = (0,) if self.wide else (needs, why, trend, max(1, left - trend))
-        if heights == self._heights:
+        """Share out the rows of the screen. True on change."""
+        shared = LiveHeights() if self.wide else heights(len(snapshot.alarms), self.app.size.height)
+        if shared == self._heights:
             return False
-        self._heights = heights
-        self._display("#lower", self.wide or trend > 0)
+        self._heights = shared
+        self._display("#lower", self.wide or shared.trend > 0)
         for i in range(BOXES):
             self._display(f"#box{i}", self.wide or i == 0)
         if self.wide:
             for name in ("#box0", "#lower"):
                 self.query_one(name).styles.clear_rule("height")
             return True
-        self.query_one("#needs").styles.height = needs
-        self.query_one("#why").styles.height = why
-        self.query_one("#lower").styles.height = trend
-        self.query_one("#box0").styles.height = max(1, left - trend)
+        self.query_one("#needs").styles.height = shared.needs
+        self.query_one("#why").styles.height = shared.why
+        self.query_one("#lower").styles.height = shared.trend
+        self.query_one("#box0").styles.height = shared.panel
         return True
 
     def _display(self, name: str, wanted: bool) -> None:
@@ -194,64 +153,63 @@ class LiveScreen(MissionScreen):
         selected = now.channel.name if now is not None else None
         if not found:
             return
+        panel = self._selected.panel
         if not self.wide:
-            place = f"{self._panel + 1} of {len(found)} (tab)"
-            marked = self._channel
+            place = f"{panel + 1} of {len(found)} (tab)"
+            marked = self._selected.channel
             self.query_one("#box0", PanelBox).show(
-                found[self._panel], snapshot, marked, framed=False, focused=True, place=place
+                found[panel], snapshot, marked, framed=False, focused=True, place=place
             )
             return
-        first = self._panel // BOXES * BOXES
+        first = panel // BOXES * BOXES
         for i in range(BOXES):
             box = self.query_one(f"#box{i}", PanelBox)
             if first + i < len(found):
-                focused = first + i == self._panel and self._channel is not None
+                focused = first + i == panel and not self._selected.at_rest
                 box.show(found[first + i], snapshot, selected, framed=True, focused=focused, place="")
             else:
                 box.clear()
 
+    def _curves(self, snapshot: Snapshot, now: ChannelNow) -> tuple[ChannelNow, ...]:
+        """The selected channel, then those followed beside it."""
+        others = [n for n in self._followed if n != now.channel.name and n in snapshot.channels]
+        return (now, *(snapshot.channels[name] for name in others[: MOST - 1]))
+
     def _show_trend(self, snapshot: Snapshot, now: ChannelNow | None) -> None:
-        trend = self.query_one(Trend)
+        trend, app = self.query_one(Trend), self.console_app
         if now is None or not self.query_one("#lower").display or trend.size.width < 24:
             return
-        bins = trend.bins(self.wide)
-        span = round(SPANS_S[self._span] * 1e9)
-        usual = self._usual.of(snapshot, now.channel.name) if self._usual is not None else None
-        ahead = min(MOST_AHEAD_NS, round(AHEAD * span)) if usual is not None and usual.has_band else 0
-        t0, t1 = aligned(self._end_ns or snapshot.now_ns + ahead, span, bins)
-        wanted = _Wanted(snapshot.satellite, now.channel.name, bins, t0, t1, now.t_ns, snapshot.frames)
-        known = self._data if self._data is not None and self._data[0][:3] == wanted[:3] else None
-        signs = self.console_app.signs
+        time, channel, signs = app.time, now.channel.name, app.signs
+        curves = self._curves(snapshot, now)
+        bins = trend.bins(self.wide, len(curves) > 1)
+        usual = self._usual.of(snapshot, channel) if self._usual is not None else None
+        ahead = 0
+        if usual is not None and usual.has_band and not time.fixed:
+            ahead = min(MOST_AHEAD_NS, round(AHEAD * time.span_ns))
+        t0, t1 = aligned(time.t1_ns + ahead, time.span_ns, bins)
+        names = tuple(curve.channel.name for curve in curves)
+        wanted = Wanted(snapshot.satellite, names, bins, t0, t1, now.t_ns, snapshot.frames)
+        known = self._trend.known(wanted)
         trend.show(
-            trend_title(now, SPANS_S[self._span], self._end_ns, signs),
-            known[1] if known is not None else None,
+            trend_title(now, time.span_s, signs),
+            known,
             limit_lines(now),
+            names=[curve_name(curve, signs) for curve in curves],
             boxed=self.wide,
-            opinion=opinion_row(snapshot, now.channel.name, known[2] if known is not None else None, usual, signs),
+            packet=packet_of(snapshot, channel),
+            opinion=opinion_row(snapshot, channel, known.opinion if known is not None else None, usual, signs),
             usual=usual,
         )
-        if wanted != self._asked and not self._fetching:
-            self._fetch(wanted, now)
+        if self._trend.due(wanted):
+            self._fetch(wanted, snapshot)
         elif known is not None and self._usual is not None:
-            live = self._end_ns is None
-            asked = self._usual.due(snapshot, now.channel.name, (t0, t1), bins, live)
+            asked = self._usual.due(snapshot, channel, (t0, t1), bins, not time.fixed)
             if asked is not None:
                 self._read_usual(self._usual, asked, snapshot)
 
     @work(group="trend")
-    async def _fetch(self, wanted: _Wanted, now: ChannelNow) -> None:
-        from cubesat_tui.opinion import opinion
-
-        self._asked, self._fetching = wanted, True
-        satellite, channel, bins, t0, t1, *_ = wanted
-        try:
-            series, found = await self.console_app.view.ask(
-                lambda r: (r.series(satellite, channel, t0, t1, bins), opinion(r, satellite, channel, now.t_ns))
-            )
-        finally:
-            self._fetching = False
-        join_s = 3 * now.channel.period_s + 1
-        self._data = (wanted, TrendData(t0, t1, series.low, series.high, join_s), found)
+    async def _fetch(self, wanted: Wanted, snapshot: Snapshot) -> None:
+        await self._trend.read(self.console_app.view, wanted, snapshot)
         self._show_trend_again()
 
     def _show_trend_again(self) -> None:
@@ -259,108 +217,108 @@ class LiveScreen(MissionScreen):
         if snapshot is not None and self.is_attached and self.query(Trend):
             # Which channel is wanted may have changed meanwhile: then this asks again. While the app closes, the
             # plot may be gone before its screen.
-            self._show_trend(snapshot, self._selection(snapshot)[1])
+            self._show_trend(snapshot, self._selected.of(snapshot, self._panels(snapshot))[1])
 
     @work(group="usual")
     async def _read_usual(self, usual: UsualFollower, asked: Asked, snapshot: Snapshot) -> None:
         await usual.read(self.console_app.view, snapshot, asked)
         self._show_trend_again()
 
+    def _changed(self) -> None:
+        """A key of this screen changed something."""
+        if self.console_app.snapshot is not None:
+            self._selected.touch(self.console_app.snapshot.wall_ns)
+        self.refresh_snapshot()
+
     def go_to(self, t_ns: int, channel: str | None) -> None:
         """Show `channel` around the moment `t_ns`."""
-        snapshot = self.console_app.shown
+        snapshot, time = self.console_app.shown, self.console_app.time
         if snapshot is None:
             return
-        span = round(SPANS_S[self._span] * 1e9)
-        end = t_ns + span // 2
-        self._end_ns = None if end >= snapshot.now_ns else end
+        end = t_ns + time.span_ns // 2
+        self.console_app.time = time.live() if end >= time.now_ns else time.at(end)
         if channel is not None:
-            self._select_channel(snapshot, channel)
-        self._redraw()
+            self._selected.select(self._panels(snapshot), channel)
+        self._changed()
 
     def next_anomaly(self, step: int) -> None:
         """Select the next open anomaly."""
         snapshot = self.console_app.shown
-        anomalies = [a for a in snapshot.alarms if a.kind == "anomaly"] if snapshot is not None else []
-        if not anomalies:
+        if snapshot is None or not self._selected.next_anomaly(snapshot, step):
             self.post_message(messages.Notice("No anomaly is open."))
-            return
-        keys = [a.key for a in anomalies]
-        at = keys.index(self._alarm) + step if self._alarm in keys else 0
-        self._alarm, self._channel = keys[at % len(keys)], None
-        self._redraw()
+        self._changed()
 
-    def _select_channel(self, snapshot: Snapshot, name: str) -> bool:
-        for i, panel in enumerate(panels(snapshot.mission.bus_of(snapshot.satellite))):
-            if name in panel.channels:
-                self._panel, self._channel, self._alarm = i, name, None
-                return True
-        return False
+    def selected_anomaly(self, snapshot: Snapshot) -> Alarm | None:
+        alarm = self.selected_alarm(snapshot)
+        return alarm if alarm is not None and alarm.kind == "anomaly" else None
 
-    def _redraw(self) -> None:
-        self.refresh_snapshot()
+    def selected_alarm(self, snapshot: Snapshot) -> Alarm | None:
+        return self._selected.of(snapshot, self._panels(snapshot))[0]
+
+    def shown_alarms(self, snapshot: Snapshot) -> Sequence[Alarm]:
+        """Those pinned on top; all of them where they have a box."""
+        most = len(snapshot.alarms)
+        return self._selected.pinned(snapshot, most if self.wide else pinned(most, self.app.size.height))
+
+    @property
+    def alarm_selection(self) -> AlarmSelection | None:
+        return self._selected.alarms
 
     def action_move(self, step: int) -> None:
         snapshot = self.console_app.shown
-        if snapshot is None:
-            return
-        alarms = snapshot.alarms if self.wide else snapshot.alarms[: self._pinned(snapshot)]
-        items: list[tuple[str, object]] = [("alarm", a.key) for a in alarms]
-        items += [("channel", name) for name in self._names(snapshot)]
-        if not items:
-            return
-        alarm, now = self._selection(snapshot)
-        here: tuple[str, object] = ("channel", self._channel)
-        if self._channel is None:
-            here = ("alarm", alarm.key) if alarm is not None else ("channel", now.channel.name if now else "")
-        at = items.index(here) if here in items else -1
-        kind, what = items[max(0, min(len(items) - 1, at + step))]
-        self._alarm = what if kind == "alarm" else None  # pyright: ignore[reportAttributeAccessIssue]
-        self._channel = what if kind == "channel" else None  # pyright: ignore[reportAttributeAccessIssue]
-        self._redraw()
+        if snapshot is not None:
+            self._selected.move(snapshot, self._panels(snapshot), step)
+            self._changed()
 
     def action_panel(self, step: int) -> None:
         snapshot = self.console_app.shown
-        if snapshot is None:
+        if snapshot is not None:
+            self._selected.turn(snapshot, self._panels(snapshot), step)
+            self._changed()
+
+    def action_follow(self) -> None:
+        """Follow the marked channel beside others, or no longer."""
+        snapshot = self.console_app.shown
+        now = self._selected.of(snapshot, self._panels(snapshot))[1] if snapshot is not None else None
+        if now is None:
             return
-        count = len(panels(snapshot.mission.bus_of(snapshot.satellite)))
-        self._panel = (self._panel + step) % max(1, count)
-        names = self._names(snapshot)
-        self._channel = names[0] if names else None
-        self._redraw()
+        name, label = now.channel.name, label_of(now)
+        if name in self._followed:
+            self._followed = tuple(n for n in self._followed if n != name)
+            text = f"{label} leaves the trend with the next row you mark."
+        elif len(self._followed) >= MOST - 1:
+            text = f"The trend holds {MOST}: the marked one and {MOST - 1} kept. + on one of these lets it go."
+        else:
+            self._followed = (*self._followed, name)
+            text = f"{label} stays in the trend: mark another row. + on it again lets it go."
+        self.post_message(messages.Notice(text))
+        self._changed()
 
     def action_zoom(self, step: int) -> None:
-        self._span = max(0, min(len(SPANS_S) - 1, self._span + step))
-        self._redraw()
+        self.console_app.time = self.console_app.time.zoom(step)
+        self._changed()
 
     def action_pan(self, step: int) -> None:
-        snapshot = self.console_app.shown
-        if snapshot is None:
-            return
-        end = (self._end_ns or snapshot.now_ns) + step * round(SPANS_S[self._span] * 5e8)
-        if end >= snapshot.now_ns:
-            if self._end_ns is None:
-                self.post_message(messages.Notice("This is now; < goes back."))
-            self._end_ns = None
-        else:
-            self._end_ns = end
-        self._redraw()
+        time = self.console_app.time
+        if step > 0 and time.is_at_now:
+            self.post_message(messages.Notice("This is now; < goes back."))
+        moved = time.pan(step)
+        self.console_app.time = moved.live() if moved.is_at_now else moved
+        self._changed()
 
     async def action_back(self) -> None:
-        if self.console_app.has_fleet and (self._end_ns, self._alarm, self._channel) == (None, None, None):
+        time = self.console_app.time
+        if self.console_app.has_fleet and not time.fixed and self._selected.at_rest and not self._followed:
             await self.console_app.action_mode("fleet")
             return
-        self._end_ns = None
-        self._alarm = self._channel = None
-        self._redraw()
-
-    def selected_anomaly(self, snapshot: Snapshot) -> Alarm | None:
-        alarm = self._selection(snapshot)[0]
-        return alarm if alarm is not None and alarm.kind == "anomaly" else None
+        self.console_app.time = time.live()
+        self._followed = ()
+        self._selected.rest()
+        self._changed()
 
     def action_acknowledge(self) -> None:
         snapshot = self.console_app.snapshot
-        alarm = self._selection(snapshot)[0] if snapshot is not None else None
+        alarm = self.selected_alarm(snapshot) if snapshot is not None else None
         if alarm is None:
             self.post_message(messages.Notice("Nothing to acknowledge on this row."))
         elif not alarm.awaits_operator:
@@ -373,7 +331,7 @@ class LiveScreen(MissionScreen):
 
         snapshot = self.console_app.shown
         if snapshot is not None:
-            alarm, now = self._selection(snapshot)
+            alarm, now = self._selected.of(snapshot, self._panels(snapshot))
             if now is not None:
                 self.app.push_screen(WhyCard(snapshot, alarm, now))
 
@@ -387,16 +345,16 @@ class LiveScreen(MissionScreen):
         if snapshot is None or not wanted:
             return
         for name, now in snapshot.channels.items():
-            if (wanted in name.casefold() or wanted in label_of(now).casefold()) and self._select_channel(
-                snapshot, name
+            if (wanted in name.casefold() or wanted in label_of(now).casefold()) and self._selected.select(
+                self._panels(snapshot), name
             ):
-                self._redraw()
+                self._changed()
                 return
         self.post_message(messages.Notice(f"No channel has {event.text!r} in its name or label."))
 
     def action_copy(self) -> None:
         snapshot = self.console_app.shown
         if snapshot is not None:
-            alarm, now = self._selection(snapshot)
+            alarm, now = self._selected.of(snapshot, self._panels(snapshot))
             if now is not None:
                 self.post_message(messages.CopyRequested(copied(now, alarm), label_of(now)))
