@@ -12,19 +12,19 @@ from textual.screen import Screen
 
 from cubesat_tui import messages
 from cubesat_tui.keymap import bindings
-from cubesat_tui.mission_app import MissionApp
 from cubesat_tui.modes import MODES
+from cubesat_tui.operator_acts import OperatorActs, as_seen
 from cubesat_tui.palette import ConsoleCommands
-from cubesat_tui.protocols import Filters, FindsAnomalies
+from cubesat_tui.protocols import Filters
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.themes import THEMES
-from telemetry.plain_text import plain_text
+from cubesat_tui.time_app import TimeApp
 
 if TYPE_CHECKING:
     from telemetry.alarms import Alarm
 
 
-class ConsoleApp(MissionApp):
+class ConsoleApp(TimeApp, OperatorActs):
     """The Textual app over one mission directory."""
 
     TITLE = "cubesat-tui"
@@ -59,8 +59,8 @@ class ConsoleApp(MissionApp):
 
     @on(messages.AckRequested)
     def _acknowledge(self, message: messages.AckRequested) -> None:
-        for satellite, subject in message.keys:
-            self._submit("ack", {"satellite": satellite, "subject": subject})
+        for alarm in message.alarms:
+            self.ask_about(alarm, "ack", {"satellite": alarm.satellite, "subject": alarm.subject, **as_seen(alarm)})
 
     @on(messages.EventRequested)
     def _event(self, message: messages.EventRequested) -> None:
@@ -68,11 +68,14 @@ class ConsoleApp(MissionApp):
 
     @on(messages.JumpTo)
     async def _jump(self, message: messages.JumpTo) -> None:
+        # What is now is shown as it goes on; only what has been is shown standing still.
+        if self.snapshot is None or message.t_ns >= self.snapshot.now_ns:
+            self.go_live()
+        else:
+            self.go_to(self.time.at(message.t_ns))
         await self.switch_mode("live")
-        from cubesat_tui.screens.live import LiveScreen
-
-        if isinstance(self.screen, LiveScreen):
-            self.screen.go_to(message.t_ns, message.channel)
+        if message.channel is not None:
+            self.select_channel(message.channel)
 
     @on(messages.FocusRequested)
     def _focus_asked(self, message: messages.FocusRequested) -> None:
@@ -92,24 +95,10 @@ class ConsoleApp(MissionApp):
     def _accepted(self, message: messages.AcceptRequested) -> None:
         self._ask_station("accept", message.body)
 
-    @work(group="inbox")
-    async def _ask_station(self, kind: str, body: dict[str, Any]) -> None:
-        event = await self._requests.answer(self.view, await self._requests.submit(kind, body))
-        if event is None:
-            self.say("The station has not answered yet: Events (5) will tell.", "warning")
-        else:
-            self.say(plain_text(event.text), "warning" if event.kind == "act.refused" else "information")
-
     async def action_mode(self, mode: str) -> None:
         await self.switch_mode(mode)
         if mode == "fleet":
             self._look_at_all()
-
-    async def action_next_anomaly(self, step: int) -> None:
-        if not isinstance(self.screen, FindsAnomalies):
-            await self.switch_mode("events")
-        if isinstance(self.screen, FindsAnomalies):
-            self.screen.next_anomaly(step)
 
     def action_inject(self) -> None:
         from cubesat_tui.screens.inject import InjectDialog, why_not

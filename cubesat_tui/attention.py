@@ -67,16 +67,12 @@ class Attention:
         alarms = {(a.key, a.raised_ns): a for a in (*snapshot.alarms, *snapshot.elsewhere)}
         news = {one: alarm.severity for one, alarm in alarms.items() if rings(alarm)}
         # What somebody dealt with has been told; what is shelved is told again when its shelf ends.
-        dealt = {one: a.severity for one, a in alarms.items() if one not in news and not quiet(a)}
+        dealt = {one: a.severity for one, a in alarms.items() if one not in news and not a.muted}
         if self._known is None:
             # What was open when the console came is on its first screen.
             self._known = {**dealt, **news}
             return
-        kept = {
-            one: told
-            for one, told in self._known.items()
-            if one in alarms and alarms[one].state is not AlarmState.SHELVED
-        }
+        kept = {one: told for one, told in self._known.items() if one in alarms and not alarms[one].shelved}
         self._known = {**kept, **dealt}
         news = {one: severity for one, severity in news.items() if severity > self._known.get(one, 0)}
         if not news:
@@ -94,20 +90,15 @@ def is_real(snapshot: Snapshot) -> bool:
     return not snapshot.simulated and snapshot.link.state != "REPLAY"
 
 
-def quiet(alarm: Alarm) -> bool:
-    """Whether somebody, or another alarm, keeps it from calling."""
-    return alarm.state is AlarmState.SHELVED or bool(getattr(alarm, "inhibited_by", ""))
-
-
 def rings(alarm: Alarm) -> bool:
     """New, CRITICAL or worse, and nobody silenced it."""
-    return alarm.state is AlarmState.UNACK_ALARM and alarm.severity >= Level.CRITICAL and not quiet(alarm)
+    return alarm.state is AlarmState.UNACK_ALARM and alarm.severity >= Level.CRITICAL and not alarm.muted
 
 
 def title_of(snapshot: Snapshot) -> str:
     """`cubesat-tui KESTREL-1: 2 NEW, CRITICAL Wheel X speed`, or without news the satellite alone."""
     name = f"cubesat-tui {plain_text(snapshot.satellite, 30)}{' SIM' if snapshot.simulated else ''}"
-    new = [a for a in snapshot.alarms if a.state is AlarmState.UNACK_ALARM and not quiet(a)]
+    new = [a for a in snapshot.alarms if a.state is AlarmState.UNACK_ALARM and not a.muted]
     if not new:
         return name
     worst = min(new, key=lambda a: (-a.severity, a.kind == "anomaly"))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
+
+if TYPE_CHECKING:
+    from telemetry.alarms import Alarm
 
 
 class AckRequested(Message):
     """The operator has seen these alarms."""
 
-    def __init__(self, keys: tuple[tuple[str, str], ...]) -> None:
-        """`keys`: (satellite, subject) of each alarm."""
+    def __init__(self, *alarms: Alarm) -> None:
+        """`alarms` as they were seen: the station refuses where one is worse by then."""
         super().__init__()
-        self.keys = keys
+        self.alarms = alarms
 
 
 class JumpTo(Message):

@@ -42,15 +42,20 @@ class Requests:
         return self._inbox.submit(kind, body, self._operator, self._clock.now_ns())
 
     @staticmethod
-    async def answer(view: StoreView, request: str, patience_s: float = PATIENCE_S) -> Event | None:
-        """The journal row in which the station answers a request, or None where it does not in time."""
-        until = time.monotonic() + patience_s
+    async def answers(
+        view: StoreView, request: str, subjects: int = 1, patience_s: float | None = None
+    ) -> list[Event]:
+        """The journal rows in which the station answers a request, oldest first; none where it does not in time.
+
+        `subjects`: how many alarms it is about. They are journaled together, so the first look that finds one
+        finds them all.
+        """
+        until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
         while True:
-            for event in await view.journal_page(None, -1, NEWEST):
-                if request in (event.body.get("request"), event.body.get("id")):
-                    return event
-            if time.monotonic() > until:
-                return None
+            page = await view.journal_page(None, -1, NEWEST + 2 * subjects)
+            found = [event for event in page if request in (event.body.get("request"), event.body.get("id"))]
+            if found or time.monotonic() > until:
+                return found[::-1]
             await asyncio.sleep(LOOK_EVERY_S)
 
     def close(self) -> None:

@@ -55,19 +55,32 @@ def needs_rows(
     for alarm in alarms:
         mark = alarm.key == selected
         now = snapshot.channels.get(alarm.channel)
-        tail = "" if alarm.state is AlarmState.UNACK_ALARM else state_word(alarm)
+        tail = "" if state_word(alarm) == AlarmState.UNACK_ALARM.word else state_word(alarm)
         if now is None:
             text = shown_units(alarm.text, signs)
             out.append(alarm_line(alarm, text, size, signs, mark))
             continue
+        state, age = tail, left(tail, 10) if tail else ""
         if now.acquisition is not Acquisition.ACQUIRED:
-            tail = ""
-        out.append(
-            long_row(
-                now, size, signs, key=alarm_key(alarm), word=True, tail=left(tail, 10) if tail else "", mark=mark
-            )
-        )
+            # How old the value is comes first there; the state stands in place of the gauge.
+            age = ""
+        key = alarm_key(alarm)
+        out.append(long_row(now, size, signs, key=key, word=True, tail=age, state=state, mark=mark))
     return out
+
+
+def alarm_head(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, lead: str = "") -> Row:
+    """`◆ CRIT  Wheel X speed  6204 rpm  NEW`: what a dialog is about."""
+    sign = SIGNS[alarm_key(alarm)]
+    newest = snapshot.channels.get(alarm.channel)
+    now = quantity(snapshot, alarm.channel, newest.value if newest is not None else alarm.current, signs)
+    made = row(
+        (f"{lead}{signs.glyph(sign.key)} {left(sign.word, 6)}", sign.style),
+        (f"{alarm_label(alarm, snapshot)}  ", "title"),
+        (f"{now}  ", "value"),
+        (state_word(alarm), "label"),
+    )
+    return crop(made, size)
 
 
 def alarm_line(alarm: Alarm, text: str, size: int, signs: SignSet, mark: bool) -> Row:

@@ -98,9 +98,13 @@ def long_row(
     key: str = "",
     word: bool = False,
     tail: str = "",
+    state: str = "",
     mark: bool = False,
 ) -> Row:
-    """A row of the 80-column screens; `key` overrides the sign (an alarm's), `tail` the age."""
+    """A row of the 80-column screens; `key` overrides the sign (an alarm's), `tail` the age.
+
+    `state`: said beside why there is no gauge, for the row of an alarm on a value that does not count now.
+    """
     key = key or state_key(now)
     own = state_key(now)
     sign = SIGNS[key]
@@ -117,13 +121,12 @@ def long_row(
     # A long label takes what the value leaves of its column, so that values still end in one line.
     room = label + 9
     label = max(label, min(cell_len(label_of(now)), room - cell_len(now.text)))
-    gauge = {
-        "expired": left("expired", 21),
-        "invalid": left("INV  invalid value", 21),
-        "never": left("never received", 21),
-    }.get(own)
+    why = {"expired": "expired", "invalid": "INV  invalid value", "never": "never received"}.get(own)
     if now.silent:
-        gauge = left("out of contact", 21)
+        why = "out of contact"
+    gauge = None
+    if why is not None:
+        gauge = left(f"{why.removesuffix(' value')}  {state}" if state else why, 21)
     if gauge is None and movement_of(now):
         gauge = left(movement_of(now), 21)
     gauge = gauge if gauge is not None else gauge_of(now, 19, bracketed=True)

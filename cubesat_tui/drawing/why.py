@@ -9,7 +9,7 @@ from cubesat_tui.drawing.channel_rows import label_of
 from cubesat_tui.drawing.numbers import clock_text
 from cubesat_tui.drawing.rows import Row, folded, left, right, row
 from cubesat_tui.drawing.signs import SIGNS, SignSet, level_key, unit
-from telemetry.alarms import AlarmState
+from telemetry.alarms import STALE, AlarmState
 from telemetry.limits import LIMIT
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ def alarm_key(alarm: Alarm) -> str:
 
 
 def alarm_label(alarm: Alarm, snapshot: Snapshot) -> str:
-    """The label of the alarm's channel."""
+    """The label of the alarm's channel; of several whose values are too old, how many."""
+    if alarm.kind == STALE and len(alarm.channels) != 1:
+        return f"{len(alarm.channels)} old values" if alarm.channels else "old values"
     now = snapshot.channels.get(alarm.channel)
     return label_of(now) if now is not None else alarm.channel
 
@@ -57,8 +59,15 @@ def value_now(alarm: Alarm, snapshot: Snapshot) -> float | None:
     return alarm.worst if back else now.value
 
 
+MUTED = "MUTED"
+
+
 def state_word(alarm: Alarm) -> str:
-    """`NEW`, `ACKED ann`, `RETURNED`, ..."""
+    """`NEW`, `ACKED ann`, `RETURNED`, `SHELVED lk`, `MUTED` by another cause, ..."""
+    if alarm.shelved:
+        return f"{alarm.state.word} {alarm.shelved_by}".rstrip()
+    if alarm.inhibited_by:
+        return MUTED
     if alarm.state is AlarmState.ACK_ALARM and alarm.acked_by:
         return f"ACKED {alarm.acked_by}"
     return alarm.state.word

@@ -210,25 +210,11 @@ class EventsScreen(MissionScreen):
             self._all, self._alarm, self._event = False, None, None
         self.refresh_snapshot()
 
-    def action_acknowledge(self) -> None:
-        snapshot = self.console_app.snapshot
-        alarm = self._selected_alarm(snapshot) if snapshot is not None and not self._all else None
-        if alarm is None:
-            self.post_message(messages.Notice("Select an open alarm to acknowledge (tab)."))
-        elif not alarm.awaits_operator:
-            self.post_message(messages.Notice(f"Acknowledged already by {alarm.acked_by or 'somebody'}."))
-        else:
-            self.post_message(messages.AckRequested((alarm.key,)))
+    def selected_alarm(self, snapshot: Snapshot) -> Alarm | None:
+        return None if self._all else self._selected_alarm(snapshot)
 
-    def action_acknowledge_shown(self) -> None:
-        snapshot = self.console_app.snapshot
-        keys: tuple[tuple[str, str], ...] = ()
-        if snapshot is not None and not self._all:
-            keys = tuple(a.key for a in self._alarms(snapshot) if a.needs_acknowledgement)
-        if keys:
-            self.post_message(messages.AckRequested(keys))
-        else:
-            self.post_message(messages.Notice("Nothing shown here waits for an acknowledgement."))
+    def shown_alarms(self, snapshot: Snapshot) -> list[Alarm]:
+        return [] if self._all else self._alarms(snapshot)
 
     def selected_anomaly(self, snapshot: Snapshot) -> Alarm | None:
         alarm = self._subject_alarm(snapshot)

@@ -153,7 +153,7 @@ class FleetScreen(MissionScreen):
         if alarm is None:
             self.post_message(messages.Notice(f"{one.name}: nothing waits for an acknowledgement."))
         else:
-            self.post_message(messages.AckRequested((alarm.key,)))
+            self.post_message(messages.AckRequested(alarm))
 
     def action_copy(self) -> None:
         one, snapshot = self.table.selected, self.console_app.shown

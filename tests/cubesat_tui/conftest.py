@@ -46,3 +46,9 @@ def console(directory: MissionDirectory) -> Callable[..., ConsoleApp]:
         return ConsoleApp(options.pop("directory", directory), **options)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No station answers here unless the test does."""
+    monkeypatch.setattr("cubesat_tui.requests.PATIENCE_S", 0.0)

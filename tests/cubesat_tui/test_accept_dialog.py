@@ -29,13 +29,6 @@ def requests_of(directory: MissionDirectory) -> list[Request]:
         inbox.close()
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No station answers here unless the test does."""
-    answer = Requests.answer
-    monkeypatch.setattr(Requests, "answer", staticmethod(lambda view, number: answer(view, number, 0.0)))
-
-
 async def opened(pilot: Any, *keys: str) -> None:
     """Go where `keys` lead, select the anomaly and press `i`."""
     await settled(pilot)
@@ -146,10 +139,10 @@ async def test_a_channel_nobody_knows_is_refused_in_words(console, directory) ->
 async def test_the_outcome_is_told(console, directory, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "ann accepted Distance S as nominal: a good reason"
 
-    async def answer(view: object, number: object) -> Event:
-        return Event(NOW, SATELLITE, "nominal.accepted", 0, "pld.dist_s", "ann", {"text": text})
+    async def answers(*_: object) -> list[Event]:
+        return [Event(NOW, SATELLITE, "nominal.accepted", 0, "pld.dist_s", "ann", {"text": text})]
 
-    monkeypatch.setattr(Requests, "answer", staticmethod(answer))
+    monkeypatch.setattr(Requests, "answers", staticmethod(answers))
     app = console()
     async with app.run_test(size=LARGE) as pilot:
         await opened(pilot, *WAYS["live"])

@@ -197,7 +197,9 @@ async def test_a_acknowledges_the_worst_that_waits(fleet) -> None:
         await pilot.press("a")
         await settled(pilot)
         inbox = Inbox(fleet.inbox)
-        assert [r.body for r in inbox.pending()] == [{"satellite": "KESTREL-002", "subject": "adcs.rate_x"}]
+        [request] = inbox.pending()
+        assert (request.body["satellite"], request.body["subject"]) == ("KESTREL-002", "adcs.rate_x")
+        assert request.body["severity"] == 5, "what was seen"
         await pilot.press("j", "j", "a")
         await settled(pilot)
         assert len(inbox.pending()) == 1

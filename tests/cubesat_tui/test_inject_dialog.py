@@ -56,13 +56,6 @@ def titled(app: ConsoleApp) -> str:
     return next((line for line in screen_text(app).splitlines() if "BREAK SOMETHING" in line), "")
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No station answers here unless the test does."""
-    answer = Requests.answer
-    monkeypatch.setattr(Requests, "answer", staticmethod(lambda view, number: answer(view, number, 0.0)))
-
-
 async def opened(pilot: Any, *keys: str) -> None:
     await settled(pilot)
     await pilot.press("f")
