@@ -1,4 +1,4 @@
-"""Requests from the inbox, applied in the order they were made: acknowledgements, acceptances, finished fits, stop.
+"""Requests from the inbox, applied in the order they were made: acts on alarms, acceptances, finished fits, stop.
 
 A request is journaled by the transaction that also remembers its id, and deleted from the inbox after that. A
 station killed in between finds the id again and does not apply the request twice.
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from cubesat_tui.alarm_requests import KINDS, AlarmRequests, refusal
 from cubesat_tui.faults_by_hand import Refused
 from telemetry.alarms import Event
+from telemetry.kill_points import reach
 from telemetry.limits import Level
 from telemetry.plain_text import plain_text
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CURSOR = "inbox"
-FREE_KINDS = ("console.", "export.", "note.", "trainer.", "mlflow.")
+FREE_KINDS = ("console.", "export.", "trainer.", "mlflow.")
 """What others may have journaled as they say it; the rest of the journal is the station's own word."""
 
 
@@ -80,10 +82,14 @@ class Acts:
         applied_before: str | None = None,
         faults: Faults | None = None,
         nominal: Accepts | None = None,
+        mission_now_ns: Callable[[], int] | None = None,
     ) -> None:
-        """`applied_before`: the stored cursor `inbox`, or None. `faults`: None where no station runs."""
+        """`applied_before`: the stored cursor `inbox`, or None. `faults`: None where no station runs.
+
+        `mission_now_ns`: the time that shelves end by, where it is not that of `now_ns`.
+        """
         self._inbox = inbox
-        self._desk = desk
+        self._alarms = AlarmRequests(desk, now_ns, mission_now_ns or now_ns)
         self._now_ns = now_ns
         self._models = models
         self._stop = stop
@@ -101,22 +107,22 @@ class Acts:
                 continue
             applied.events.extend(self._apply(request))
             applied.ids.append(request.id)
+        if applied.ids:
+            reach("acts_applied")
         self._waiting.update(applied.ids)
         return applied
 
     def forget(self, applied: Applied) -> None:
         """The events are durable: delete their requests."""
+        reach("acts_journaled")
         self._inbox.delete(applied.ids)
         self._waiting.difference_update(applied.ids)
 
     def _apply(self, request: Request) -> list[Event]:
         try:
             match request.kind:
-                case "ack":
-                    return self._acknowledge(request, _text(request, "satellite"), _text(request, "subject"))
-                case "ack_all":
-                    keys = [(str(satellite), str(subject)) for satellite, subject in request.body["subjects"]]
-                    return [event for key in keys for event in self._acknowledge(request, *key)]
+                case kind if kind in KINDS:
+                    return self._alarms.apply(request)
                 case "accept":
                     return [self._accept(request)]
                 case "event":
@@ -133,12 +139,8 @@ class Acts:
                     return []
                 case _:
                     return [self._refused(request, f"no request is called {plain_text(request.kind, 40)!r}")]
-        except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, msgspec.ValidationError) as error:
             return [self._refused(request, f"the request cannot be read: {plain_text(str(error))}")]
-
-    def _acknowledge(self, request: Request, satellite: str, subject: str) -> list[Event]:
-        outcome = self._desk.acknowledge((satellite, subject), request.actor, self._now_ns())
-        return [self._refused(request, outcome, satellite, subject)] if isinstance(outcome, str) else outcome
 
     def _inject(self, request: Request) -> Event:
         if self._faults is None:
@@ -174,16 +176,8 @@ class Acts:
             body=_plain(body),
         )
 
-    def _refused(self, request: Request, reason: str, satellite: str = "", subject: str = "") -> Event:
-        return Event(
-            at_ns=self._now_ns(),
-            satellite=plain_text(satellite, 80),
-            kind="act.refused",
-            severity=int(Level.IN_LIMITS),
-            subject=plain_text(subject or request.kind, 80),
-            actor=plain_text(request.actor, 40),
-            body={"request": plain_text(request.kind, 40), "id": request.id, "text": reason},
-        )
+    def _refused(self, request: Request, reason: str, satellite: str = "") -> Event:
+        return refusal(request, reason, self._now_ns(), satellite)
 
 
 def _text(request: Request, field_name: str) -> str:

@@ -169,6 +169,9 @@ class Station:
         self.ingest = Ingest(self.queue, self.judgement, self.writer, clock, self.source_name, self._confirm)
         if self.judgement.newest_ns is not None:
             self.mission_clock.observe(self.judgement.newest_ns)
+        if before is not None:
+            # Until the source says so itself: a replay that cannot be opened ends no shelf by the wall clock.
+            self.mission_clock.live = before.body.get("live") is not False
         self.ingest.accepted = accepted
         self.ingest.refused.update(before.body.get("refused", {}) if before is not None else {})
         self.ingest.note(told)
@@ -176,7 +179,10 @@ class Station:
         self.faults.restore(reversed(injected))
         applied = self.writer.cursor(INBOX_CURSOR)
         nominal = NominalByHand(mission, self.mission_clock.now_ns)
-        self.acts = Acts(inbox, self.desk, clock.now_ns, self.models, self.stop, applied, self.faults, nominal)
+        mission_now_ns = self.mission_clock.now_ns
+        self.acts = Acts(
+            inbox, self.desk, clock.now_ns, self.models, self.stop, applied, self.faults, nominal, mission_now_ns
+        )
         done = Backfill.is_done(self.writer.cursor(HISTORY_CURSOR))
         if self._with_history and not done and has_history(mission):
             # Told from the first heartbeat on: the trainer waits for it.
@@ -303,6 +309,7 @@ class Station:
         while True:
             begun = self.clock.monotonic()
             self._beat()
+            self._end_shelves()
             changed = self.link.step()
             if changed is not None:
                 state, detail = changed
@@ -315,6 +322,13 @@ class Station:
                 )
             # What the disk took for the beat is not added to the silence until the next.
             await self.clock.sleep(max(BEAT_EVERY_S / 2, BEAT_EVERY_S - (self.clock.monotonic() - begun)))
+
+    def _end_shelves(self) -> None:
+        # What is replayed has no time of its own before its first frame.
+        if self.mission_clock.live or self.judgement.newest_ns is not None:
+            expired = self.desk.expire(self.mission_clock.now_ns())
+            if expired:
+                self.ingest.note(expired)
 
     def _tell_of_trainer(self) -> None:
         """A fit may be over before the next heartbeat; the trainers of a fleet turn too often for one each."""

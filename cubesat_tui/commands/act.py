@@ -122,34 +122,6 @@ def _outcome(key: tuple[str, str], event: Event) -> dict[str, Any]:
 
 def apply_without_station(directory: MissionDirectory, mission: Mission, lock: MissionLock) -> None:
     """No station runs: hold the mission for a moment and do what a station would do with the inbox."""
-    from cubesat_tui.acts import CURSOR, Acts
-    from cubesat_tui.journal import whole_journal
-    from cubesat_tui.nominal import NominalByHand
-    from cubesat_tui.served_models import ServedModels
-    from telemetry.alarm_desk import AlarmDesk
-    from telemetry.clock import SystemClock
-    from telemetry.store.inbox import Inbox
-    from telemetry.store.reader import StoreReader
-    from telemetry.store.validity import invalid_rule
-    from telemetry.store.writer import StoreWriter
+    from cubesat_tui.alone import apply_alone
 
-    clock = SystemClock()
-    writer = StoreWriter(directory.telemetry, clock, invalid_rule(mission))
-    inbox = Inbox(directory.inbox)
-    try:
-        desk = AlarmDesk()
-        reader = StoreReader(directory.telemetry)
-        try:
-            desk.restore(whole_journal(reader))
-        finally:
-            reader.close()
-        models = ServedModels(mission, directory, writer, clock)
-        nominal = NominalByHand(mission, clock.now_ns)
-        acts = Acts(inbox, desk, clock.now_ns, models, lambda: None, writer.cursor(CURSOR), nominal=nominal)
-        applied = acts.poll()
-        writer.append([], applied.events, applied.cursors())
-        acts.forget(applied)
-    finally:
-        inbox.close()
-        writer.close()
-        lock.release()
+    apply_alone(directory, mission, lock)
