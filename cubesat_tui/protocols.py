@@ -40,6 +40,15 @@ class FindsAnomalies(Protocol):
 
 
 @runtime_checkable
+class SelectsChannel(Protocol):
+    """A screen that plots one channel."""
+
+    def select(self, channel: str) -> None:
+        """Plot `channel`; a name it does not know changes nothing."""
+        ...
+
+
+@runtime_checkable
 class Filters(Protocol):
     """A screen whose rows a query selects."""
 

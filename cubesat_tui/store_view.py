@@ -62,10 +62,14 @@ class StoreView:
         return await self.ask(lambda r: r.series(satellite, channel, t0_ns, t1_ns, bins))
 
     async def runs(
-        self, before_id: int | None = None, limit: int = 200, satellite: str | None = None
+        self,
+        before_id: int | None = None,
+        limit: int = 200,
+        satellite: str | None = None,
+        until_ns: int | None = None,
     ) -> list[RunRow]:
-        """Training runs, newest first; of one satellite if named."""
-        return await self.ask(lambda r: r.runs(before_id, limit, satellite))
+        """Training runs, newest first; of one satellite if named, recorded by `until_ns` if given."""
+        return await self.ask(lambda r: r.runs(before_id, limit, satellite, until_ns))
 
     async def journal_page(
         self, before_id: int | None, min_severity: int, limit: int, satellite: str | None = None

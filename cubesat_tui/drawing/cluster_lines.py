@@ -40,9 +40,14 @@ def wrapped(text: str, size: int) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def drawn_text(space: FeatureSpace, orbit_ns: int | None, span_ns: int) -> str:
-    """`1,200 of 5,634 hk frames, last orbit`, and how many of them a model has judged."""
+def drawn_text(space: FeatureSpace, orbit_ns: int | None, span_ns: int, until_ns: int | None = None) -> str:
+    """`1,200 of 5,634 hk frames, last orbit`, and how many of them a model has judged.
+
+    `until_ns`: the end of the span where it is not now.
+    """
     when = "last orbit" if orbit_ns is not None else f"last {span_text(span_ns / 1e9)}"
+    if until_ns is not None:
+        when = f"{span_text(span_ns / 1e9)} to {clock_text(until_ns)}Z"
     judged = "" if space.judged == space.read else f", {count_text(space.judged)} judged"
     return f"{count_text(len(space))} of {count_text(space.read)} {space.packet} frames, {when}{judged}"
 

@@ -13,6 +13,7 @@ from cubesat_tui.drawing.numbers import (
     date_clock_text,
     month_clock_text,
 )
+from cubesat_tui.drawing.past_banner import PastBanner, fleet_row, past_row, paused_row
 from cubesat_tui.drawing.rows import Row, Span, pad, spread, width
 from cubesat_tui.drawing.signs import ORDER, SIGNS, SignSet
 
@@ -32,12 +33,22 @@ _GOOD_LINKS = {"LIVE", "QUIET", "REPLAY"}
 
 
 def status_rows(
-    snapshot: Snapshot, mode: str, size: int, signs: SignSet, paused: tuple[int, int] | None = None
+    snapshot: Snapshot,
+    mode: str,
+    size: int,
+    signs: SignSet,
+    paused: tuple[int, int] | None = None,
+    past: PastBanner | None = None,
 ) -> tuple[Row, Row]:
-    """Both lines, `size` cells each. `paused`: (mission time ns, frames) when the screen was stopped."""
+    """Both lines, `size` cells each. `snapshot` is the live one, always.
+
+    `paused`: (mission time ns, frames) when the screen was stopped; `past`: what is shown instead of now.
+    """
     first = _fleet_truths(snapshot, size) if mode == FLEET_TAB[1] else _truths(snapshot, size)
+    if past is not None:
+        return first, fleet_row(past, size) if mode == FLEET_TAB[1] else past_row(past, size)
     if paused is not None:
-        return first, _pause_line(snapshot, paused, size)
+        return first, paused_row(paused[0], snapshot.frames - paused[1], size)
     return first, _tabs_line(snapshot, mode, size, signs)
 
 
@@ -215,9 +226,3 @@ def _tabs_line(snapshot: Snapshot, mode: str, size: int, signs: SignSet) -> Row:
         if width(start) + width(clock) + 1 <= size:
             break
     return pad(spread(start, clock, size), size)
-
-
-def _pause_line(snapshot: Snapshot, paused: tuple[int, int], size: int) -> Row:
-    at_ns, frames = paused
-    text = f"=== PAUSED at {clock_text(at_ns)}Z, {count_text(max(0, snapshot.frames - frames))} frames since === "
-    return pad((((text + "space = LIVE ").ljust(size, "="), "reverse"),), size)

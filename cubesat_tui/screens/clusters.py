@@ -84,6 +84,8 @@ class ClustersScreen(MissionScreen):
         self._served: ServedModel | None = None
         self._read_ns: int | None = None
         self._reading: Wanted | None = None
+        self._past_ns: int | None = None
+        """The moment of the past that was asked for last."""
         self._wanted_last: Wanted | None = None
         self._error = ""
         self._select_next = 0
@@ -116,6 +118,9 @@ class ClustersScreen(MissionScreen):
             self.scatter.show(None)
             self._draw_text(snapshot)
             return
+        if (self._past_ns is None) != (snapshot.past_ns is None):
+            # What was drawn is not what this moment looked like.
+            self.scatter.show(None)
         self._read_if_due(snapshot)
         self._draw_text(snapshot)
 
@@ -135,9 +140,21 @@ class ClustersScreen(MissionScreen):
             channel=self.channel,
             version=snapshot.model.version or 0,
             sha256=snapshot.model.sha256,
-            t1_ns=snapshot.newest_t_ns if snapshot.newest_t_ns is not None else snapshot.now_ns,
-            span_ns=orbit_ns(snapshot.mission, snapshot.satellite) or NO_ORBIT_NS,
+            t1_ns=self._end_ns(snapshot),
+            span_ns=self._span_ns(snapshot),
         )
+
+    @staticmethod
+    def _end_ns(snapshot: Snapshot) -> int:
+        if snapshot.past_ns is not None:
+            return snapshot.past_ns
+        return snapshot.newest_t_ns if snapshot.newest_t_ns is not None else snapshot.now_ns
+
+    def _span_ns(self, snapshot: Snapshot) -> int:
+        """Now the last orbit, in which every mode comes by; in the past the stretch that the conductor holds."""
+        if snapshot.past_ns is not None:
+            return self.console_app.time.span_ns
+        return orbit_ns(snapshot.mission, snapshot.satellite) or NO_ORBIT_NS
 
     def _read_if_due(self, snapshot: Snapshot, at_once: bool = False) -> None:
         wanted = self._wanted(snapshot)
@@ -146,10 +163,11 @@ class ClustersScreen(MissionScreen):
             at_once
             or last is None
             or abs(wanted.t1_ns - last.t1_ns) >= EVERY_NS
-            or (wanted.version, wanted.packet, wanted.channel) != (last.version, last.packet, last.channel)
+            or self._past_ns != snapshot.past_ns
+            or _question(wanted) != _question(last)
         )
         if due and self._reading is None:
-            self._reading = wanted
+            self._reading, self._past_ns = wanted, snapshot.past_ns
             self._read(wanted, snapshot)
 
     @work(group="clusters", exit_on_error=False)
@@ -170,9 +188,10 @@ class ClustersScreen(MissionScreen):
         self._wanted_last = wanted
         if self.console_app.shown is None:
             return
-        here = self.console_app.shown.satellite
-        if (wanted.satellite, wanted.packet, wanted.channel) != (here, self._packet, self.channel):
-            self._read_if_due(self.console_app.shown)
+        shown = self.console_app.shown
+        here = (shown.satellite, self._packet, self.channel)
+        if (wanted.satellite, wanted.packet, wanted.channel) != here or self._past_ns != shown.past_ns:
+            self._read_if_due(shown)
             return
         self.scatter.show(space)
         self._draw_text(self.console_app.shown)
@@ -260,11 +279,9 @@ class ClustersScreen(MissionScreen):
         found = (space.ids == self.scatter.selected_id).nonzero()[0]
         return int(found[0]) if len(found) else len(space) - 1
 
-    def action_jump(self) -> None:
+    def moment(self, snapshot: Snapshot) -> int | None:
         space, number = self.space, self._row_in_hand()
-        if space is not None and number is not None:
-            lead = space.deviations(number, 1)
-            self.post_message(messages.JumpTo(int(space.t_ns[number]), lead[0][0] if lead else None))
+        return None if space is None or number is None else int(space.t_ns[number])
 
     @work(exclusive=True, group="clusters-inspect")
     async def action_inspect(self) -> None:
@@ -318,6 +335,8 @@ class ClustersScreen(MissionScreen):
         view = self.scatter.view
         end = row((f"turned {view.azimuth:.0f}°, up {view.elevation:.0f}° ", "dim"))
         drawn = drawn_text(space, span, span or NO_ORBIT_NS)
+        if snapshot.past_ns is not None and self._wanted_last is not None:
+            drawn = drawn_text(space, None, self._wanted_last.span_ns, self._wanted_last.t1_ns)
         title.draw((spread(row((" FEATURE SPACE ", "title"), (drawn, "label")), end, self.size.width),))
         styles = [mode_style(i) for i in range(len(space.modes))]
         letters = mode_letters(space.modes) if self.scatter.few_colours else None
@@ -349,6 +368,8 @@ class ClustersScreen(MissionScreen):
             return tuple(row((line, "warning")) for line in wrapped(self._error, size))
         if snapshot.model.version is not None:
             return (row(("reading ...", "dim")),)
+        if snapshot.past_ns is not None:
+            return tuple(row((line, "value")) for line in wrapped("No model scored at this moment.", size))
         head = "learning" if snapshot.model.learning is None else learning_text(snapshot.model)
         text = f"{head}: the picture appears with the first model, which needs that many frames."
         todo = "Nothing to do: let telemetry come. Until then limits and rules alone raise alarms."
@@ -369,6 +390,11 @@ def anomalous_packets(snapshot: Snapshot, packets: tuple[str, ...]) -> list[str]
             for channel in event.body.get("channels") or [event.subject.removeprefix("anomaly:")]:
                 found.setdefault(carriers.get(str(channel), ""))
     return [name for name in found if name in packets]
+
+
+def _question(wanted: Wanted) -> tuple[object, ...]:
+    """What is asked beside when."""
+    return wanted.version, wanted.packet, wanted.channel, wanted.span_ns
 
 
 def _after(names: tuple[str, ...], current: str, step: int) -> str:

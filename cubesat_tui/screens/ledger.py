@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from telemetry.query import Query
     from telemetry.store.rows import LedgerRow
 
+_LAST_ID = 2**62
+"""Above every id: all rows of a moment lie before it."""
+
 
 class LedgerScreen(MissionScreen):
     """Filter line, count line, the table, and everything about the selected row in two lines."""
@@ -65,6 +68,8 @@ class LedgerScreen(MissionScreen):
         self._opened = False
         self._waiting_filter: str | None = None
         self._satellite: str | None = None
+        self._past_ns: int | None = None
+        """The moment below which rows are shown; None while the newest are."""
         self._own_filter = ""
         """The filter put there because of the satellite that is looked at, not by the operator."""
         self._columns_for: tuple[object, ...] = ()
@@ -101,14 +106,22 @@ class LedgerScreen(MissionScreen):
             line.placeholder = examples(snapshot, self.wide)
         self._set_columns(snapshot)
         if not self._opened:
-            self._opened = True
-            self.table.open(self.console_app.view, None)
+            self._opened, self._past_ns = True, snapshot.past_ns
+            self._open(None)
             if self._waiting_filter is not None:
                 self.apply_filter(self._waiting_filter)
+        elif snapshot.past_ns != self._past_ns:
+            self._past_ns = snapshot.past_ns
+            self._open(self._query)
         else:
             self.table.follow()
         self._follow_satellite(snapshot)
         self._draw_lines(snapshot)
+
+    def _open(self, query: Query | None) -> None:
+        """The rows of `query` from now on, or in the past from that moment downwards: there nothing is newer."""
+        start = None if self._past_ns is None else Key(self._past_ns, _LAST_ID)
+        self.table.open(self.console_app.view, query, start)
 
     # Filter
 
@@ -143,7 +156,7 @@ class LedgerScreen(MissionScreen):
             self.set_focus(None)
         self._columns_for = ()
         self._set_columns(snapshot)
-        self.table.open(self.console_app.view, query)
+        self._open(query)
         self._draw_lines(snapshot)
 
     def _say_wrong(self, lines: tuple[Row, ...]) -> None:
@@ -173,7 +186,7 @@ class LedgerScreen(MissionScreen):
         elif self._query is not None:
             self.apply_filter("")
         else:
-            self.table.home()
+            self.action_newest()
 
     # Table
 
@@ -237,9 +250,12 @@ class LedgerScreen(MissionScreen):
         self.table.move(steps * self.table.page_height())
 
     def action_newest(self) -> None:
-        self.table.home()
+        if self._past_ns is None:
+            self.table.home()
+        else:
+            self._open(self._query)
 
-    def action_pan(self, steps: int) -> None:
+    def action_columns_on(self, steps: int) -> None:
         self.table.pan(steps)
 
     def action_columns(self) -> None:
@@ -265,13 +281,9 @@ class LedgerScreen(MissionScreen):
             line = f"{iso(chosen.t_ns)} {chosen.satellite} {chosen.layout.packet} {chosen.boot}/{chosen.seq} {text}"
             self.post_message(messages.CopyRequested(line, "row"))
 
-    def action_jump(self) -> None:
-        chosen, snapshot = self.table.selected, self.console_app.shown
-        if chosen is None or snapshot is None:
-            return
-        if chosen.satellite != snapshot.satellite and chosen.satellite in snapshot.mission.by_name:
-            self.post_message(messages.FocusRequested(chosen.satellite))
-        self.post_message(messages.JumpTo(chosen.t_ns))
+    def moment(self, snapshot: Snapshot) -> int | None:
+        chosen = self.table.selected
+        return None if chosen is None else chosen.t_ns
 
     def next_anomaly(self, step: int) -> None:
         """Go to the next older (1) or newer (-1) confirmed anomaly of the filter."""

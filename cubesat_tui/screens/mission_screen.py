@@ -30,10 +30,13 @@ class MissionScreen(Screen[None]):
 
     A subclass sets `MODE`, its `BINDINGS = bindings(MODE)`, yields its widgets from `compose_body` and takes news
     in `show`, which the app calls only while the screen is active and not paused, and once on every return to it.
+    In fixed time it is given what was known at that moment (`Snapshot.past_ns`).
     What is asked of others is posted as a message of `cubesat_tui.messages`.
     """
 
     MODE: ClassVar[str] = ""
+    ALWAYS_NOW: ClassVar[bool] = False
+    """Whether it shows what is now also in fixed time; the banner then says so."""
     AUTO_FOCUS = ""
     DEFAULT_CSS = """
     MissionScreen { layout: vertical; background: $background; color: $foreground; }
@@ -81,15 +84,29 @@ class MissionScreen(Screen[None]):
         return ()
 
     @property
+    def narrowed(self) -> str:
+        """In words what keeps some open alarms off the list: a search, a filter; "" where nothing does."""
+        return ""
+
+    @property
     def alarm_selection(self) -> AlarmSelection | None:
         """What keeps the selected alarm, where a list selects one: it is told which alarms were acted on."""
         return None
 
+    def moment(self, snapshot: Snapshot) -> int | None:
+        """When the selected row was (UTC ns): what `g` proposes to go to; None where a screen selects no moment."""
+        return None
+
     def receive(self, snapshot: Snapshot) -> None:
-        """Called by the app: the status bar always lives, the rest stands still while paused."""
-        self.query_one(StatusBar).show(snapshot, self.console_app.paused_at)
-        if self.console_app.paused_at is None:
+        """Called by the app: the status bar always lives, the rest stands still while paused or in the past."""
+        self._show_bar()
+        if self.console_app.paused_at is None and (self.ALWAYS_NOW or not self.console_app.time.fixed):
             self.show(snapshot)
+
+    def _show_bar(self) -> None:
+        app = self.console_app
+        if app.snapshot is not None:
+            self.query_one(StatusBar).show(app.snapshot, app.paused_at, app.past_banner)
 
     def on_screen_resume(self) -> None:
         self.refresh_snapshot()
@@ -107,8 +124,11 @@ class MissionScreen(Screen[None]):
             self.call_after_refresh(self.refresh_snapshot)
 
     def refresh_snapshot(self) -> None:
-        """Draw again what is known, after a return or a resize."""
-        snapshot = self.console_app.shown
-        if snapshot is not None and self.is_current and self._laid_for is not None:
-            self.query_one(StatusBar).show(self.console_app.snapshot or snapshot, self.console_app.paused_at)
+        """Draw again what is known, after a return, a resize, or with another time."""
+        if not self.is_current or self._laid_for is None:
+            return
+        self._show_bar()
+        app = self.console_app
+        snapshot = app.snapshot if self.ALWAYS_NOW and app.time.fixed else app.shown
+        if snapshot is not None:
             self.show(snapshot)

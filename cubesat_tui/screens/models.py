@@ -14,7 +14,7 @@ from textual.containers import Container, Vertical
 from cubesat_tui import messages
 from cubesat_tui.drawing.cluster_lines import wrapped
 from cubesat_tui.drawing.ledger_cells import time_text
-from cubesat_tui.drawing.numbers import count_text, countdown
+from cubesat_tui.drawing.numbers import count_text, countdown, date_clock_text
 from cubesat_tui.drawing.rows import Row, plain, row, spread
 from cubesat_tui.drawing.run_history import RunLine, curves
 from cubesat_tui.keymap import bindings
@@ -80,15 +80,22 @@ class ModelsScreen(MissionScreen):
         if snapshot.satellite != self._satellite:
             self._satellite, self._loaded = snapshot.satellite, False
             self.table.show((), None)
-        key = (snapshot.satellite, snapshot.model.version, snapshot.model.retrain)
-        if key != self._read_for or abs(snapshot.wall_ns - self._read_at) >= AGAIN_NS:
+        key = (snapshot.satellite, snapshot.model.version, snapshot.model.retrain, snapshot.past_ns)
+        again = snapshot.past_ns is None and abs(snapshot.wall_ns - self._read_at) >= AGAIN_NS
+        if key != self._read_for or again:
             self._read_for, self._read_at = key, snapshot.wall_ns
             self._read(snapshot)
         self._draw_text(snapshot)
 
     @work(exclusive=True, group="runs", exit_on_error=False)
     async def _read(self, snapshot: Snapshot) -> None:
-        runs: Sequence[RunRow] = await self.console_app.view.runs(None, MOST_RUNS, snapshot.satellite)
+        until_ns = self._until_ns(snapshot)
+        runs: Sequence[RunRow] = await self.console_app.view.runs(None, MOST_RUNS, snapshot.satellite, until_ns)
+        shown = self.console_app.shown
+        if shown is None or shown.past_ns != snapshot.past_ns:
+            # Another moment is wanted by now, and asked for by whoever shows it.
+            self._read_for = ()
+            return
         self._loaded = True
         self.set_class(not runs, "none")
         self.table.show(runs, snapshot.model.version)
@@ -98,7 +105,16 @@ class ModelsScreen(MissionScreen):
             box.border_title = f"{curve.title}, {curve.unit}"
             box.border_subtitle = curve.level_name
             cast("TrendChart", self.query_one(f"#chart-{i}")).show(curve)
-        self._draw_text(self.console_app.shown or snapshot)
+        self._draw_text(shown)
+
+    def _until_ns(self, snapshot: Snapshot) -> int | None:
+        """In the past the moment by which a run was recorded; None for all.
+
+        Runs are recorded at wall time. Where the mission lives in another one (a replay) all are shown, and the
+        title says so.
+        """
+        live = self.console_app.snapshot
+        return snapshot.past_ns if live is None or live.now_ns == live.wall_ns else None
 
     # Keys
 
@@ -158,8 +174,12 @@ class ModelsScreen(MissionScreen):
         head = row(
             (" RUNS ", "title"),
             (f"{count}, " if known else "", "label"),
-            ("no model is live yet" if model.version is None else f"{served} scores now", "value"),
+            (_served_words(snapshot, served), "value"),
         )
+        if snapshot.past_ns is not None:
+            until = self._until_ns(snapshot)
+            words = "all, at wall time " if until is None else f"recorded by {date_clock_text(until)} "
+            return spread(head, row((words, "label")), self.size.width)
         next_s = snapshot.model.next_s
         end = f"next fit {countdown(next_s)}" if next_s is not None else ""
         if snapshot.model.error:
@@ -168,6 +188,12 @@ class ModelsScreen(MissionScreen):
         if not self.wide and known:
             tail = row((f"{end}  chart {self._chart + 1} of {CHARTS} ", "label"), ("tab ", "key"))
         return spread(head, tail, self.size.width)
+
+
+def _served_words(snapshot: Snapshot, served: str) -> str:
+    if snapshot.past_ns is None:
+        return "no model is live yet" if snapshot.model.version is None else f"{served} scores now"
+    return "no model scored then" if snapshot.model.version is None else f"{served} scored then"
 
 
 def run_rows(line: RunLine, size: int) -> tuple[Row, ...]:
@@ -195,7 +221,9 @@ def run_rows(line: RunLine, size: int) -> tuple[Row, ...]:
 def empty_rows(snapshot: Snapshot, size: int) -> tuple[Row, ...]:
     """No run yet: what it waits for, in words."""
     model = snapshot.model
-    if model.error:
+    if snapshot.past_ns is not None:
+        text = "No run had been recorded by this moment."
+    elif model.error:
         text = f"No training happens: {model.error}"
     elif model.learning is not None:
         have, need = model.learning

@@ -10,6 +10,7 @@ from cubesat_tui.drawing.status_lines import status_rows, waiting_rows
 from cubesat_tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
+    from cubesat_tui.drawing.past_banner import PastBanner
     from cubesat_tui.snapshot import Snapshot
 
 
@@ -21,12 +22,13 @@ class StatusBar(Lines):
     def __init__(self, mode: str) -> None:
         super().__init__()
         self._mode = mode
-        self._last: tuple[Snapshot, tuple[int, int] | None] | None = None
+        self._last: tuple[Snapshot, tuple[int, int] | None, PastBanner | None] | None = None
 
-    def show(self, snapshot: Snapshot, paused: tuple[int, int] | None) -> None:
-        """Draw the newest snapshot, paused or not: this bar never stands still."""
-        self._last = (snapshot, paused)
-        self.draw(status_rows(snapshot, self._mode, self.size.width or self.app.size.width, self.signs, paused))
+    def show(self, snapshot: Snapshot, paused: tuple[int, int] | None, past: PastBanner | None = None) -> None:
+        """Draw the newest snapshot, paused or not, past or not: this bar never stands still."""
+        self._last = (snapshot, paused, past)
+        size = self.size.width or self.app.size.width
+        self.draw(status_rows(snapshot, self._mode, size, self.signs, paused, past))
 
     def on_resize(self, event: Resize) -> None:
         if self._last is not None:

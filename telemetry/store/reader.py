@@ -114,26 +114,31 @@ class StoreReader:
         """Promoted runs of all satellites recorded after the run `after_id`, oldest first."""
         return fleet.promotions(self._connection, after_id)
 
+    def newest_of_layouts(self, satellite: str) -> list[Frame]:
+        """The newest frame of each layout that was not STORED, the oldest first: a channel that is no longer sent
+        in a packet is in none but an older one."""
+        with self._catalog.snapshot():
+            return sorted(self._newest_by_track(satellite, stored=False), key=lambda frame: frame.received_ns)
+
     def _newest(self, satellite: str, stored: bool) -> dict[str, Frame]:
         frames: dict[str, Frame] = {}
         with self._catalog.snapshot():
-            number = self._catalog.satellite(satellite)
-            if number is None:
-                return frames
-            for track in self._catalog.tracks(number):
-                if track.stored and not stored:
-                    continue
-                packet = self._catalog.layout(track.layout).packet
-                row = self._connection.one(f"SELECT {_FRAME} FROM frame WHERE id = ?", (track.newest,))
-                if row is None:
-                    continue
+            for frame in self._newest_by_track(satellite, stored=stored):
+                before = frames.get(frame.layout.packet)
+                if before is None or _is_newer(frame, before):
+                    frames[frame.layout.packet] = frame
+        return frames
+
+    def _newest_by_track(self, satellite: str, *, stored: bool) -> Iterator[Frame]:
+        number = self._catalog.satellite(satellite)
+        for track in self._catalog.tracks(number) if number is not None else ():
+            if track.stored and not stored:
+                continue
+            row = self._connection.one(f"SELECT {_FRAME} FROM frame WHERE id = ?", (track.newest,))
+            if row is not None:
                 layout = self._catalog.layout(row[7])
                 values = np.frombuffer(row[8], dtype="<f8")
-                frame = Frame(satellite, row[2], row[3], row[4], row[5], row[6], layout, values)
-                before = frames.get(packet)
-                if before is None or _is_newer(frame, before):
-                    frames[packet] = frame
-        return frames
+                yield Frame(satellite, row[2], row[3], row[4], row[5], row[6], layout, values)
 
     def tail(self, satellite: str, packet: str, n: int) -> FrameBatch | None:
         """The newest n frames of a packet by generation time, oldest first, or None when there is none.
@@ -277,13 +282,28 @@ class StoreReader:
                 found.append((body.t0_ns, body.t1_ns))
         return sorted(found)
 
-    def runs(self, before_id: int | None = None, limit: int = 50, satellite: str | None = None) -> list[RunRow]:
-        """Considered fits, newest first; with a `satellite` its own and those that name none."""
+    def runs(
+        self,
+        before_id: int | None = None,
+        limit: int = 50,
+        satellite: str | None = None,
+        until_ns: int | None = None,
+    ) -> list[RunRow]:
+        """Considered fits, newest first; with a `satellite` its own and those that name none.
+
+        With `until_ns` those recorded by then.
+        """
         names = RunRow.__struct_fields__
         rows = self._connection.rows(
-            f"SELECT {', '.join(names)} FROM run"
-            " WHERE id < ? AND (? IS NULL OR satellite IS NULL OR satellite = ?) ORDER BY id DESC LIMIT ?",
-            (before_id if before_id is not None else 2**62, satellite, satellite, limit),
+            f"SELECT {', '.join(names)} FROM run WHERE id < ? AND at_ns <= ?"
+            " AND (? IS NULL OR satellite IS NULL OR satellite = ?) ORDER BY id DESC LIMIT ?",
+            (
+                2**62 if before_id is None else before_id,
+                2**63 - 1 if until_ns is None else until_ns,
+                satellite,
+                satellite,
+                limit,
+            ),
         )
         return [
             RunRow(**{**dict(zip(names, row, strict=True)), "body": msgspec.json.decode(row[-1])}) for row in rows
