@@ -68,7 +68,9 @@ class Ingest:
         clock: Clock,
         source_name: str,
         confirm: Callable[[FrameBatch], Awaitable[None]],
+        journaled: Callable[[Sequence[Event]], None] = lambda _: None,
     ) -> None:
+        """`journaled` is told of the events of each transaction once it is durable."""
         self.accepted = 0
         """Frames stored in all; whoever opens the store sets what was there before."""
         self.refused: Counter[str] = Counter()
@@ -81,6 +83,7 @@ class Ingest:
         self._clock = clock
         self._source_name = source_name
         self._confirm = confirm
+        self._journaled = journaled
         self._next = Work()
         self._stuck: Work | None = None
         self._idle = asyncio.Event()
@@ -175,6 +178,7 @@ class Ingest:
         self.disk_full = 0
         for act in work.after:
             act()
+        self._journaled(work.events)
 
     def _count(self, result: AppendResult) -> AppendResult:
         self.accepted += result.accepted

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from cubesat_tui.acts import CURSOR as INBOX_CURSOR
@@ -24,6 +24,7 @@ from cubesat_tui.faults_by_hand import KINDS_BEGIN, REMEMBERED, FaultsByHand
 from cubesat_tui.forecast import Forecast
 from cubesat_tui.frame_queue import FrameQueue
 from cubesat_tui.heartbeat import health_row
+from cubesat_tui.hooks import hooks_of
 from cubesat_tui.ingest import DISK_RETRY_S, Ingest
 from cubesat_tui.judgement import Judgement
 from cubesat_tui.link_state import LinkState
@@ -166,7 +167,10 @@ class Station:
         finally:
             reader.close()
         self.queue = FrameQueue(clock)
-        self.ingest = Ingest(self.queue, self.judgement, self.writer, clock, self.source_name, self._confirm)
+        self.ingest = Ingest(
+            self.queue, self.judgement, self.writer, clock, self.source_name, self._confirm, self._journaled
+        )
+        self.hooks = hooks_of(mission, self.directory, clock, self.ingest.note, self.desk.alarms)
         if self.judgement.newest_ns is not None:
             self.mission_clock.observe(self.judgement.newest_ns)
         if before is not None:
@@ -200,7 +204,12 @@ class Station:
         ]
         if self.history_progress is not None:
             loops.append(self._write_history())
+        if self.hooks.outlets:
+            loops.append(self.hooks.run())
         return loops
+
+    def _journaled(self, events: Sequence[Event]) -> None:
+        self.hooks.tell(events, live=self.mission_clock.live)
 
     async def _until_over(self, tasks: list[asyncio.Task[None]]) -> None:
         """Wait for `stop`; a loop that fails ends the station with its error, one that finishes does not."""
@@ -226,7 +235,7 @@ class Station:
         for task in [*loops, ingest]:
             task.cancel()
         await asyncio.gather(*loops, ingest, return_exceptions=True)
-        self.ingest.note([self._event("station.ended", "station", {})])
+        self.ingest.note([*self.hooks.close(), self._event("station.ended", "station", {})])
         await self.ingest.finish()
         self.link.end()
         self._beat()
@@ -387,22 +396,25 @@ class Station:
                 share = (int(batch.t_ns[-1]) - first_ns) / max(1, plan.t_end_ns - first_ns)
                 self.history_progress = (int(100 * (number + share) / len(satellites)), 100)
             events = await asyncio.to_thread(events_of, self.mission, satellite, plan.t_end_ns)
-            closed = [event for event in events if (event.satellite, event.subject) not in self.desk.alarms]
-            self.ingest.note(closed)
+            await self._store_past([], events)
         self.ingest.note([], {HISTORY_CURSOR: Backfill(plan.t_end_ns, done=True).cursor()})
         await self.ingest.idle()
         self.history_progress = None
         self._beat()
 
     async def _store_history(self, piece: FrameBatch) -> None:
-        invalid = self.judgement.invalid(piece)
+        await self._store_past([ScoredBatch(piece, None, self.judgement.invalid(piece))], [])
+        await self.clock.sleep(PAUSE_S)
+
+    async def _store_past(self, scored: list[ScoredBatch], events: list[Event]) -> None:
+        """In a transaction of its own, of which no hook hears; nothing of it touches an alarm that is open now."""
         while True:
+            closed = [event for event in events if (event.satellite, event.subject) not in self.desk.alarms]
             try:
-                self.ingest.store([ScoredBatch(piece, None, invalid)], [], {})
+                self.ingest.store(scored, closed, {})
                 break
             except StoreFull:
                 await self.clock.sleep(DISK_RETRY_S)
-        await self.clock.sleep(PAUSE_S)
 
     async def _trainer(self) -> None:
         assert self.child is not None
