@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from telemetry.clock import NS_PER_S
-from telemetry.movement import GAP_PERIODS, STUCK_SAMPLES
+from telemetry.movement import STUCK_SAMPLES
 from telemetry.query_syntax import ChannelTest, holds_rows, leaves
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _runs(packet: PacketRows, i: int, channel: Channel, stuck_s: float, packets:
         return out
     t_ns, value, boot = packet.t_ns[rows], packet.values[rows, i], packet.boot[rows]
     step_ns = np.diff(t_ns)
-    gap_ns = GAP_PERIODS * channel.period_s * NS_PER_S
+    gap_ns = channel.expiry_periods * channel.period_s * NS_PER_S
     begins = (np.diff(value) != 0) | (np.diff(boot) != 0) | (step_ns > gap_ns)
     if channel.stuck_condition is not None:
         names = {leaf.channel for leaf in leaves(channel.stuck_condition) if isinstance(leaf, ChannelTest)}
