@@ -80,13 +80,10 @@ class LiveSelection:
         """Channels of the present panel, in the order of its rows."""
         return ordered(panels[self.panel], snapshot.channels) if self.panel < len(panels) else []
 
-    def select(self, panels: Sequence[Panel], name: str) -> bool:
-        """Select a channel in the first panel that shows it; False where none does."""
-        for i, panel in enumerate(panels):
-            if name in panel.channels:
-                self.panel, self.channel = i, name
-                return True
-        return False
+    def select(self, panels: Sequence[Panel], name: str) -> None:
+        """Select a channel, in the first panel that shows it; one that none shows still has its trend."""
+        self.panel = next((i for i, panel in enumerate(panels) if name in panel.channels), self.panel)
+        self.channel = name
 
     def turn(self, snapshot: Snapshot, panels: Sequence[Panel], step: int) -> None:
         """The first row of another panel."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -10,10 +11,11 @@ from textual.binding import BindingType
 from textual.containers import Container, Horizontal, Vertical
 
 from cubesat_tui import messages
+from cubesat_tui.chosen_panels import ChosenPanels
 from cubesat_tui.drawing.channel_rows import label_of, vitals_row
 from cubesat_tui.drawing.live_text import copied, curve_name, limit_lines, side_rows, trend_title, where_text
 from cubesat_tui.drawing.opinion_text import opinion_row, packet_of
-from cubesat_tui.drawing.panels import Panel, panels
+from cubesat_tui.drawing.panels import Panel
 from cubesat_tui.drawing.trend_curves import MOST
 from cubesat_tui.drawing.trend_plot import aligned
 from cubesat_tui.drawing.why import why_lines
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cubesat_tui.alarm_selection import AlarmSelection
+    from cubesat_tui.panel_choice import Choice
     from cubesat_tui.snapshot import ChannelNow, Snapshot
     from cubesat_tui.usual_follower import Asked
     from telemetry.alarms import Alarm
@@ -71,6 +74,7 @@ class LiveScreen(MissionScreen):
         self._trend = TrendFollower()
         self._usual: UsualFollower | None = None
         self._heights: LiveHeights | None = None
+        self._chosen = ChosenPanels()
 
     def on_mount(self) -> None:
         self.set_timer(USUAL_AFTER_S, self._settle)
@@ -117,7 +121,7 @@ class LiveScreen(MissionScreen):
         self._show_trend(snapshot, now)
 
     def _panels(self, snapshot: Snapshot) -> tuple[Panel, ...]:
-        return panels(snapshot.mission.bus_of(snapshot.satellite))
+        return self._chosen.of(snapshot, self.console_app)
 
     def _arrange(self, snapshot: Snapshot) -> bool:
         """Share out the rows of the screen. True on change."""
@@ -155,7 +159,8 @@ class LiveScreen(MissionScreen):
             return
         panel = self._selected.panel
         if not self.wide:
-            place = f"{panel + 1} of {len(found)} (tab)"
+            left_out = self._chosen.left_out
+            place = f"{f'{left_out} hidden, ' if left_out else ''}{panel + 1} of {len(found)} (tab)"
             marked = self._selected.channel
             self.query_one("#box0", PanelBox).show(
                 found[panel], snapshot, marked, framed=False, focused=True, place=place
@@ -230,16 +235,12 @@ class LiveScreen(MissionScreen):
             self._selected.touch(self.console_app.snapshot.wall_ns)
         self.refresh_snapshot()
 
-    def go_to(self, t_ns: int, channel: str | None) -> None:
-        """Show `channel` around the moment `t_ns`."""
-        snapshot, time = self.console_app.shown, self.console_app.time
-        if snapshot is None:
-            return
-        end = t_ns + time.span_ns // 2
-        self.console_app.time = time.live() if end >= time.now_ns else time.at(end)
-        if channel is not None:
+    def select(self, channel: str) -> None:
+        """Plot `channel`."""
+        snapshot = self.console_app.shown or self.console_app.snapshot
+        if snapshot is not None and channel in snapshot.channels:
             self._selected.select(self._panels(snapshot), channel)
-        self._changed()
+            self._changed()
 
     def next_anomaly(self, step: int) -> None:
         """Select the next open anomaly."""
@@ -276,6 +277,20 @@ class LiveScreen(MissionScreen):
             self._selected.turn(snapshot, self._panels(snapshot), step)
             self._changed()
 
+    def action_choose(self) -> None:
+        snapshot = self.console_app.shown
+        if snapshot is not None:
+            self.app.push_screen(self._chosen.card(snapshot), partial(self._panels_chosen, snapshot))
+
+    def _panels_chosen(self, snapshot: Snapshot, choice: Choice | None) -> None:
+        if choice is not None:
+            self._keep(snapshot, choice)
+
+    @work(group="panels")
+    async def _keep(self, snapshot: Snapshot, choice: Choice) -> None:
+        await self._chosen.keep(snapshot, choice, self.console_app)
+        self._changed()
+
     def action_follow(self) -> None:
         """Follow the marked channel beside others, or no longer."""
         snapshot = self.console_app.shown
@@ -294,37 +309,15 @@ class LiveScreen(MissionScreen):
         self.post_message(messages.Notice(text))
         self._changed()
 
-    def action_zoom(self, step: int) -> None:
-        self.console_app.time = self.console_app.time.zoom(step)
-        self._changed()
-
-    def action_pan(self, step: int) -> None:
-        time = self.console_app.time
-        if step > 0 and time.is_at_now:
-            self.post_message(messages.Notice("This is now; < goes back."))
-        moved = time.pan(step)
-        self.console_app.time = moved.live() if moved.is_at_now else moved
-        self._changed()
-
     async def action_back(self) -> None:
-        time = self.console_app.time
-        if self.console_app.has_fleet and not time.fixed and self._selected.at_rest and not self._followed:
-            await self.console_app.action_mode("fleet")
+        app = self.console_app
+        if app.has_fleet and not app.time.fixed and self._selected.at_rest and not self._followed:
+            await app.action_mode("fleet")
             return
-        self.console_app.time = time.live()
         self._followed = ()
         self._selected.rest()
+        app.go_live()
         self._changed()
-
-    def action_acknowledge(self) -> None:
-        snapshot = self.console_app.snapshot
-        alarm = self.selected_alarm(snapshot) if snapshot is not None else None
-        if alarm is None:
-            self.post_message(messages.Notice("Nothing to acknowledge on this row."))
-        elif not alarm.awaits_operator:
-            self.post_message(messages.Notice(f"Acknowledged already by {alarm.acked_by or 'somebody'}."))
-        else:
-            self.post_message(messages.AckRequested((alarm.key,)))
 
     def action_inspect(self) -> None:
         from cubesat_tui.screens.why import WhyCard
@@ -345,9 +338,8 @@ class LiveScreen(MissionScreen):
         if snapshot is None or not wanted:
             return
         for name, now in snapshot.channels.items():
-            if (wanted in name.casefold() or wanted in label_of(now).casefold()) and self._selected.select(
-                self._panels(snapshot), name
-            ):
+            if wanted in name.casefold() or wanted in label_of(now).casefold():
+                self._selected.select(self._panels(snapshot), name)
                 self._changed()
                 return
         self.post_message(messages.Notice(f"No channel has {event.text!r} in its name or label."))
