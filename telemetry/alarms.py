@@ -291,12 +291,15 @@ def _shelved(old: Alarm, event: Event) -> dict[str, Any]:
     until_ns = event.body.get("until_ns")
     if old.shelved_until_ns is not None or not isinstance(until_ns, int):
         return {}
-    return {
+    put = {
         "shelved_until_ns": until_ns,
         "shelved_ns": event.at_ns,
-        "shelved_by": str(event.body.get("by") or event.actor),
+        "shelved_by": event.actor,
         "shelf_reason": str(event.body.get("reason", "")),
     }
+    # A shelf whose end was undone is the one that it was.
+    again = event.body.get("again")
+    return put if not isinstance(again, dict) else put | again
 
 
 def _unshelved(old: Alarm, event: Event) -> dict[str, Any]:

@@ -108,10 +108,14 @@ class OpenAlarms:
         elif old is not None and event.actor and event.kind in _ACTS:
             self._done = [one for one in self._done if event.at_ns - one.event.at_ns <= UNDO_NS]
             self._done.append(Done(event, old))
-        if old is not None and key not in self._alarms:
-            for one in self._done:
-                if one.key == key and one.gone is None:
-                    one.gone = step(old, event) or old
+        now = self._alarms.get(key)
+        for one in self._done:
+            if one.key != key:
+                continue
+            if old is not None and now is None and one.gone is None:
+                one.gone = step(old, event) or old
+            elif old is None and now is not None and one.gone is not None and one.gone.id == now.id:
+                one.gone = None
 
     def _do(
         self,

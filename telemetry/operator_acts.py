@@ -15,6 +15,7 @@ from telemetry.alarms import (
     SHIFT_NOTE,
     UNDONE,
     UNSHELVED,
+    Alarm,
     AlarmState,
     Event,
     Key,
@@ -135,9 +136,15 @@ class OperatorActs(Shelving):
         elif act.kind == UNSHELVED:
             if now is not None and now.shelved:
                 return is_shelved(now)
-            before = done.before
+            before, after = done.before, now or done.gone
+            if after is not None and after.severity > before.severity:
+                return f"{subject} is now {Level(after.severity).name}: look again"
             kind, what = SHELVED, "the end of the shelf"
-            told = {"until_ns": before.shelved_until_ns, "reason": before.shelf_reason, "by": before.shelved_by}
+            told = {
+                "until_ns": before.shelved_until_ns,
+                "reason": before.shelf_reason,
+                "again": _again(before, after, act),
+            }
         elif act.kind == CLEARED:
             told, what = {"reset": True}, "the clearing"
         elif now is not None and (now.acked_ns, now.acked_by) != (act.at_ns, act.actor):
@@ -148,3 +155,11 @@ class OperatorActs(Shelving):
             body["alarm"] = msgspec.to_builtins(done.gone)
         events = [self._do(at_ns, done.key, kind, body, actor=act.actor, request=request)]
         return events + self._end_of(done.before, at_ns, request)
+
+
+def _again(before: Alarm, after: Alarm | None, act: Event) -> dict[str, Any]:
+    """Whose shelf it was; an acknowledgement that came with its end goes with that."""
+    told: dict[str, Any] = {"shelved_ns": before.shelved_ns, "shelved_by": before.shelved_by}
+    if after is not None and (after.acked_ns, after.acked_by) == (act.at_ns, act.actor):
+        told |= {"acked_ns": None, "acked_by": ""}
+    return told
