@@ -129,6 +129,16 @@ class ContactWatch:
             row.acquisition_ns + grace_ns <= now_ns < row.loss_ns for rows in self._rows.values() for row in rows
         )
 
+    def known(self, satellite: str) -> bool:
+        """Whether the passes of `satellite` were computed, and there are any."""
+        return bool(self._rows.get(satellite))
+
+    def in_view(self, satellite: str, now_ns: int, rise_ns: int = 0, set_ns: int = 0) -> bool:
+        """Whether `satellite` is in contact, since `rise_ns` at least and for `set_ns` more."""
+        return any(
+            row.acquisition_ns + rise_ns <= now_ns < row.loss_ns - set_ns for row in self._rows.get(satellite, ())
+        )
+
     def unbroken(self, satellite: str, t0_ns: int, t1_ns: int) -> bool:
         """Whether `satellite` was in contact with some station all the time between two times, as far as known."""
         reached_ns = t0_ns

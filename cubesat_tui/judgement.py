@@ -88,9 +88,9 @@ class Judgement:
         forecast: Forecast | None = None,
         contacts: ContactWatch | None = None,
     ) -> None:
-        """`forecast`: where limit contexts come from that no satellite sends. `contacts`: of a simulator whose
-        satellites are heard in passes only, what explains a silence."""
-        self._contacts = contacts if mission.simulated and not mission.source.visible else None
+        """`forecast`: where limit contexts come from that no satellite sends. `contacts`: of satellites that
+        are heard in passes only, what explains a silence."""
+        self._contacts = contacts if not mission.source.visible else None
         self._forecast = forecast
         self._mission = mission
         self._models = models

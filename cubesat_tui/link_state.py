@@ -38,7 +38,7 @@ class _Newest:
 class LinkState:
     """State of the source as a station sees it.
 
-    `contacts` explains the silence of a simulator whose satellites are heard in passes only.
+    `contacts` explains the silence of satellites that are heard in passes only.
     """
 
     def __init__(self, mission: Mission, clock: Clock, contacts: ContactWatch | None = None) -> None:
@@ -50,7 +50,7 @@ class LinkState:
         ]
         self._period_s = min(periods, default=1.0)
         self._clock = clock
-        self._contacts = contacts if mission.simulated and not mission.source.visible else None
+        self._contacts = contacts if not mission.source.visible else None
         self._packets: dict[str, dict[str, _Newest]] = {}
         self._heard: float | None = None
         self._reason = ""
@@ -96,6 +96,11 @@ class LinkState:
     def end(self) -> None:
         """The station is ending."""
         self._ended = True
+
+    @property
+    def cut(self) -> bool:
+        """Whether there is no source any more: it died, has ended, or the station is ending."""
+        return self._ended or bool(self._reason)
 
     @property
     def state(self) -> tuple[str, str]:

@@ -158,9 +158,9 @@ class SnapshotReader:
         self._follow_journal(reader)
         health = reader.health()
         body: Mapping[str, Any] = health.body if health is not None else {}
-        frames = reader.newest(satellite)
+        frames = reader.newest_of_layouts(satellite)
         wall = self._clock.now_ns()
-        ordered = _in_order(frames.values())
+        ordered = _in_order(frames)
         newest_t = ordered[-1].t_ns if ordered else None
         rate = rate_of(body)
         live = bool(body.get("live", body.get("link") != "REPLAY" and rate == 1.0))
@@ -198,7 +198,7 @@ class SnapshotReader:
             simulated=mission.simulated,
             link=link,
             contact=contact,
-            data_age_s=min((age_s(wall, frame.received_ns) for frame in frames.values()), default=None),
+            data_age_s=min((age_s(wall, frame.received_ns) for frame in frames), default=None),
             model=model,
             alarms=alarms,
             counts=counts_of(alarms),

@@ -31,6 +31,7 @@ from cubesat_tui.link_state import LinkState
 from cubesat_tui.nominal import NominalByHand
 from cubesat_tui.served_models import ServedModels
 from cubesat_tui.sources import SourceFactory
+from cubesat_tui.staleness import Staleness
 from cubesat_tui.trainer_child import TrainerView, trainer_child
 from telemetry.alarm_desk import AlarmDesk
 from telemetry.alarms import Event
@@ -162,6 +163,8 @@ class Station:
             told = self.models.restore(reader.runs(None, 10_000))
             self.judgement = Judgement(mission, self.models, self.desk, clock, self.forecast, self.contacts)
             told += self.judgement.restore(reader)
+            self.staleness = Staleness(mission, clock, self.desk, self.link, self.contacts)
+            self.staleness.restore(reader)
             accepted, before = reader.frames_accepted(), reader.health()
             injected = reader.journal_page(None, limit=REMEMBERED, kind=KINDS_BEGIN)
         finally:
@@ -292,6 +295,7 @@ class Station:
 
     async def _confirm(self, batch: FrameBatch) -> None:
         self.link.received(batch)
+        self.staleness.received(batch)
         if not self._first_frame.is_set():
             self._first_frame.set()
             self._beat()
@@ -329,6 +333,10 @@ class Station:
                         )
                     ]
                 )
+            refusing = self.ingest.disk_full > 0
+            silent = self.staleness.step(self.mission_clock.now_ns(), refusing=refusing)
+            if silent:
+                self.ingest.note(silent)
             # What the disk took for the beat is not added to the silence until the next.
             await self.clock.sleep(max(BEAT_EVERY_S / 2, BEAT_EVERY_S - (self.clock.monotonic() - begun)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
         "newest_generation_time": time_or_none(snapshot.newest_t_ns),
         "newest_reception_time": time_or_none(max(received, default=None)),
         "freshness": freshness(snapshot),
+        "channels": channel_objects(snapshot),
         "link": snapshot.link.state,
         "link_detail": snapshot.link.detail,
         "station": {"running": is_running(directory), "beat_age_s": snapshot.link.beat_age_s}
@@ -99,6 +101,29 @@ def freshness(snapshot: Snapshot) -> dict[str, Any]:
     counted = Counter(now.acquisition.value for name, now in snapshot.channels.items() if name in sent)
     age = snapshot.data_age_s
     return {"age_s": None if age is None else round(age, 3), "channels": dict(counted)}
+
+
+def channel_objects(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """Channel -> its newest value as it counts now: a value that is not ACQUIRED is no present value.
+
+    `age_s` since reception, `monitoring` the level of its limits (DISABLED where the value is not checked).
+    """
+    return {
+        name: {
+            "value": now.value if now.value is not None and math.isfinite(now.value) else None,
+            "text": now.channel.number(now.value) if now.value is not None else None,
+            "unit": now.channel.unit,
+            "acquisition": now.acquisition.value,
+            "age_s": None if now.age_s is None else round(now.age_s, 3),
+            "generation_time": time_or_none(now.t_ns),
+            "monitoring": now.result.level.name,
+            "rule": now.result.rule if now.result.level > 0 else None,
+            "set": now.result.set_name or None,
+            "anomalous": now.anomalous,
+            "predicted": now.channel.predicted,
+        }
+        for name, now in snapshot.channels.items()
+    }
 
 
 def alarm_object(alarm: Alarm) -> dict[str, Any]:
