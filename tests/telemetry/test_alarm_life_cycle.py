@@ -314,7 +314,7 @@ def test_random_stories_visit_every_state_and_every_legal_transition(latch: bool
     weights = [WEIGHTS.get(name, 2) for name in names]
     visited: Counter[tuple[str, str, str]] = Counter()
     refused: Counter[tuple[str, str]] = Counter()
-    for seed in range(20):
+    for seed in range(32):
         chance = random.Random(seed)
         story = Story(latch)
         for name in chance.choices(names, weights, k=500):
