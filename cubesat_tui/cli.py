@@ -22,11 +22,18 @@ COMMANDS = {
     "events": ("cubesat_tui.commands.look", "events", "List the newest events."),
     "passes": ("cubesat_tui.commands.passes", "passes", "List the passes to come."),
     "ack": ("cubesat_tui.commands.act", "ack", "Acknowledge alarms."),
+    "shelve": ("cubesat_tui.commands.shelve", "shelve", "Put an alarm aside for a while, with a reason."),
+    "note": ("cubesat_tui.commands.note", "note", "Write to an alarm, or for the shift."),
+    "undo": ("cubesat_tui.commands.note", "undo", "Take back an act within 30 s."),
     "accept": ("cubesat_tui.commands.accept", "accept", "Accept an anomaly as nominal."),
     "inject": ("cubesat_tui.commands.inject", "inject", "Break something in the simulator."),
     "check": ("cubesat_tui.commands.check", "check", "Validate a mission definition."),
     "doctor": ("cubesat_tui.commands.doctor", "doctor", "Diagnose this machine, offline."),
 }
+
+
+LOOKING = ("status", "alarms", "events", "passes", "handover", "check", "doctor", "export", "evaluate")
+"""Commands that change no mission."""
 
 
 class LazyGroup(click.Group):
@@ -95,10 +102,10 @@ def root(
     """
     if context.invoked_subcommand is not None:
         collector.release()
-        console_only = {"--attach": attach is not None, "--read-only": read_only}
-        for option, given in console_only.items():
-            if given:
-                context.fail(f"{option} belongs to the console and means nothing to {context.invoked_subcommand!r}")
+        if attach is not None:
+            context.fail(f"--attach belongs to the console and means nothing to {context.invoked_subcommand!r}")
+        if read_only and context.invoked_subcommand not in LOOKING:
+            context.fail(f"--read-only: {context.invoked_subcommand} changes the mission; nothing was done")
         return
     del scenario, seed  # read from the context where a demo mission is made
     from cubesat_tui.commands.console import open_console

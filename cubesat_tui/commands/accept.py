@@ -131,7 +131,7 @@ def _time(option: str, text: str) -> int:
 
 
 def _of_open_alarm(directory: MissionDirectory, satellite: str, subject: str) -> Nominal:
-    from cubesat_tui.commands.act import open_alarms
+    from cubesat_tui.commands.acting import open_alarms
     from cubesat_tui.nominal import of_alarm
 
     alarms = [alarm for alarm in open_alarms(directory) if alarm.satellite == satellite]
@@ -161,7 +161,7 @@ def _answer(directory: MissionDirectory, mission: Mission, wish: Nominal, actor:
     """
     import msgspec
 
-    from cubesat_tui.commands.act import apply_without_station
+    from cubesat_tui.commands.acting import apply_without_station
 
     return ask(
         directory,

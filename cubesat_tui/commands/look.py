@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +22,12 @@ from cubesat_tui.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from telemetry.alarms import Event
     from telemetry.store.directory import MissionDirectory
     from telemetry.store.reader import StoreReader
+
+PAGE = 1000
+"""Journal rows read at a time."""
 
 
 @click.command()
@@ -95,29 +101,73 @@ def alarms(context: click.Context, mission_path: Path | None, as_json: bool) -> 
         print_json({"alarms": objects})
         return
     for one in objects:
-        say(f"{one['word']:9} {one['severity']:9} {one['raised']}  {one['satellite']}  {one['text']}")
+        say(f"{one['word']:9} {one['severity']:9} {one['raised']}  {one['satellite']}  {one['text']}{_more(one)}")
     if not objects:
         click.echo("no alarm open")
+
+
+def _more(one: dict[str, Any]) -> str:
+    """What an alarm's own sentence does not say: who did what with it."""
+    told: list[str] = []
+    if one["shelved_until"]:
+        told.append(f"shelved until {one['shelved_until']} by {one['shelved_by']}: {one['shelf_reason']}")
+    elif one["acknowledged_by"]:
+        told.append(f"acknowledged by {one['acknowledged_by']}")
+    if one["inhibited_by"]:
+        told.append(f"muted, {one['inhibited_by']}")
+    if one["notes"]:
+        told.append(f"{len(one['notes'])} note{'s' if len(one['notes']) > 1 else ''}")
+    return f" ({'; '.join(told)})" if told else ""
 
 
 @click.command()
 @mission_option
 @json_option
-@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many.")
+@click.option("-n", "--limit", type=click.IntRange(1, 100_000), help="How many (default: 50, with --since 10000).")
+@click.option("--since", metavar="TIME", help="Only since then, UTC: 8h, 22:00 or 2026-11-22T22:00Z.")
+@click.option(
+    "--from",
+    "least",
+    type=click.Choice(("WATCH", "WARNING", "DISTRESS", "CRITICAL", "SEVERE"), case_sensitive=False),
+    help="Only of this severity or above.",
+)
+@click.option("--search", default="", metavar="TEXT", help="Only with this in sentence, kind, subject or name.")
 @click.option("--kind", default="", metavar="PREFIX", help="Only kinds that begin with this, for example alarm.")
 @click.pass_context
-def events(context: click.Context, mission_path: Path | None, as_json: bool, limit: int, kind: str) -> None:
+def events(
+    context: click.Context,
+    mission_path: Path | None,
+    as_json: bool,
+    limit: int | None,
+    since: str | None,
+    least: str | None,
+    search: str,
+    kind: str,
+) -> None:
     """List the newest events of the journal, newest first.
 
     The numbers an open alarm counts on with are left out, unless --kind or --json asks for them.
     """
+    from cubesat_tui.commands.moment import mission_now_ns, since_ns
     from cubesat_tui.status import event_object
     from telemetry.alarms import UPDATED
+    from telemetry.clock import SystemClock
+    from telemetry.limits import Level
 
-    reader = _reader(_directory(context, mission_path))
+    directory = _directory(context, mission_path)
+    begin_ns = -(2**63)
+    if since is not None:
+        begin_ns = since_ns(
+            "--since", since, mission_now_ns(directory, load_mission(directory.path), SystemClock())
+        )
+    most = limit or (50 if since is None else 10_000)
+    without = "" if kind or as_json else UPDATED
+    reader = _reader(directory)
     try:
-        page = reader.journal_page(None, -1, limit, kind, without="" if kind or as_json else UPDATED)
-        found = [event_object(event) for event in page]
+        wanted = search.casefold()
+        pages = _pages(reader, -1 if least is None else int(Level[least.upper()]), kind, without)
+        fitting = (one for one in pages if one.at_ns >= begin_ns and wanted in _words(one))
+        found = [event_object(event) for event in itertools.islice(fitting, most)]
     finally:
         reader.close()
     if as_json:
@@ -126,6 +176,18 @@ def events(context: click.Context, mission_path: Path | None, as_json: bool, lim
     for one in found:
         who = f" ({one['actor']})" if one["actor"] else ""
         say(f"{one['at']}  {one['kind']:20} {one['subject']}: {one['text']}{who}")
+
+
+def _pages(reader: StoreReader, least: int, kind: str, without: str) -> Iterator[Event]:
+    """Newest first, to the beginning: a history is journaled after younger events."""
+    before: int | None = None
+    while page := reader.journal_page(before, least, PAGE, kind, without=without):
+        yield from page
+        before = page[-1].id
+
+
+def _words(event: Event) -> str:
+    return f"{event.kind}\n{event.satellite}\n{event.subject}\n{event.actor}\n{event.text}".casefold()
 
 
 def _directory(context: click.Context, mission_path: Path | None) -> MissionDirectory:

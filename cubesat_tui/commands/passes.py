@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cubesat_tui.commands.moment import mission_now_ns
 from cubesat_tui.commands.options import (
     json_option,
     load_mission,
@@ -19,9 +20,7 @@ from cubesat_tui.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from telemetry.clock import Clock
     from telemetry.dictionary import Mission
-    from telemetry.store.directory import MissionDirectory
     from telemetry.store.rows import ContactRow
 
 NS_PER_HOUR = 3_600_000_000_000
@@ -63,7 +62,7 @@ def passes(
     mission = load_mission(directory.path)
     names = _satellites(mission, satellite)
     stations = _stations(mission, station)
-    now = _now_ns(directory, mission, SystemClock())
+    now = mission_now_ns(directory, mission, SystemClock())
     until = now + round(hours * NS_PER_HOUR)
     found: list[ContactRow] = []
     for name in names:
@@ -98,27 +97,6 @@ def _stations(mission: Mission, wanted: str | None) -> tuple[str, ...]:
     if wanted is not None and wanted not in known:
         refuse(f"--station {wanted}: allowed: {', '.join(known)}")
     return (wanted,) if wanted is not None else ()
-
-
-def _now_ns(directory: MissionDirectory, mission: Mission, clock: Clock) -> int:
-    """The mission's time: the wall clock, or where a replay stands."""
-    from telemetry.store.errors import StoreError
-    from telemetry.store.reader import StoreReader
-
-    if not directory.telemetry.exists():
-        return clock.now_ns()
-    try:
-        reader = StoreReader(directory.telemetry)
-    except StoreError as error:
-        refuse(str(error), exit_code=1)
-    try:
-        health = reader.health()
-        if health is None or health.body.get("live", True):
-            return clock.now_ns()
-        times = [frame.t_ns for one in mission.satellites for frame in reader.newest(one.name).values()]
-    finally:
-        reader.close()
-    return max(times, default=clock.now_ns())
 
 
 def _object(

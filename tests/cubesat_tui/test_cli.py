@@ -230,7 +230,7 @@ def test_acknowledging_everything_that_waits(invoke, mission):
 
 
 def test_a_station_that_does_not_answer_is_not_reachable(invoke, mission, monkeypatch):
-    monkeypatch.setattr("cubesat_tui.commands.act.PATIENCE_S", 0.1)
+    monkeypatch.setattr("cubesat_tui.commands.acting.PATIENCE_S", 0.1)
     lock = MissionLock(mission / "station.lock")
     assert lock.acquire()
     try:
