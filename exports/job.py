@@ -27,6 +27,7 @@ from telemetry.store.errors import StoreError
 PROGRESS_S = 0.25
 CSV_NOTES = (
     "An empty cell was not sent, or was sent as NaN: the column `invalid` then names its channel.",
+    "No value is held or filled in: the column `expired` names the channels that had fallen silent by then.",
     "Times have nine decimals; floats are the shortest text that reads back as the same bits.",
 )
 PARQUET_NOTES = ("null was not sent; NaN was sent as NaN.",)
@@ -128,6 +129,7 @@ def _write(
                 invalid_values=totals.invalid_values,
                 columns=table.left_out,
             ),
+            acquisition=selection.acquisition,
             notes=CSV_NOTES if request.format == "csv" else PARQUET_NOTES,
         )
         note.write(encode(manifest))

@@ -32,7 +32,7 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     invalid_values: int = 0
     """Values that are in the file as they were sent but INVALID; the column `invalid` names them row by row."""
     columns: tuple[str, ...] = ()
-    """Columns that were not asked for."""
+    """Columns that were not asked for; `expired` where the filter leaves out rows for their values."""
     frames_after_start: bool = True
     """Frames that came in while the file was written are not in it."""
 
@@ -60,6 +60,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     guarded_cells: int = 0
     """Text cells that got a leading apostrophe because a spreadsheet would have run them."""
     left_out: LeftOut
+    acquisition: dict[str, dict[str, list[str]]] = msgspec.field(default_factory=dict[str, dict[str, list[str]]])
+    """Satellite -> ACQUIRED, NOT_RECEIVED, INVALID, EXPIRED -> channels, when the file was made."""
     notes: tuple[str, ...] = ()
 
 

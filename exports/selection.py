@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
+from exports.held import Held, acquisition_now
 from exports.table import ExportTable
 from telemetry.dictionary import Mission, read_mission
 from telemetry.frame import Float64s, Layout
 from telemetry.freshness import invalid_mask
 from telemetry.query import Query, parse
+from telemetry.query_syntax import And, LastTest, Node, SatelliteTest, TimeTest
 from telemetry.store.directory import MissionDirectory
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import Bools, InvalidRule, SelectionChunk
@@ -59,12 +62,27 @@ class Selection:
             labels={c.name: c.label for bus in self.mission.buses.values() for c in bus.channels},
             both_times=both_times,
             anomaly_columns=anomaly_columns,
+            held=Held(self.mission, self.reader.newest_at) if self._is_whole else None,
         )
 
     @property
     def filter(self) -> str:
         """The whole filter in its canonical form; empty for every row."""
         return "" if self.query is None else self.query.text
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether it holds every row of its satellites in one stretch of time."""
+        return self.query is None or _is_stretch(self.query.tree)
+
+    @property
+    def acquisition(self) -> dict[str, dict[str, list[str]]]:
+        """Satellite -> acquisition status -> channels, as they are when this is asked."""
+        health = self.reader.health()
+        body: Mapping[str, Any] = {} if health is None else health.body
+        names = None if self.query is None else self.query.satellites()
+        asked = [one.name for one in self.mission.satellites if names is None or one.name in names]
+        return {name: acquisition_now(self.mission, self.reader, body, name, time.time_ns()) for name in asked}
 
     @property
     def total_estimate(self) -> int | None:
@@ -118,6 +136,12 @@ def invalid_rule(mission: Mission) -> InvalidRule:
         return invalid_mask(mission.bus_of(satellite).channels_of(layout), values)
 
     return rule
+
+
+def _is_stretch(node: Node) -> bool:
+    if isinstance(node, And):
+        return all(_is_stretch(part) for part in node.parts)
+    return isinstance(node, TimeTest | LastTest | SatelliteTest) and getattr(node, "op", "") != "!="
 
 
 def _combined(query: str, satellite: str | None) -> str:

@@ -1,8 +1,8 @@
 """From rows of the ledger, packet by packet, to one table: the union of the columns, empty where nothing was sent.
 
-Column order: generation_time, reception_time, satellite, boot, seq, quality, the channels, invalid, model, score,
-p, state. A channel is one column however many packets and buses send it, unless they disagree about its unit or
-about being an enumeration: then each meaning has a column of its own.
+Column order: generation_time, reception_time, satellite, boot, seq, quality, the channels, invalid, expired, model,
+score, p, state. A channel is one column however many packets and buses send it, unless they disagree about its unit
+or about being an enumeration: then each meaning has a column of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from exports import arrow
+from exports.held import Held
 from exports.manifest import ManifestColumn
 from telemetry.frame import Column, Int64s, Layout, Quality
 from telemetry.store.rows import Bools, SelectionChunk
@@ -29,6 +30,9 @@ BEFORE = (
     ManifestColumn("quality", "text", "", "stored, late, no_sequence, simulated, replayed"),
 )
 INVALID = ManifestColumn("invalid", "text", "", "Channels whose value here is INVALID, although it was sent")
+EXPIRED = ManifestColumn(
+    "expired", "text", "", "Channels that had fallen silent by then: the newest value is older than it is held"
+)
 ANOMALY = (
     ManifestColumn("model", "integer", "", "Version of the model that judged the row; empty: none did"),
     ManifestColumn("score", "float", "", "Anomaly score, higher is more unusual"),
@@ -81,8 +85,11 @@ class ExportTable:
         labels: dict[str, str] | None = None,
         both_times: bool = True,
         anomaly_columns: bool = True,
+        held: Held | None = None,
     ) -> None:
+        """`held` finds what is EXPIRED at a row; None where rows between are left out, and it cannot be known."""
         self.totals = Totals()
+        self._held = held
         self._both_times = both_times
         self._anomaly_columns = anomaly_columns
         rank = {name: i for i, name in enumerate(order)}
@@ -95,12 +102,13 @@ class ExportTable:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Names of the columns that were not asked for."""
+        """Names of the columns that were not asked for, or cannot be told of this selection."""
         names = () if self._both_times else ("reception_time",)
+        names = names if self._held is not None else (*names, EXPIRED.name)
         return names if self._anomaly_columns else (*names, *(column.name for column in ANOMALY))
 
     def _describe(self, labels: dict[str, str]) -> tuple[ManifestColumn, ...]:
-        taken = {column.name for column in (*BEFORE, INVALID, *ANOMALY)}
+        taken = {column.name for column in (*BEFORE, INVALID, EXPIRED, *ANOMALY)}
         channels: list[ManifestColumn] = []
         for name, unit, is_enum in self._meanings:
             shown = name
@@ -109,7 +117,8 @@ class ExportTable:
             taken.add(shown)
             channels.append(ManifestColumn(shown, "enum" if is_enum else "float", unit, labels.get(name, "")))
         before = [column for column in BEFORE if self._both_times or column.name != "reception_time"]
-        return (*before, *channels, INVALID, *(ANOMALY if self._anomaly_columns else ()))
+        after = (INVALID,) if self._held is None else (INVALID, EXPIRED)
+        return (*before, *channels, *after, *(ANOMALY if self._anomaly_columns else ()))
 
     def batch(self, chunk: SelectionChunk) -> pa.RecordBatch:
         """The rows of `chunk` as one record batch; counts them in `totals`."""
@@ -120,7 +129,9 @@ class ExportTable:
         arrays += [arrow.integers(chunk.boot), arrow.integers(chunk.seq)]
         arrays.append(_words_of_codes(chunk.quality, quality_words))
         arrays += self._channels(chunk)
-        arrays.append(_invalid_names(chunk))
+        arrays.append(_names(chunk, chunk.invalid))
+        if self._held is not None:
+            arrays.append(_names(chunk, self._held.expired(chunk)))
         if self._anomaly_columns:
             arrays += _opinions(chunk)
         self._count(chunk)
@@ -189,15 +200,15 @@ def _labels(chunk: SelectionChunk, i: int, sent: Bools, senders: dict[int, Colum
     return words.array()
 
 
-def _invalid_names(chunk: SelectionChunk) -> pa.Array:
-    """For each row the channels that are INVALID in it, separated by spaces."""
+def _names(chunk: SelectionChunk, marked: Bools) -> pa.Array:
+    """For each row the channels that are marked in it, shape (n, c), separated by spaces."""
     words = _Words(len(chunk))
-    damaged = np.flatnonzero(chunk.invalid.any(axis=1))
-    if len(damaged):
-        patterns, which = np.unique(chunk.invalid[damaged], axis=0, return_inverse=True)
+    some = np.flatnonzero(marked.any(axis=1))
+    if len(some):
+        patterns, which = np.unique(marked[some], axis=0, return_inverse=True)
         for i, pattern in enumerate(patterns):
             names = " ".join(chunk.channels[k] for k in np.flatnonzero(pattern))
-            words.put(damaged[which.reshape(-1) == i], names)
+            words.put(some[which.reshape(-1) == i], names)
     return words.array()
 
 

@@ -134,7 +134,7 @@ def test_the_manifest_describes_the_file(filled: Any, tmp_path: Path) -> None:
     assert (units["eps.bat_v"], units["eps.bat_t"]) == ("V", "degC")
     assert header == [
         "generation_time", "satellite", "boot", "seq", "quality",
-        "eps.bat_v", "eps.bat_t", "obc.mode", "thm.t_px", "invalid",
+        "eps.bat_v", "eps.bat_t", "obc.mode", "thm.t_px", "invalid", "expired",
     ]  # fmt: skip
 
 
