@@ -7,7 +7,9 @@ moved by itself each refuse in words before a dialog opens.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual import work
@@ -16,7 +18,7 @@ from cubesat_tui.attention import Attention, is_real, listens
 from cubesat_tui.drawing.numbers import date_clock_text
 from cubesat_tui.drawing.why import alarm_label
 from cubesat_tui.mission_app import MissionApp
-from telemetry.alarms import ACKNOWLEDGED, CLEARED, Event
+from telemetry.alarms import ACK_UNDONE, ACKNOWLEDGED, CLEARED, SHELVED, UNSHELVED, Event
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class OperatorActs(MissionApp):
         if snapshot is not None:
             self.attention.look(snapshot)
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         self.attention.leave()
 
     def action_acknowledge(self) -> None:
@@ -51,19 +53,18 @@ class OperatorActs(MissionApp):
             return
         seen, alarm = found
         if alarm.muted:
-            self.say(f"{self._name(alarm)} is {muted_words(alarm)}: nothing waits for an acknowledgement.")
+            self.say(f"{self._named(alarm)} is {muted_words(alarm)}: nothing waits for an acknowledgement.")
         elif not alarm.awaits_operator:
             when = f" at {date_clock_text(alarm.acked_ns)}" if alarm.acked_ns is not None else ""
             self.say(f"Acknowledged already by {alarm.acked_by or 'somebody'}{when}.")
         else:
             self.ask_about(alarm, "ack", {"satellite": seen.satellite, "subject": seen.subject, **as_seen(seen)})
 
-    @work(group="dialog", exclusive=True)
-    async def action_acknowledge_shown(self) -> None:
+    def action_acknowledge_shown(self) -> None:
         from cubesat_tui.screens.confirm import ConfirmAcknowledge
 
         screen, shown = self.mission_screen, self.shown
-        if not self._may("acknowledged") or screen is None or shown is None or self.screen is not screen:
+        if not self._may("acknowledged") or screen is None or shown is None:
             return
         now = {alarm.key: alarm for alarm in (self.snapshot or shown).alarms}
         # As they were seen, but only where the present one still waits.
@@ -71,10 +72,15 @@ class OperatorActs(MissionApp):
         if not seen:
             self.say("Nothing shown here waits for an acknowledgement.")
             return
-        if not await self.push_screen_wait(ConfirmAcknowledge(seen, shown, screen.narrowed)):
-            return
-        self._acted(screen.alarm_selection, [alarm.key for alarm in seen])
-        self._ask_station("ack_all", {"subjects": [[a.satellite, a.subject, a.severity] for a in seen]})
+        self.push_screen(ConfirmAcknowledge(seen, shown, screen.narrowed), partial(self._acknowledge_all, seen))
+
+    def _acknowledge_all(self, seen: Sequence[Alarm], meant: bool | None) -> None:
+        if meant:
+            screen = self.mission_screen
+            self._acted(screen.alarm_selection if screen is not None else None, [alarm.key for alarm in seen])
+            self._ask_station(
+                "ack_all", {"subjects": [[a.satellite, a.subject, a.severity, a.raised_ns] for a in seen]}
+            )
 
     def action_shelve(self) -> None:
         from cubesat_tui.screens.shelve import ShelveDialog, UnshelveDialog
@@ -104,7 +110,7 @@ class OperatorActs(MissionApp):
         if self._may("undone"):
             self._ask_station("undo", {})
 
-    def action_bell(self) -> None:
+    def action_switch_bell(self) -> None:
         self.attention.bell_on = not self.attention.bell_on
         if not self.attention.bell_on:
             self.say("Bell off: b turns it on again.")
@@ -137,22 +143,22 @@ class OperatorActs(MissionApp):
             return None
         seen = screen.selected_alarm(shown)
         if seen is None:
-            self.say("No alarm is selected here: 5 Events lists those that are open.")
+            self.say(screen.no_alarm)
             return None
         selection = screen.alarm_selection
         lost = selection.surprise() if selection is not None else None
         if lost is not None:
             what = lost[1].removeprefix("anomaly:")
             label = shown.channels[what].channel.label if what in shown.channels else what
-            self.say(f"{label} is over; selected is {self._name(seen)} now. Look, then press again.", "warning")
+            self.say(f"{label} is over; selected is {self._named(seen)} now. Look, then press again.", "warning")
             return None
         now = next((a for a in newest.alarms if a.key == seen.key), None)
         if now is None or now.raised_ns != seen.raised_ns:
-            self.say(f"{self._name(seen)} is over by now: only what is open can be {done}.", "warning")
+            self.say(f"{self._named(seen)} is over by now: only what is open can be {done}.", "warning")
             return None
         return seen, now
 
-    def _name(self, alarm: Alarm) -> str:
+    def _named(self, alarm: Alarm) -> str:
         return plain_text(alarm_label(alarm, self.snapshot) if self.snapshot is not None else alarm.channel, 60)
 
     @work(group="inbox")
@@ -183,14 +189,26 @@ def muted_words(alarm: Alarm) -> str:
     return f"muted: {alarm.inhibited_by}"
 
 
+_DONE = {
+    ACKNOWLEDGED: "{} acknowledged",
+    ACK_UNDONE: "{} acknowledgements taken back",
+    SHELVED: "{} back on the shelf",
+    UNSHELVED: "{} taken off the shelf",
+    CLEARED: "{} cleared",
+}
+
+
 def told(events: Sequence[Event]) -> tuple[str, str]:
     """(sentence, severity of the toast) of the station's answer to one request, oldest first."""
     refused = [event for event in events if event.kind == REFUSED]
-    done = {(e.satellite, e.subject) for e in events if e.kind in (ACKNOWLEDGED, CLEARED)}
-    severity = "warning" if refused else "information"
-    if len(events) == 1 or (len(done) <= 1 and not refused):
-        return plain_text(events[0].text), severity
-    parts = [f"{len(done)} acknowledged"] if done else []
+    acted = [event for event in events if event.kind != REFUSED]
+    # What was acknowledged after its return is cleared with it: one act, told once.
+    first = {(event.satellite, event.subject): event for event in reversed(acted)}
+    if len(first) <= 1 and not (first and refused):
+        return plain_text(events[0].text), "warning" if refused else "information"
+    counts = Counter(event.kind for event in first.values())
+    parts = [_DONE.get(kind, "{} done").format(count) for kind, count in counts.items()]
     if refused:
-        parts.append(f"{len(refused)} refused: {refused[0].text}")
-    return plain_text("; ".join(parts), 300), severity
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        parts.append(f"{len(refused)} refused: {refused[0].text}{more}")
+    return plain_text("; ".join(parts), 300), "warning" if refused else "information"

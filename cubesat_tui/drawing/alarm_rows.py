@@ -17,7 +17,7 @@ from cubesat_tui.drawing.why import (
     state_word,
     value_now,
 )
-from telemetry.alarms import AlarmState
+from telemetry.alarms import STALE, AlarmState
 from telemetry.freshness import Acquisition
 
 if TYPE_CHECKING:
@@ -114,44 +114,67 @@ def box_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, mark: 
     return [chosen(head, size) if mark else head, row(("   " + text, "label"))]
 
 
+_STATE = 12
+"""Cells of the state in the Events table: `SHELVED ann`, and a blank."""
+
+
 def _columns(size: int) -> tuple[int, int, int]:
     """Cells of label, value and count in the Events table."""
-    extra = max(0, size - 79)
+    extra = max(0, size - 80)
     return 17 + min(extra, 16), 12 + min(max(0, extra - 16), 6), 6
 
 
 def table_header(size: int) -> Row:
     """The heads of the Events table."""
     label, value, count = _columns(size)
-    text = f"   {left('state', 11)}{left('severity', 9)}{left('raised UTC', 12)}{left('channel', label)}"
+    text = f"   {left('state', _STATE)}{left('severity', 9)}{left('raised UTC', 12)}{left('channel', label)}"
     return row((f"{text}{right('now', value)}{right('worst', 9)}{right('n', count)}", "dim"))
 
 
 def table_row(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, mark: bool) -> Row:
-    """One alarm of Events: state, severity, when, what, now, worst, how often."""
+    """One alarm of Events: state, severity, when, what, now, worst, how often; of one that is muted until when."""
     sign = SIGNS[alarm_key(alarm)]
-    newest = snapshot.channels.get(alarm.channel)
-    now = quantity(snapshot, alarm.channel, newest.value if newest is not None else alarm.current, signs)
-    worst = "-"
-    if alarm.kind == "anomaly":
-        threshold = alarm.body.get("threshold")
-        if alarm.worst is not None and threshold:
-            worst = f"{alarm.worst / float(threshold):.1f}xthr"
-    elif alarm.worst is not None:
-        worst = f"{alarm.worst:g}" if newest is None else newest.channel.number(alarm.worst)
     label, value, count = _columns(size)
     style = "value" if mark or alarm.needs_acknowledgement else "label"
+    why = quiet_text(alarm, snapshot.now_ns)
+    if why:
+        end: Row = ((left(f"  {why}", value + 9 + count), "label"),)
+    else:
+        newest = snapshot.channels.get(alarm.channel)
+        now = quantity(snapshot, alarm.channel, newest.value if newest is not None else alarm.current, signs)
+        end = (
+            (right(now, value), "value" if alarm.active else "dim"),
+            (right(_worst(alarm, snapshot), 9), "label"),
+            (right(str(alarm.count), count), "dim"),
+        )
     made = row(
         (signs.pointer if mark else " ", "key"),
-        ("  " + left(state_word(alarm), 11), style),
+        ("  " + left(state_word(alarm), _STATE - 1) + " ", style),
         (f"{signs.glyph(sign.key)} {left(sign.word, 7)}", sign.style),
         (left(day_clock_text(alarm.raised_ns), 12), "label"),
-        (left(alarm_label(alarm, snapshot), label), style),
-        (right(now, value), "value" if alarm.active else "dim"),
-        (right(worst, 9), "label"),
-        (right(str(alarm.count), count), "dim"),
+        (left(alarm_label(alarm, snapshot), label - 1) + " ", style),
+        *end,
     )
-    return chosen(made, size) if mark else made
+    return chosen(made, size) if mark else crop(made, size)
+
+
+def _worst(alarm: Alarm, snapshot: Snapshot) -> str:
+    if alarm.worst is None:
+        return "-"
+    if alarm.kind == "anomaly":
+        threshold = alarm.body.get("threshold")
+        return f"{alarm.worst / float(threshold):.1f}xthr" if threshold else "-"
+    newest = snapshot.channels.get(alarm.channel)
+    return f"{alarm.worst:g}" if newest is None or alarm.kind == STALE else newest.channel.number(alarm.worst)
+
+
+def quiet_text(alarm: Alarm, now_ns: int) -> str:
+    """`until 08:00, "antenna"` of a shelved alarm, the cause of one that is muted; "" of one that is heard."""
+    if alarm.shelved and alarm.shelved_until_ns is not None:
+        until, now = day_clock_text(alarm.shelved_until_ns), day_clock_text(now_ns)
+        day = "" if until[:2] == now[:2] else until[:3]
+        return f'until {day}{until[3:8]}, "{alarm.shelf_reason}"'
+    return alarm.inhibited_by
 
 
 def event_style(event: Event) -> tuple[str, str]:

@@ -5,38 +5,56 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cubesat_tui.drawing.alarm_rows import event_row, last_return, table_header, table_row
-from cubesat_tui.drawing.inspect_rows import beside_row, led_rows
+from cubesat_tui.drawing.alarm_history import history_rows
+from cubesat_tui.drawing.alarm_rows import event_row, last_return, quiet_text, table_header, table_row
+from cubesat_tui.drawing.channel_rows import label_of
 from cubesat_tui.drawing.numbers import clock_text, count_text, date_clock_text
 from cubesat_tui.drawing.rows import EMPTY, Row, crop, folded, row, rule, spread
 from cubesat_tui.drawing.signs import SignSet
 from cubesat_tui.drawing.why import alarm_label, share_rows, shown_units, why_lines
-from telemetry.alarms import AlarmState
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import Snapshot
     from telemetry.alarms import Alarm, Event
 
 _LOAD_NS = 600_000_000_000
-_HIGH_LOAD = 3
+_HIGH_LOAD, _FLOOD = 3, 10
+"""Alarms in ten minutes: more than one in five minutes is more than is manageable, one a minute unacceptable."""
 
 
-def head_row(snapshot: Snapshot, size: int, *, all_events: bool, search: str) -> Row:
-    """` OPEN 5 | all events   from WATCH up   load 3 per 10 min (high)   / search`."""
+def load_of(snapshot: Snapshot) -> tuple[int, str]:
+    """Alarms raised in the last ten minutes, and what to say of so many."""
     since = snapshot.now_ns - _LOAD_NS
     load = sum(1 for e in snapshot.events if e.kind == "alarm.raised" and e.at_ns >= since)
-    high = " (high)" if load >= _HIGH_LOAD else ""
+    return load, " (flood)" if load >= _FLOOD else " (high)" if load >= _HIGH_LOAD else ""
+
+
+def head_row(snapshot: Snapshot, size: int, *, all_events: bool, level: str, search: str, above: int = 0) -> Row:
+    """` OPEN 5 | all events   from WATCH up   load 3 per 10 min (high)   / search`.
+
+    `level`: words of the severity filter; `above`: new alarms above the rows that are seen.
+    """
+    load, high = load_of(snapshot)
     open_style, all_style = ("label", "title") if all_events else ("title", "label")
     start = row(
         (f" OPEN {len(snapshot.alarms)}" if not all_events else f" open {len(snapshot.alarms)}", open_style),
         (" | ", "rule"),
         ("ALL EVENTS" if all_events else "all events", all_style),
-        ("   from WATCH up" if not all_events else "   newest first", "label"),
+        (f"   {level}", "label"),
         (f"   load {load} per 10 min", "label"),
         (high, "warning"),
+        (f"   {above} NEW above" if above else "", "warning"),
     )
     end = row((f"/ {search} ", "reverse")) if search else row(("/ search ", "dim"))
     return spread(start, end, size)
+
+
+def nothing_open(snapshot: Snapshot, size: int) -> list[Row]:
+    """`No alarm open. The last one returned 05:58:12Z (Bus 5V). 0 shelved. tab: all 214 events.`"""
+    shelved = sum(alarm.shelved for alarm in snapshot.alarms)
+    total = snapshot.told or max((e.id for e in snapshot.events), default=0)
+    text = f"No alarm open. {last_return(snapshot)} {shelved} shelved. tab: all {count_text(total)} events."
+    return [EMPTY, *(row((f" {part}", "label")) for part in folded(" ".join(text.split()), size - 2))]
 
 
 def alarms_table(
@@ -44,37 +62,74 @@ def alarms_table(
 ) -> list[Row]:
     """The table of open alarms, its empty state included."""
     if not snapshot.alarms:
-        shelved = sum(1 for a in snapshot.alarms if a.state is AlarmState.SHELVED)
-        total = max((e.id for e in snapshot.events), default=0)
-        text = f"No alarm open. {last_return(snapshot)} {shelved} shelved. tab: all {count_text(total)} events."
-        return [EMPTY, *(row((f" {part}", "label")) for part in folded(" ".join(text.split()), size - 2))]
+        return nothing_open(snapshot, size)
     if not alarms:
-        return [EMPTY, row((" No open alarm matches the search; esc ends it.", "label"))]
+        text = f"None of {len(snapshot.alarms)} open alarms matches the search and the severity; esc ends both."
+        return [EMPTY, *(row((f" {part}", "label")) for part in folded(text, size - 2))]
     return [table_header(size), *(table_row(a, snapshot, size, signs, a.key == selected) for a in alarms)]
 
 
 def events_table(
-    events: Sequence[Event], size: int, signs: SignSet, selected: int | None, searching: bool
+    events: Sequence[Event], size: int, signs: SignSet, selected: int | None, narrowed: bool, full: bool
 ) -> list[Row]:
-    """Journal rows, newest first."""
+    """Journal rows, newest first. `narrowed`: by a search or a severity; `full`: no more are held than these."""
     if not events:
-        text = (
-            "No event matches the search; esc ends it."
-            if searching
-            else "No event yet: the station writes here what happens."
-        )
+        text = "No event yet: the station writes here what happens."
+        if narrowed:
+            where = "None of the newest events" if full else "No event"
+            text = f"{where} matches the search and the severity; esc ends both."
         return [EMPTY, row((f" {text}", "label"))]
     head = row(("  time UTC     kind                 what", "dim"))
     return [head, *(event_row(e, size, signs, mark=e.id == selected) for e in events)]
 
 
-def alarm_detail(alarm: Alarm, snapshot: Snapshot, size: int, height: int, signs: SignSet) -> list[Row]:
-    """Why, what to do, the shares of an anomaly, what led to it, what happened beside it."""
+def alarm_detail(
+    alarm: Alarm,
+    snapshot: Snapshot,
+    history: Sequence[Event],
+    moved: Sequence[str],
+    size: int,
+    height: int,
+    signs: SignSet,
+) -> list[Row]:
+    """Why, what to do, the shares of an anomaly, its history, and what happened in the same minute.
+
+    `history`: its journal rows, oldest first; `moved`: what else left its usual place then, in words.
+    """
     rows: list[Row] = [row((f" {alarm_label(alarm, snapshot)}", "title"), (f"  {alarm.subject}", "dim"))]
-    rows += why_lines(alarm, snapshot, size, 5 if height < 16 else 8, signs)
-    rows += share_rows(alarm, snapshot, size, signs, 5 if height > 12 else 3)
-    beside = beside_row(alarm, snapshot)
-    return rows + led_rows(alarm, snapshot, size, signs, most=max(1, height - len(rows) - len(beside) - 2)) + beside
+    rows += why_lines(alarm, snapshot, size, 3 if height < 12 else 8, signs)
+    rows += share_rows(alarm, snapshot, size, signs, 5 if height > 14 else 1)
+    if alarm.shelved or alarm.inhibited_by:
+        who = f"shelved by {alarm.shelved_by} " if alarm.shelved else "muted: "
+        rows += [row((f" {part}", "label")) for part in folded(who + quiet_text(alarm, snapshot.now_ns), size - 2)]
+    same = minute_rows(alarm, snapshot, moved, size, 1 if height < 12 else 3)
+    told = history_rows(alarm, history, snapshot, size, max(0, height - len(rows) - len(same)), signs)
+    return [*rows, *told, *same]
+
+
+def minute_rows(alarm: Alarm, snapshot: Snapshot, moved: Sequence[str], size: int, most: int) -> list[Row]:
+    """` Same minute: Wheel X current +0.12 A (4.1 sigma), Panel +X`: other alarms, then what else moved."""
+    near = dict.fromkeys(
+        alarm_label(other, snapshot)
+        for other in snapshot.alarms
+        if other.key != alarm.key and abs(other.raised_ns - alarm.raised_ns) < _MINUTE_NS
+    )
+    for event in snapshot.events:
+        newest = snapshot.channels.get(event.subject.removeprefix("anomaly:"))
+        then = event.kind == "alarm.raised" and abs(event.at_ns - alarm.raised_ns) < _MINUTE_NS
+        if then and newest is not None and event.subject != alarm.subject:
+            near[label_of(newest)] = None
+    what = ", ".join([*(f"alarm {label}" for label in near), *moved])
+    if not what:
+        return []
+    lines = folded(what, size - 15)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], lines[most - 1].rstrip(",") + " ..."]
+    heads = [" Same minute: ", *([" " * 14] * (len(lines) - 1))]
+    return [row((head, "label"), (line, "plain")) for head, line in zip(heads, lines, strict=True)]
+
+
+_MINUTE_NS = 60_000_000_000
 
 
 def event_detail(event: Event, size: int, signs: SignSet) -> list[Row]:
@@ -100,19 +155,43 @@ def event_detail(event: Event, size: int, signs: SignSet) -> list[Row]:
 
 
 def acts_rows(snapshot: Snapshot, size: int, signs: SignSet, most: int) -> list[Row]:
-    """What operators did lately."""
+    """Who did what lately."""
     acts = [e for e in snapshot.events if e.actor and not e.kind.startswith("station.")][:most]
     rows: list[Row] = [rule(row(("ACTS", "title")), size, signs)]
     for event in acts:
-        what = shown_units(event.text, signs).removeprefix(f"{event.actor} ")
-        made = row((f" {clock_text(event.at_ns)} ", "dim"), (f"{event.actor} ", "value"), (what, "plain"))
+        style = "warning" if event.kind == "act.refused" else "plain"
+        what = act_words(event, snapshot, signs)
+        made = row((f" {clock_text(event.at_ns)} ", "dim"), (f"{event.actor} ", "value"), (what, style))
         rows.append(crop(made, size))
     if not acts:
         rows.append(row((" nobody has acted yet: a acknowledges", "dim")))
     return rows
 
 
+_DID = {
+    "alarm.acknowledged": "acknowledged",
+    "alarm.cleared": "cleared",
+    "alarm.ack_undone": "took back the acknowledgement of",
+}
+
+
+def act_words(event: Event, snapshot: Snapshot, signs: SignSet) -> str:
+    """`acknowledged Panel +X`, `note on Wheel X speed: "..."`, or the event's own sentence without its actor."""
+    newest = snapshot.channels.get(event.subject.removeprefix("anomaly:"))
+    label = label_of(newest) if newest is not None else event.subject
+    text = shown_units(event.text, signs).removeprefix(f"{event.actor} ")
+    if event.kind in _DID:
+        return f"{_DID[event.kind]} {label}"
+    if event.kind == "alarm.shelved" and isinstance(event.body.get("until_ns"), int):
+        return f'shelved {label} until {clock_text(event.body["until_ns"])[:5]}Z, "{event.body.get("reason", "")}"'
+    if event.kind == "act.refused":
+        return f"was refused: {text}"
+    if event.kind in ("note.alarm", "note.shift"):
+        return f'note on {label or "the shift"}: "{text}"'
+    return text
+
+
 def matches(text: str, *fields: str) -> bool:
-    """Whether a search finds one of the fields."""
-    wanted = text.casefold()
-    return any(wanted in field.casefold() for field in fields)
+    """Whether each word of a search stands in one of the fields."""
+    whole = "\n".join(fields).casefold()
+    return all(word in whole for word in text.casefold().split())

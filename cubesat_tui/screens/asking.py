@@ -56,7 +56,7 @@ class AskDialog(ModalScreen[None]):
     AskDialog Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $cursor; }
     AskDialog Input:focus { border: none; }
     """
-    KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("enter", "do it"), ("esc", "leave it"))
+    KEYS: tuple[tuple[str, str], ...] = (("enter", "do it"), ("esc", "leave it"))
     ROOM = 7
     """Rows of the box that are not `about`."""
 

@@ -13,8 +13,9 @@ from textual.screen import ModalScreen
 from cubesat_tui.drawing.alarm_rows import alarm_head
 from cubesat_tui.drawing.rows import EMPTY, Row, row
 from cubesat_tui.drawing.signs import ORDER, SIGNS, SignSet
-from cubesat_tui.drawing.why import alarm_key
+from cubesat_tui.drawing.why import alarm_key, alarm_label
 from cubesat_tui.widgets.card import Card
+from telemetry.limits import Level
 
 if TYPE_CHECKING:
     from cubesat_tui.app import ConsoleApp
@@ -30,12 +31,18 @@ def confirm_rows(
     """How many, how bad, which; `most` of them by name. `filtered`: what the list was narrowed to."""
     counts = Counter(alarm_key(alarm) for alarm in alarms)
     grave = sorted(alarms, key=lambda a: ORDER.index(alarm_key(a)))
-    worst = SIGNS[alarm_key(grave[0])]
+    worst = grave[0]
+    word = "an anomaly" if worst.kind == "anomaly" else Level(worst.severity).name
+    many = f"{len(alarms)} alarms, the worst " if len(alarms) > 1 else ""
     spans = [
         (f" {signs.glyph(key)} {counts[key]} {SIGNS[key].word} ", SIGNS[key].style) for key in ORDER if counts[key]
     ]
     rows: list[Row] = [
-        row((f" Acknowledge {len(alarms)}, the worst ", "value"), (worst.word, worst.style), ("?", "value")),
+        row(
+            (f" Acknowledge {many}", "value"),
+            (word, SIGNS[alarm_key(worst)].style),
+            (f" {alarm_label(worst, snapshot)}?", "value"),
+        ),
         row(*spans),
     ]
     if filtered:

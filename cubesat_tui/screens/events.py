@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Container, Vertical
 
 from cubesat_tui import messages
+from cubesat_tui.alarm_selection import AlarmSelection
 from cubesat_tui.drawing.event_rows import (
     acts_rows,
     alarm_detail,
@@ -21,18 +22,27 @@ from cubesat_tui.drawing.event_rows import (
 )
 from cubesat_tui.drawing.live_text import copied, side_rows
 from cubesat_tui.drawing.rows import Row, framed, row, rule
-from cubesat_tui.drawing.why import alarm_label
+from cubesat_tui.drawing.why import alarm_label, state_word
+from cubesat_tui.journal_list import LEVELS, JournalList, known_history, read_history
 from cubesat_tui.keymap import bindings
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.widgets.find_line import FindLine
 from cubesat_tui.widgets.lines import Lines
+from telemetry.limits import Level
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cubesat_tui.snapshot import Snapshot
     from telemetry.alarms import Alarm, Event
 
-OLDER = 200
-"""Journal rows read at once beyond those of the snapshot."""
+
+FIXED = 4
+"""Rows of the status bar, of the head and of the keys."""
+LEAST = 4
+"""Rows of the list on the smallest screen, its heading among them."""
+DETAIL = {False: 10, True: 9}
+"""Rows that the detail keeps beside many alarms, beside all events."""
 
 
 class EventsScreen(MissionScreen):
@@ -48,8 +58,8 @@ class EventsScreen(MissionScreen):
     EventsScreen #detail { height: 1fr; }
     EventsScreen #coming { display: none; }
     EventsScreen.wide #both { layout: horizontal; }
-    EventsScreen.wide #list { width: 2fr; min-width: 81; height: 1fr; }
-    EventsScreen.wide #right { width: 1fr; height: 1fr; }
+    EventsScreen.wide #list { width: 3fr; min-width: 84; height: 1fr; }
+    EventsScreen.wide #right { width: 2fr; height: 1fr; }
     EventsScreen.wide #coming { display: block; height: 10; }
     """
 
@@ -57,13 +67,15 @@ class EventsScreen(MissionScreen):
         super().__init__()
         self._all = False
         self._search = ""
-        self._alarm: tuple[str, str] | None = None
+        self._least = {False: int(Level.WATCH), True: 0}
+        """Least severity listed: of open alarms, of all events."""
+        self._selection = AlarmSelection()
         self._event: int | None = None
-        self._older: list[Event] = []
-        self._reading = False
-        self._complete = False
+        self._journal = JournalList()
         self._satellite = ""
-        """Whose older events were read."""
+        self._past_ns: int | None = None
+        self._history: tuple[object, list[Event]] = (None, [])
+        """Rows of one alarm that reaches further back than the snapshot, and of which alarm, when."""
 
     def compose_body(self) -> ComposeResult:
         yield Lines(id="head")
@@ -72,34 +84,42 @@ class EventsScreen(MissionScreen):
             with Vertical(id="right"):
                 yield Lines(id="detail")
                 yield Lines(id="coming")
-        yield FindLine("part of a name, a sentence or a kind, then enter")
+        yield FindLine("parts of names, sentences, kinds or who did it, then enter")
 
     def show(self, snapshot: Snapshot) -> None:
         if snapshot.satellite != self._satellite:
-            self._satellite, self._older, self._complete = snapshot.satellite, [], False
-            self._alarm = self._event = None
+            self._satellite, self._event = snapshot.satellite, None
+            self._selection.release()
+        if snapshot.past_ns != self._past_ns:
+            # The operator went to another time: what was not open then surprises nobody.
+            self._past_ns = snapshot.past_ns
+            self._keep_listed(snapshot)
         signs = self.console_app.signs
-        head = self.query_one("#head", Lines)
-        head.draw((head_row(snapshot, self.app.size.width, all_events=self._all, search=self._search),))
         listing = self.query_one("#list", Lines)
-        width, height = listing.size.width - (2 if self.wide else 0), listing.size.height - (2 if self.wide else 0)
+        width, height = self._arrange(snapshot, listing)
+        room, above = max(1, height - 1), 0
+        self._journal.follow(snapshot, self._least[True])
         if self._all:
-            events = self._events(snapshot)
-            event = self._selected_event(snapshot)
+            events = self._events()
+            event = self._selected_event(events)
             at = next((i for i, e in enumerate(events) if event is not None and e.id == event.id), 0)
-            top = self._top(at, max(1, height - 1), len(events))
-            table = events_table(
-                events[top : top + height - 1], width, signs, event.id if event else None, bool(self._search)
-            )
+            top = self._top(at, room, len(events))
+            narrowed = bool(self._search or self._least[True])
+            shown = events[top : top + room]
+            table = events_table(shown, width, signs, event.id if event else None, narrowed, self._journal.full)
             if at + 2 * height > len(events):
-                self._read_older(events[-1].id if events else None)
+                self._read_older()
         else:
-            alarms = self._alarms(snapshot)
-            alarm = self._selected_alarm(snapshot)
-            at = alarms.index(alarm) if alarm in alarms else 0
-            top = self._top(at, max(1, height - 1), len(alarms))
-            key = alarm.key if alarm is not None else None
-            table = alarms_table(alarms[top : top + height - 1], snapshot, width, signs, key)
+            alarms = self.shown_alarms(snapshot)
+            alarm = self._selection.among(alarms)
+            top = self._top(alarms.index(alarm) if alarm is not None else 0, room, len(alarms))
+            above = sum(a.needs_acknowledgement for a in alarms[:top])
+            table = alarms_table(alarms[top : top + room], snapshot, width, signs, self._selection.key)
+        level = LEVELS[self._least[self._all]]
+        head = head_row(
+            snapshot, self.app.size.width, all_events=self._all, level=level, search=self._search, above=above
+        )
+        self.query_one("#head", Lines).draw((head,))
         if self.wide:
             title = row((f"{'ALL EVENTS' if self._all else 'OPEN ALARMS'}", "title"))
             table = list(framed(title, table, listing.size.width, listing.size.height, signs))
@@ -107,7 +127,24 @@ class EventsScreen(MissionScreen):
             coming.draw(side_rows(snapshot, coming.size.width, coming.size.height, signs))
         listing.draw(table)
         detail = self.query_one("#detail", Lines)
-        detail.draw(self._detail(snapshot, detail.size.width, detail.size.height))
+        size, rows = detail.size.width, detail.size.height
+        if not self.wide:
+            size, rows = width, self.app.size.height - FIXED - height
+        detail.draw(self._detail(snapshot, size, rows))
+
+    def _arrange(self, snapshot: Snapshot, listing: Lines) -> tuple[int, int]:
+        """Give the list what it needs and the detail the rest, where they stand above each other.
+
+        Returns the cells and rows inside the list, which the layout may have only later.
+        """
+        if self.wide:
+            listing.styles.clear_rule("height")
+            return listing.size.width - 2, listing.size.height - 2
+        rows = self.app.size.height - FIXED
+        needs = rows if self._all else len(self.shown_alarms(snapshot)) + 1
+        wanted = max(LEAST, min(needs, rows - DETAIL[self._all]))
+        listing.styles.height = wanted
+        return self.app.size.width, wanted
 
     @staticmethod
     def _top(at: int, room: int, count: int) -> int:
@@ -121,54 +158,50 @@ class EventsScreen(MissionScreen):
         room = max(0, height - (3 if self.wide else 1) - len(acts))
         rows: list[Row] = []
         if self._all:
-            event = self._selected_event(snapshot)
+            event = self._selected_event(self._events())
             if event is not None:
                 rows = event_detail(event, inner, signs)
         else:
-            alarm = self._selected_alarm(snapshot)
+            alarm = self.selected_alarm(snapshot)
             if alarm is not None:
-                rows = alarm_detail(alarm, snapshot, inner, room, signs)
+                rows = alarm_detail(alarm, snapshot, self._history_of(alarm, snapshot), (), inner, room, signs)
         rows = rows[:room]
         if self.wide:
             return list(framed(row(("WHY", "title")), [*rows, (), *acts], size, height, signs))
         return [rule((), inner, signs), *rows, *([()] * (room - len(rows))), *acts][:height]
 
-    def _alarms(self, snapshot: Snapshot) -> list[Alarm]:
-        return [
-            a
-            for a in snapshot.alarms
-            if matches(self._search, alarm_label(a, snapshot), a.subject, a.text, a.state.word)
-        ]
+    def _history_of(self, alarm: Alarm, snapshot: Snapshot) -> Sequence[Event]:
+        """Its journal rows; while older ones are being read, those that are known."""
+        known = known_history(alarm, snapshot)
+        if known is not None:
+            return known
+        wanted = (alarm.key, alarm.raised_ns, snapshot.past_ns)
+        if self._history[0] != wanted:
+            self._history = (wanted, [])
+            self._read_history(alarm, wanted)
+        newest = [e for e in reversed(snapshot.events) if e.subject == alarm.subject]
+        last = self._history[1][-1].id if self._history[1] else 0
+        rows = [*self._history[1], *(e for e in newest if e.id > last and e.satellite == alarm.satellite)]
+        return rows if snapshot.past_ns is None else [e for e in rows if e.at_ns <= snapshot.now_ns]
 
-    def _events(self, snapshot: Snapshot) -> list[Event]:
-        oldest = snapshot.events[-1].id if snapshot.events else 0
-        events = [*snapshot.events, *(e for e in self._older if e.id < oldest)]
-        return [e for e in events if matches(self._search, e.kind, e.subject, e.text, e.actor)]
+    @work(group="history", exclusive=True)
+    async def _read_history(self, alarm: Alarm, wanted: object) -> None:
+        rows = await read_history(self.console_app.view, alarm)
+        if self._history[0] == wanted:
+            self._history = (wanted, rows)
+            self.refresh_snapshot()
 
-    def _selected_alarm(self, snapshot: Snapshot) -> Alarm | None:
-        alarms = self._alarms(snapshot)
-        return next((a for a in alarms if a.key == self._alarm), alarms[0] if alarms else None)
+    def _events(self) -> list[Event]:
+        return self._journal.rows(lambda e: matches(self._search, e.kind, e.subject, e.text, e.actor))
 
-    def _selected_event(self, snapshot: Snapshot) -> Event | None:
-        events = self._events(snapshot)
+    def _selected_event(self, events: Sequence[Event]) -> Event | None:
         return next((e for e in events if e.id == self._event), events[0] if events else None)
 
     @work(group="older")
-    async def _read_older(self, before_id: int | None) -> None:
-        if self._reading or self._complete or before_id is None:
-            return
-        self._reading = True
-        try:
-            # Where there are several satellites, the one looked at, as in the snapshot's own events.
-            satellite = self._satellite if self.console_app.has_fleet else None
-            page = await self.console_app.view.journal_page(before_id, -1, OLDER, satellite)
-        finally:
-            self._reading = False
-        if satellite not in (None, self._satellite):
-            return
-        self._complete = len(page) < OLDER
-        self._older = [*self._older, *(e for e in page if not self._older or e.id < self._older[-1].id)]
-        if page:
+    async def _read_older(self) -> None:
+        # Where there are several satellites, the one looked at, as in the snapshot's own events.
+        satellite = self._satellite if self.console_app.has_fleet else None
+        if await self._journal.read_older(self.console_app.view, satellite):
             self.refresh_snapshot()
 
     def next_anomaly(self, step: int) -> None:
@@ -178,9 +211,9 @@ class EventsScreen(MissionScreen):
         if not keys:
             self.post_message(messages.Notice("No anomaly is open."))
             return
-        self._all, self._search = False, ""
-        at = keys.index(self._alarm) + step if self._alarm in keys else 0
-        self._alarm = keys[at % len(keys)]
+        at = keys.index(self._selection.key) + step if self._selection.key in keys else 0
+        self._all, self._search, self._least[False] = False, "", int(Level.WATCH)
+        self._selection.choose(keys[at % len(keys)])
         self.refresh_snapshot()
 
     def action_move(self, step: int) -> None:
@@ -188,37 +221,91 @@ class EventsScreen(MissionScreen):
         if snapshot is None:
             return
         if self._all:
-            ids = [e.id for e in self._events(snapshot)]
-            event = self._selected_event(snapshot)
+            events = self._events()
+            event = self._selected_event(events)
             if event is not None:
-                self._event = ids[max(0, min(len(ids) - 1, ids.index(event.id) + step))]
+                at = [e.id for e in events].index(event.id) + step
+                self._event = events[max(0, min(len(events) - 1, at))].id
         else:
-            keys = [a.key for a in self._alarms(snapshot)]
-            alarm = self._selected_alarm(snapshot)
-            if alarm is not None:
-                self._alarm = keys[max(0, min(len(keys) - 1, keys.index(alarm.key) + step))]
+            self._selection.move(self.shown_alarms(snapshot), step)
+        self.refresh_snapshot()
+
+    def action_first(self) -> None:
+        self._event = None
+        snapshot = self.console_app.shown
+        alarms = self.shown_alarms(snapshot) if snapshot is not None else []
+        if not self._all and alarms:
+            self._selection.choose(alarms[0].key)
         self.refresh_snapshot()
 
     def action_tab(self) -> None:
         self._all = not self._all
         self.refresh_snapshot()
 
+    def action_level(self, step: int) -> None:
+        lowest = 0 if self._all else int(Level.WATCH)
+        self._least[self._all] = max(lowest, min(len(LEVELS) - 1, self._least[self._all] + step))
+        self._changed_list()
+
     def action_back(self) -> None:
-        if self._search:
-            self._search = ""
+        lowest = 0 if self._all else int(Level.WATCH)
+        if self._search or self._least[self._all] > lowest:
+            self._search, self._least[self._all] = "", lowest
+        elif self._all:
+            self._all, self._event = False, None
         else:
-            self._all, self._alarm, self._event = False, None, None
+            self._selection.release()
+        self._changed_list()
+
+    def _changed_list(self) -> None:
+        """What is listed was changed by a key: one that is hidden by it is no longer selected."""
+        snapshot = self.console_app.shown
+        if snapshot is not None:
+            self._keep_listed(snapshot)
         self.refresh_snapshot()
 
+    def _keep_listed(self, snapshot: Snapshot) -> None:
+        if self._selection.key not in [a.key for a in self.shown_alarms(snapshot)]:
+            self._selection.release()
+
     def selected_alarm(self, snapshot: Snapshot) -> Alarm | None:
-        return None if self._all else self._selected_alarm(snapshot)
+        return None if self._all else self._selection.among(self.shown_alarms(snapshot))
 
     def shown_alarms(self, snapshot: Snapshot) -> list[Alarm]:
-        return [] if self._all else self._alarms(snapshot)
+        if self._all:
+            return []
+        least, search = self._least[False], self._search
+        return [
+            a
+            for a in snapshot.alarms
+            if a.severity >= least
+            and matches(search, alarm_label(a, snapshot), a.subject, a.text, state_word(a), a.shelf_reason)
+        ]
+
+    @property
+    def alarm_selection(self) -> AlarmSelection:
+        return self._selection
+
+    @property
+    def no_alarm(self) -> str:
+        return "Select an open alarm first: tab lists them." if self._all else "No alarm is listed here."
+
+    @property
+    def narrowed(self) -> str:
+        words = [f'"{self._search}"'] if self._search else []
+        words += [LEVELS[self._least[False]]] if self._least[False] > Level.WATCH else []
+        return ", ".join(words)
 
     def selected_anomaly(self, snapshot: Snapshot) -> Alarm | None:
         alarm = self._subject_alarm(snapshot)
         return alarm if alarm is not None and alarm.kind == "anomaly" else None
+
+    def moment(self, snapshot: Snapshot) -> int | None:
+        if self._all:
+            event = self._selected_event(self._events())
+            return event.at_ns if event is not None else None
+        alarm = self.selected_alarm(snapshot)
+        return alarm.raised_ns if alarm is not None else None
 
     def action_why(self) -> None:
         from cubesat_tui.screens.why import WhyCard
@@ -232,23 +319,9 @@ class EventsScreen(MissionScreen):
 
     def _subject_alarm(self, snapshot: Snapshot) -> Alarm | None:
         if not self._all:
-            return self._selected_alarm(snapshot)
-        event = self._selected_event(snapshot)
+            return self.selected_alarm(snapshot)
+        event = self._selected_event(self._events())
         return next((a for a in snapshot.alarms if event is not None and a.subject == event.subject), None)
-
-    def action_jump(self) -> None:
-        snapshot = self.console_app.shown
-        if snapshot is None:
-            return
-        if self._all:
-            event = self._selected_event(snapshot)
-            if event is not None:
-                channel = event.subject.removeprefix("anomaly:")
-                self.post_message(messages.JumpTo(event.at_ns, channel if channel in snapshot.channels else None))
-            return
-        alarm = self._selected_alarm(snapshot)
-        if alarm is not None:
-            self.post_message(messages.JumpTo(alarm.raised_ns, alarm.channel))
 
     def action_find(self) -> None:
         self.query_one(FindLine).open()
@@ -256,20 +329,20 @@ class EventsScreen(MissionScreen):
     @on(FindLine.Found)
     def _found(self, event: FindLine.Found) -> None:
         self._search = event.text.strip()
-        self.refresh_snapshot()
+        self._changed_list()
 
     def action_copy(self) -> None:
         snapshot = self.console_app.shown
         if snapshot is None:
             return
         if self._all:
-            event = self._selected_event(snapshot)
+            event = self._selected_event(self._events())
             if event is not None:
                 self.post_message(
                     messages.CopyRequested(f"{event.at_ns} {event.kind} {event.subject} {event.text}", "event")
                 )
             return
-        alarm = self._selected_alarm(snapshot)
+        alarm = self.selected_alarm(snapshot)
         now = snapshot.channels.get(alarm.channel) if alarm is not None else None
         if alarm is not None:
             text = copied(now, alarm) if now is not None else alarm.text

@@ -84,6 +84,11 @@ class MissionScreen(Screen[None]):
         return ()
 
     @property
+    def no_alarm(self) -> str:
+        """What is said to a key that needs a selected alarm where there is none."""
+        return "No alarm is selected here: 5 Events lists those that are open."
+
+    @property
     def narrowed(self) -> str:
         """In words what keeps some open alarms off the list: a search, a filter; "" where nothing does."""
         return ""
@@ -96,6 +101,10 @@ class MissionScreen(Screen[None]):
     def moment(self, snapshot: Snapshot) -> int | None:
         """When the selected row was (UTC ns): what `g` proposes to go to; None where a screen selects no moment."""
         return None
+
+    def satellite_in_hand(self, snapshot: Snapshot) -> str:
+        """Whose moment that is: the satellite looked at, unless rows of several are listed."""
+        return snapshot.satellite
 
     def receive(self, snapshot: Snapshot) -> None:
         """Called by the app: the status bar always lives, the rest stands still while paused or in the past."""

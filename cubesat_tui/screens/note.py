@@ -29,7 +29,7 @@ class NoteDialog(AskDialog):
         self._alarm = alarm
         self._on_alarm = alarm is not None
         if alarm is not None:
-            self.KEYS = (("enter", "write it"), ("tab", "alarm or shift"), ("esc", "leave it"))
+            self.KEYS = (("enter", "write it"), ("esc", "leave it"), ("tab", "alarm or shift"))
         else:
             self.KEYS = (("enter", "write it"), ("esc", "leave it"))
 

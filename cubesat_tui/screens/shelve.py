@@ -76,7 +76,7 @@ class _ReasonDialog(AskDialog):
 class ShelveDialog(_ReasonDialog):
     """`s` on an alarm that is not shelved."""
 
-    KEYS = (("tab", "next"), ("← →", "how long"), ("enter", "shelve it"), ("esc", "leave it"))
+    KEYS = (("enter", "shelve it"), ("esc", "leave it"), ("tab", "next"), ("← →", "how long"))
     KIND = "shelve"
 
     def __init__(self, snapshot: Snapshot, alarm: Alarm) -> None:

@@ -17,7 +17,9 @@ from cubesat_tui.themes import rich_styles
 if TYPE_CHECKING:
     from cubesat_tui.app import ConsoleApp
 
-_TO_ASCII = str.maketrans({"…": ".", "°": "d", "·": "-", "×": "x", "│": "|", "↓": "v", "↑": "^", "±": "~"})
+_TO_ASCII = str.maketrans(
+    {"…": ".", "°": "d", "·": "-", "×": "x", "│": "|", "↓": "v", "↑": "^", "←": "<", "→": ">", "±": "~"}
+)
 """Signs of our own sentences, cell for cell; signs of states have their ASCII forms in the table of signs."""
 
 NO_GUTTER = Spacing(0, 0, 0, 0)

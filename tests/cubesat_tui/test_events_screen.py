@@ -8,6 +8,7 @@ import fabricated
 import pytest
 from fabricated import NOW, S, screen_text, settled
 
+from cubesat_tui.screens.confirm import ConfirmAcknowledge
 from cubesat_tui.screens.why import WhyCard
 from telemetry.alarms import Event
 from telemetry.store.inbox import Inbox
@@ -27,9 +28,10 @@ def _marked(app) -> str:
     return next((line for line in lines if line.lstrip("│").startswith(">")), "")
 
 
-def _pending(directory) -> list[str]:
+def _asked(directory) -> list[tuple[str, dict]]:
+    """Requests that wait for a station."""
     inbox = Inbox(directory.inbox)
-    found = [request.body["subject"] for request in inbox.pending()]
+    found = [(request.kind, request.body) for request in inbox.pending()]
     inbox.close()
     return found
 
@@ -78,12 +80,26 @@ async def test_a_acknowledges_the_marked_one_and_shift_a_those_shown(console, di
         await _open(pilot)
         await pilot.press("down", "a")
         await settled(pilot)
-        assert _pending(directory) == ["anomaly:pld.dist_s"]
+        [(kind, body)] = _asked(directory)
+        assert (kind, body["subject"], body["severity"]) == ("ack", "anomaly:pld.dist_s", 2)
         await pilot.press("down", "a")
         await settled(pilot, lambda: any("already by ann" in n.message for n in app._notifications))
         await pilot.press("A")
+        await settled(pilot, lambda: isinstance(app.screen, ConfirmAcknowledge))
+        assert "Acknowledge 2 alarms, the worst CRITICAL Wheel X speed?" in screen_text(app)
+        await pilot.press("escape", "A", "enter")
         await settled(pilot)
-    assert _pending(directory) == ["anomaly:pld.dist_s", "adcs.rw_x", "anomaly:pld.dist_s"]
+    assert _asked(directory)[1:] == [
+        (
+            "ack_all",
+            {
+                "subjects": [
+                    ["KESTREL-1", "adcs.rw_x", 4, NOW - 32 * S],
+                    ["KESTREL-1", "anomaly:pld.dist_s", 2, NOW - 103 * S],
+                ]
+            },
+        )
+    ]
 
 
 async def test_the_detail_is_that_of_the_marked_row(console) -> None:
@@ -187,7 +203,7 @@ async def test_slash_searches_both_lists_and_escape_ends_it(console) -> None:
         assert "Wheel X speed" in screen_text(app)
 
 
-async def test_g_goes_to_the_moment_and_y_copies(console) -> None:
+async def test_g_goes_to_the_moment_of_the_row_and_y_copies(console) -> None:
     app = console()
     async with app.run_test(size=SMALL) as pilot:
         await _open(pilot)
@@ -195,9 +211,11 @@ async def test_g_goes_to_the_moment_and_y_copies(console) -> None:
         await settled(pilot)
         assert "adcs.rw_x" in app.clipboard
         await pilot.press("down", "g")
-        await settled(pilot, lambda: app.current_mode == "live")
         await settled(pilot)
-        assert "DISTANCE S" in screen_text(app)
+        assert "2026-11-22T07:12:20Z" in screen_text(app)
+        await pilot.press("enter")
+        await settled(pilot, lambda: app.time.fixed and app.shown.past_ns is not None)
+        assert app.time.t1_ns == NOW - 103 * S
 
 
 async def test_n_marks_the_anomaly(console) -> None:
