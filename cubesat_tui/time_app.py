@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from textual import work
 
+from cubesat_tui import messages
 from cubesat_tui.conductor import TimeView
 from cubesat_tui.drawing.numbers import clock_text, span_text
 from cubesat_tui.drawing.past_banner import PastBanner
@@ -172,19 +173,27 @@ class TimeApp(MissionApp):
 
     @work(exclusive=True, group="go-to")
     async def action_go_to_time(self) -> None:
+        """Ask which moment; the selected row's is proposed, in the past else the present one."""
         from cubesat_tui.screens.go_to import GoToDialog
 
-        screen, snapshot = self.mission_screen, self.snapshot
-        if screen is None or snapshot is None or self.screen is not screen:
+        screen, live = self.mission_screen, self.snapshot
+        if screen is None or live is None or self.screen is not screen:
             return
-        await self._find_first(snapshot.satellite)
+        await self._find_first(live.satellite)
         shown = self.shown
-        moment = None if shown is None else screen.moment(shown)
-        if moment is None and self.time.fixed:
-            moment = self.time.t1_ns
-        answer = await self.push_screen_wait(GoToDialog(snapshot.now_ns, self.time.first_ns, moment))
-        if answer is not None:
+        proposed = None if shown is None else screen.moment(shown)
+        satellite = live.satellite if shown is None else screen.satellite_in_hand(shown)
+
+        def go(answer: int | None) -> None:
+            if answer is None:
+                return
+            if answer == proposed and satellite != live.satellite:
+                self.post_message(messages.FocusRequested(satellite))
             self.go_to(self.time.at(answer))
+
+        if proposed is None and self.time.fixed:
+            proposed = self.time.t1_ns
+        await self.push_screen(GoToDialog(live.now_ns, self.time.first_ns, proposed), go)
 
     async def action_next_anomaly(self, step: int) -> None:
         """Now: select the next open anomaly. In the past: go to when the next alarm or anomaly was raised."""

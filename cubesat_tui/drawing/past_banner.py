@@ -25,7 +25,7 @@ def past_row(banner: PastBanner, size: int) -> Row:
     Where that does not fit, the date goes first, then words; that it is past, what is new and the way back stay.
     """
     spans, words = _spans(banner), _words(banner)
-    forms = [(spans[0], words[0]), (spans[0], words[1]), *((span, word) for word in words for span in spans[1:])]
+    forms = [(spans[0], word) for word in words[:2]] + [(span, word) for span in spans[1:] for word in words]
     made = ""
     for span, word in forms:
         made = f"### PAST {span} ### {word} ### {BACK} "

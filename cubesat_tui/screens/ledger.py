@@ -285,6 +285,11 @@ class LedgerScreen(MissionScreen):
         chosen = self.table.selected
         return None if chosen is None else chosen.t_ns
 
+    def satellite_in_hand(self, snapshot: Snapshot) -> str:
+        chosen = self.table.selected
+        known = chosen is not None and chosen.satellite in snapshot.mission.by_name
+        return chosen.satellite if chosen is not None and known else snapshot.satellite
+
     def next_anomaly(self, step: int) -> None:
         """Go to the next older (1) or newer (-1) confirmed anomaly of the filter."""
         chosen = self.table.selected

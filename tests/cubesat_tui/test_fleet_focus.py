@@ -10,6 +10,7 @@ from fabricated import NOW, S, screen_text, settled
 
 from cubesat_tui.app import ConsoleApp
 from cubesat_tui.screens.clusters import ClustersScreen
+from cubesat_tui.screens.go_to import GoToDialog
 from cubesat_tui.screens.models import ModelsScreen
 from cubesat_tui.snapshot_reader import SnapshotReader
 from telemetry.alarms import Event
@@ -109,7 +110,11 @@ async def test_going_to_a_row_of_another_satellite_looks_at_that_one(fleet) -> N
         app.screen.apply_filter("satellite = KESTREL-006")
         await settled(pilot, lambda: app.screen.table.selected is not None)
         await pilot.press("g")
+        await settled(pilot, lambda: isinstance(app.screen, GoToDialog))
+        await pilot.press("enter")
         await settled(pilot, lambda: app.snapshot.satellite == "KESTREL-006")
+        await settled(pilot, lambda: app.shown is not None and app.shown.past_ns == app.time.t1_ns)
+        assert app.shown.satellite == "KESTREL-006"
         assert app.current_mode == "live"
         assert screen_text(app).splitlines()[0].startswith(" KESTREL-006")
 
