@@ -65,12 +65,19 @@ class Held:
             rows = np.flatnonzero(chunk.satellite == index)
             if not len(rows):
                 continue
-            t_ns = chunk.t_ns[rows]
-            last = np.where(chunk.sent[rows], t_ns[:, None], NEVER_NS)
-            np.maximum(last[0], self._before(satellite, int(t_ns[0]), chunk.channels), out=last[0])
-            np.maximum.accumulate(last, axis=0, out=last)
-            found[rows] = (last > NEVER_NS) & (t_ns[:, None] - last > self._held(satellite, chunk.channels))
-            self._last[satellite] = last[-1]
+            t_ns, layout = chunk.t_ns[rows], chunk.layout[rows]
+            last = self._before(satellite, int(t_ns[0]), chunk.channels).copy()
+            held = self._held(satellite, chunk.channels)
+            for (carriers, before), alike in _alike(chunk, last).items():
+                columns = np.array(alike, dtype=np.intp)
+                at = np.where(np.isin(layout, carriers), t_ns, NEVER_NS)
+                at[0] = max(int(at[0]), before)
+                np.maximum.accumulate(at, out=at)
+                last[columns] = at[-1]
+                age = np.where(at > NEVER_NS, t_ns - at, 0)
+                if age.max() > held[columns].min():
+                    found[np.ix_(rows, columns)] = age[:, None] > held[columns]
+            self._last[satellite] = last
         return found
 
     def _before(self, satellite: str, t_ns: int, channels: tuple[str, ...]) -> Int64s:
@@ -102,3 +109,15 @@ class Held:
                 dtype=np.int64,
             )
         return limits
+
+
+def _alike(chunk: SelectionChunk, last: Int64s) -> dict[tuple[tuple[int, ...], int], list[int]]:
+    """Columns by the layouts (numbers in the chunk) that carry them, and by when they were sent last."""
+    carriers: dict[str, list[int]] = {}
+    for number, layout in enumerate(chunk.layouts):
+        for name in layout.names:
+            carriers.setdefault(name, []).append(number)
+    found: dict[tuple[tuple[int, ...], int], list[int]] = {}
+    for i, name in enumerate(chunk.channels):
+        found.setdefault((tuple(carriers.get(name, ())), int(last[i])), []).append(i)
+    return found
