@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from telemetry.alarms import Alarm, Key
 
 
+LOOK_NS = 2_000_000_000
+"""What an operator has had before the eyes for so long is what a key means."""
+
+
 class AlarmSelection:
     """The selected alarm among those of a list that changes by itself."""
 
@@ -22,6 +26,7 @@ class AlarmSelection:
         self._at = 0
         """Where it stood last."""
         self._lost: Key | None = None
+        self._drifted: tuple[Key, int] | None = None
         self._own: set[Key] = set()
         """Alarms this operator acted on: that they leave the list is no surprise."""
 
@@ -63,20 +68,30 @@ class AlarmSelection:
 
     def choose(self, key: Key) -> None:
         """Select `key`: what the operator chose is no surprise."""
+        self._key, self._lost, self._drifted = key, None, None
+
+    def drift(self, key: Key, now_ns: int) -> None:
+        """Nobody has pressed a key for long: select `key`, the worst. Whoever acts at that moment is warned."""
+        if self._key is not None and key != self._key:
+            self._drifted = (self._key, now_ns)
         self._key, self._lost = key, None
 
     def release(self) -> None:
         """The operator changed the list (another filter, another satellite): the next list selects its first."""
-        self._key, self._lost, self._at = None, None, 0
+        self._key, self._lost, self._drifted, self._at = None, None, None, 0
 
     def acted(self, *keys: Key) -> None:
         """The operator acted on these."""
         self._own.update(keys)
 
-    def surprise(self) -> Key | None:
-        """The alarm that was selected until it was over, where the selection has moved by itself since.
+    def surprise(self, now_ns: int | None = None) -> Key | None:
+        """The alarm that was selected before, where the selection has moved by itself since.
 
-        Told once: whoever asks has been warned.
+        Because that alarm is over; or, less than `LOOK_NS` before `now_ns`, to a worse one. Told once: whoever asks
+        has been warned.
         """
         lost, self._lost = self._lost, None
+        drifted, self._drifted = self._drifted, None
+        if lost is None and drifted is not None and now_ns is not None and 0 <= now_ns - drifted[1] < LOOK_NS:
+            return drifted[0]
         return lost

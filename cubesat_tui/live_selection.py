@@ -51,7 +51,7 @@ class LiveSelection:
         self._satellite = snapshot.satellite
         self.panel = max(0, min(self.panel, len(panels) - 1))
         if snapshot.wall_ns - self._touched_ns > IDLE_NS and snapshot.alarms:
-            self.alarms.choose(snapshot.alarms[0].key)
+            self.alarms.drift(snapshot.alarms[0].key, snapshot.wall_ns)
 
     def of(self, snapshot: Snapshot, panels: Sequence[Panel]) -> tuple[Alarm | None, ChannelNow | None]:
         """The selected alarm, if one is, and the channel that the trend shows."""

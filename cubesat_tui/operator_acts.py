@@ -146,11 +146,12 @@ class OperatorActs(MissionApp):
             self.say(screen.no_alarm)
             return None
         selection = screen.alarm_selection
-        lost = selection.surprise() if selection is not None else None
+        lost = selection.surprise(self.clock.now_ns()) if selection is not None else None
         if lost is not None:
             what = lost[1].removeprefix("anomaly:")
             label = shown.channels[what].channel.label if what in shown.channels else what
-            self.say(f"{label} is over; selected is {self._named(seen)} now. Look, then press again.", "warning")
+            text = f"Selected is {self._named(seen)} now, no longer {label}: look, then press again."
+            self.say(text, "warning")
             return None
         now = next((a for a in newest.alarms if a.key == seen.key), None)
         if now is None or now.raised_ns != seen.raised_ns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cubesat_tui.alarm_selection import AlarmSelection
+from cubesat_tui.alarm_selection import LOOK_NS, AlarmSelection
 from telemetry.alarms import Alarm, AlarmState
 
 
@@ -66,6 +66,17 @@ def test_another_list_starts_at_its_top() -> None:
     selection.release()
     assert _selected(selection, "xab") == "x"
     assert selection.surprise() is None
+
+
+def test_one_that_drifts_to_the_worst_warns_whoever_acts_at_that_moment() -> None:
+    selection = AlarmSelection()
+    selection.among(_list("ab"))
+    selection.drift(("SAT", "x"), 1_000)
+    assert _selected(selection, "xab") == "x"
+    assert selection.surprise(1_000 + LOOK_NS // 2) == ("SAT", "a")
+    assert selection.surprise(1_000 + LOOK_NS // 2) is None
+    selection.drift(("SAT", "b"), 2_000)
+    assert selection.surprise(2_000 + LOOK_NS) is None, "there was time to see it"
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), unique=True), min_size=1, max_size=12))
