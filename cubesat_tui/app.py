@@ -13,6 +13,7 @@ from textual.screen import Screen
 from cubesat_tui import messages
 from cubesat_tui.keymap import bindings
 from cubesat_tui.modes import MODES
+from cubesat_tui.night_app import NightApp
 from cubesat_tui.operator_acts import OperatorActs, as_seen
 from cubesat_tui.palette import ConsoleCommands
 from cubesat_tui.protocols import Filters
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from telemetry.alarms import Alarm
 
 
-class ConsoleApp(TimeApp, OperatorActs):
+class ConsoleApp(TimeApp, NightApp, OperatorActs):
     """The Textual app over one mission directory."""
 
     TITLE = "cubesat-tui"

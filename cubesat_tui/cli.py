@@ -20,6 +20,7 @@ COMMANDS = {
     "status": ("cubesat_tui.commands.look", "status", "Say how a mission stands."),
     "alarms": ("cubesat_tui.commands.look", "alarms", "List the open alarms."),
     "events": ("cubesat_tui.commands.look", "events", "List the newest events."),
+    "handover": ("cubesat_tui.commands.handover", "handover", "Tell the next shift what happened."),
     "passes": ("cubesat_tui.commands.passes", "passes", "List the passes to come."),
     "ack": ("cubesat_tui.commands.act", "ack", "Acknowledge alarms."),
     "shelve": ("cubesat_tui.commands.shelve", "shelve", "Put an alarm aside for a while, with a reason."),

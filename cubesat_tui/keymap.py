@@ -60,6 +60,7 @@ KEYS: tuple[Key, ...] = (
     Key("note", "app", "m", "note", "m", "", "write a note: on the selected alarm, or on the shift"),
     Key("undo", "app", "u", "undo", "u", "", "undo your last acknowledgement or shelf, within 30 s"),
     Key("bell", "app", "b", "switch_bell", "b", "", "bell off or on: it rings for what is new, CRITICAL and real"),
+    Key("handover", "app", "w", "handover", "w", "", "handover: what the last eight hours leave to the next shift"),
     Key("theme", "app", "t", "theme", "t", "", "next theme: night, day, high contrast"),
     Key("keys", "app", "question_mark", "keys", "?", "keys", "this card"),
     Key("repaint", "app", "ctrl+l", "repaint", "ctrl+l", "", "paint the whole screen again"),
