@@ -134,6 +134,9 @@ def test_notes_stay_with_their_alarm_the_newest_five() -> None:
     assert [(one.at_ns, one.actor, one.text) for one in notes] == [
         (NOW + n, "ann", f"looked {n}\ufffd[2J") for n in range(2, 7)
     ]
+    back = [Event(NOW, "K", kind, 2, KEY[1]) for kind in ("alarm.returned", "alarm.raised")]
+    desk.restore(back)
+    assert desk.alarms[KEY].notes == notes, "it came back: it is the same alarm"
     [event] = done(desk.note(("K", ""), "ann", "handing over to lk", NOW, request="r2"))
     assert (event.kind, event.subject, event.body) == ("note.shift", "", {"text": "handing over to lk", "id": "r2"})
     assert desk.note(("K", ""), "ann", "ok", NOW) == "a note has at least 3 characters"
