@@ -40,19 +40,31 @@ def error_rows(error: QueryError, text: str, width: int, scrolled: int = 0, inde
 
 
 def count_row(
-    total: str, found: str, columns: tuple[int, int, int], size: int, *, loading: bool, following: bool
+    total: str,
+    found: str,
+    columns: tuple[int, int, int],
+    size: int,
+    *,
+    loading: bool,
+    following: bool,
+    past_ns: int | None = None,
 ) -> Row:
-    """How many of the `total` frames a filter `found` (empty without one), and which `columns` are seen."""
+    """How many of the `total` frames a filter `found` (empty without one), and which `columns` are seen.
+
+    `past_ns`: the moment from which the table goes down, where that is not now.
+    """
     if found:
         head = row((" LEDGER ", "title"), (f"{found} of {total} frames", "value"))
     else:
         head = row((" LEDGER ", "title"), (f"{total} frames stored", "label"))
     if loading:
         head = (*head, ("  reading ...", "dim"))
+    elif past_ns is not None:
+        head = (*head, (f"  made by {time_text(past_ns)}Z", "value"))
     elif not following:
         head = (*head, ("  standing still, home follows", "dim"))
     first, last, many = columns
-    tail = row((f"columns {first}-{last} of {many} ", "label"), ("< >", "key"), (" ", "plain"))
+    tail = row((f"columns {first}-{last} of {many} ", "label"), ("h l", "key"), (" ", "plain"))
     return spread(head, tail, size)
 
 

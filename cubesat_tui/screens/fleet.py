@@ -32,6 +32,7 @@ class FleetScreen(MissionScreen):
     """Mode 6, of missions with several satellites."""
 
     MODE = "fleet"
+    ALWAYS_NOW = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("fleet")
     DEFAULT_CSS = """
     FleetScreen #fleet-head { height: 1; }

@@ -365,6 +365,7 @@ class LedgerScreen(MissionScreen):
             self.size.width,
             loading=table.loading,
             following=table.following,
+            past_ns=self._past_ns,
         )
         self.query_one("#ledger-count", Lines).draw((count,))
         if chosen is None:

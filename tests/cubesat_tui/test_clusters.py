@@ -274,6 +274,32 @@ async def test_enter_shows_the_frame_g_goes_to_its_moment_and_y_copies(mission: 
         assert 0 < (NOW - app.time.t1_ns) / S < scored.FAULT_S
 
 
+async def test_in_the_past_the_frames_of_the_stretch_are_drawn(mission: Any):
+    app = scored.console(mission)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await scored.go(pilot, "clusters", drawn)
+        app.go_to(app.time.at(NOW - 200 * S))
+        await scored.until(pilot, lambda: screen.space is not None and screen.space.t_ns[-1] == NOW - 200 * S)
+        assert screen.space.read == 601
+        assert screen.space.t_ns[0] >= NOW - 800 * S
+        assert "601 hk frames, 10 min to 07:10:43Z" in text(screen, "clusters-title")
+        assert screen.space.confirmed == 0
+        await pilot.press("left_square_bracket")
+        await scored.until(pilot, lambda: screen.space.read == 301)
+        await pilot.press("space")
+        await scored.until(pilot, lambda: screen.space is not None and screen.space.read == 1800)
+        assert "last orbit" in text(screen, "clusters-title")
+
+
+async def test_before_the_first_model_the_past_says_so(mission: Any):
+    app = scored.console(mission)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await scored.go(pilot, "clusters", drawn)
+        app.go_to(app.time.at(NOW - 1700 * S))
+        await scored.until(pilot, lambda: "No model scored" in text(screen, "cluster-detail"))
+        assert screen.space is None
+
+
 # Words
 
 

@@ -171,3 +171,30 @@ def test_importing_the_screens_brings_no_plotting_library_and_nothing_of_the_chi
 @pytest.mark.parametrize("size", SIZES)
 def test_picture(mission: Any, snap_compare: Any, size: tuple[int, int]):
     assert snap_compare(scored.console(mission), terminal_size=size, run_before=scored.opened("models", loaded))
+
+
+async def test_in_the_past_only_runs_recorded_by_then_are_told(mission: Any):
+    app = scored.console(mission)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await scored.go(pilot, "models", loaded)
+        every = [run.retrain for run in screen.table.runs]
+        middle = sorted(run.at_ns for run in screen.table.runs)[6]
+        app.go_to(app.time.at(middle))
+        await scored.until(pilot, lambda: len(screen.table.runs) == 7)
+        assert [run.retrain for run in screen.table.runs] == every[-7:]
+        assert "v17 fusion scored then" in text(screen, "runs-title")
+        assert "recorded by 2026-11-22" in text(screen, "runs-title")
+        assert screen.table.champion == 17
+        await pilot.press("space")
+        await scored.until(pilot, lambda: [run.retrain for run in screen.table.runs] == every)
+        assert "scores now" in text(screen, "runs-title")
+
+
+async def test_before_the_first_run_the_past_says_so(tmp_path: Path):
+    app = scored.console(scored.fill(tmp_path / "mission"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await scored.go(pilot, "models", loaded)
+        app.go_to(app.time.at(NOW - 400 * S))
+        await scored.until(pilot, lambda: not screen.table.runs)
+        assert "No run had been recorded by this moment." in text(screen, "run-detail")
+        assert "no model scored then" in text(screen, "runs-title")
