@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cubesat_tui.drawing.channel_rows import long_row
+from cubesat_tui.drawing.channel_rows import long_row, state_key
 from cubesat_tui.drawing.numbers import clock_text, count_text, day_clock_text
 from cubesat_tui.drawing.rows import Row, chosen, crop, left, right, row, rule
 from cubesat_tui.drawing.signs import SIGNS, SignSet
@@ -140,10 +140,9 @@ def table_row(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, mark:
     if why:
         end: Row = ((left(f"  {why}", value + 9 + count), "label"),)
     else:
-        newest = snapshot.channels.get(alarm.channel)
-        now = quantity(snapshot, alarm.channel, newest.value if newest is not None else alarm.current, signs)
+        now, fresh = _now(alarm, snapshot, signs)
         end = (
-            (right(now, value), "value" if alarm.active else "dim"),
+            (right(now, value), "value" if alarm.active and fresh else "dim"),
             (right(_worst(alarm, snapshot), 9), "label"),
             (right(str(alarm.count), count), "dim"),
         )
@@ -156,6 +155,19 @@ def table_row(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, mark:
         *end,
     )
     return chosen(made, size) if mark else crop(made, size)
+
+
+def _now(alarm: Alarm, snapshot: Snapshot, signs: SignSet) -> tuple[str, bool]:
+    """The newest value, and whether it counts now: an old or invalid one wears its sign."""
+    newest = snapshot.channels.get(alarm.channel)
+    if newest is None or alarm.kind == STALE:
+        return quantity(snapshot, "", alarm.current, signs), True
+    if newest.silent:
+        return newest.text, False
+    text = quantity(snapshot, alarm.channel, newest.value, signs)
+    if newest.acquisition is Acquisition.ACQUIRED:
+        return text, True
+    return f"{signs.glyph(state_key(newest))} {text}", False
 
 
 def _worst(alarm: Alarm, snapshot: Snapshot) -> str:
