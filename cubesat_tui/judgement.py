@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cubesat_tui.gaps import GapFinder, pulse
 from cubesat_tui.journal import whole_journal
+from cubesat_tui.rebuilt import PastContext, newest_rows
 from telemetry.alarm_desk import AlarmDesk, AnomalyReport
 from telemetry.alarms import Event
 from telemetry.calm import CalmRows
@@ -122,7 +123,30 @@ class Judgement:
             quick = [frame for packet, frame in newest.items() if packet in watch.gaps.packets]
             numbered = [(frame.place, frame.t_ns - frame.received_ns) for frame in quick if frame.place is not None]
             watch.gaps.place, watch.gaps.lead_ns = max(numbered, default=(None, None))
+            self._rebuild(watch, newest_rows(reader, satellite, watch.bus, len(self._watches)))
         return told
+
+    def _rebuild(self, watch: _Watch, batches: list[FrameBatch]) -> None:
+        """Count on where the station ended; nothing is told of frames that were judged before."""
+        past = PastContext(watch.bus, batches)
+        told_ns = {
+            alarm.subject: alarm.updated_ns
+            for alarm in self._desk.alarms.values()
+            if alarm.satellite == watch.name and alarm.kind == "limit" and alarm.active
+        }
+
+        def context(_: str, t_ns: Int64s) -> dict[str, Float64s | float]:
+            found: dict[str, Float64s | float] = dict(past.at(t_ns))
+            if watch.bus.derived and self._forecast is not None:
+                found.update(self._forecast.at(watch.name, t_ns))
+            return found
+
+        frames = sorted((batch.frame(i) for batch in batches for i in range(len(batch))), key=lambda one: one.t_ns)
+        for frame in frames:
+            watch.limits.rebuild(frame, told_ns, self._predicted(watch, frame.t_ns))
+        for batch in batches:
+            movement = self._rule(watch.bus, batch.layout)[2]
+            movement.rebuild(batch, self.invalid(batch), context)
 
     @property
     def newest_ns(self) -> int | None:

@@ -222,9 +222,7 @@ class LimitMonitor:
             if sample.quality & (Quality.STORED | Quality.LATE):
                 return []
             sample = dict(zip(sample.layout.names, sample.values.tolist(), strict=True))
-        for name in self._context_names & sample.keys():
-            if not is_invalid(self._bus.by_name[name], sample[name]):
-                self.context[name] = sample[name]
+        self._follow_context(sample)
         found: list[Transition] = []
         for name, value in sample.items():
             entry = self._watches.get(name)
@@ -244,6 +242,41 @@ class LimitMonitor:
             if change is not None:
                 found.append(change)
         return found
+
+    def _follow_context(self, sample: Mapping[str, float]) -> None:
+        for name in self._context_names & sample.keys():
+            if not is_invalid(self._bus.by_name[name], sample[name]):
+                self.context[name] = sample[name]
+
+    def rebuild(
+        self, frame: Frame, told_ns: Mapping[str, int], predicted: Mapping[str, float] | None = None
+    ) -> None:
+        """Count a frame that was judged before the station ended; fed like `step`, after `resume`.
+
+        What is counted goes on with the next frame; nothing is entered or left here. `told_ns`: generation time up
+        to which the episode of a channel was counted when it was told last. `predicted` as in `predict`.
+        """
+        if predicted is not None:
+            self.predict(predicted)
+        sample = dict(zip(frame.layout.names, frame.values.tolist(), strict=True))
+        self._follow_context(sample)
+        for name in self._watches.keys() & sample.keys():
+            channel, watch = self._watches[name][:2]
+            limits = channel.limit_set(self.context)
+            if limits is None or is_invalid(channel, sample[name]):
+                continue
+            result = check_set(limits, sample[name])
+            if result.signed and frame.t_ns > told_ns.get(name, -1):
+                watch.add(result, sample[name])
+            elif watch.state:
+                watch.value = sample[name]
+                watch.recent.append(result.signed)
+            elif not result.signed:
+                watch.forget()
+            if watch.count or watch.state:
+                self._restless.add(name)
+            else:
+                self._restless.discard(name)
 
     def predict(self, values: Mapping[str, float]) -> None:
         """Context that is not sent but predicted for the next frame; a derived channel left out is unknown."""

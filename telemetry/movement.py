@@ -215,6 +215,16 @@ class Movement:
                 return True
         return False
 
+    def rebuild(self, batch: FrameBatch, invalid: Bools, context: Context) -> None:
+        """Look at rows that were judged before the station ended, after `resume`: runs go on, nothing is told."""
+        resumed, self._open = self._open, {}
+        self.step(batch, invalid, np.ones(len(batch), dtype=np.bool_), context)
+        for key, episode in self._open.items():
+            known = resumed.get(key)
+            if known is not None:
+                known.conforming, known.base, known.measured = episode.conforming, episode.base, episode.measured
+        self._open = resumed
+
     def _arranged(self, batch: FrameBatch, invalid: Bools, use: Bools) -> _Rows:
         """The rows in the order of satellites, each valid sample beside the one before it."""
         index = np.flatnonzero(use)
