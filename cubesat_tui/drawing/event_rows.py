@@ -10,10 +10,11 @@ from cubesat_tui.drawing.alarm_rows import event_row, last_return, quiet_text, t
 from cubesat_tui.drawing.channel_rows import label_of
 from cubesat_tui.drawing.numbers import clock_text, count_text, date_clock_text
 from cubesat_tui.drawing.rows import EMPTY, Row, crop, folded, row, rule, spread
-from cubesat_tui.drawing.signs import SignSet
+from cubesat_tui.drawing.signs import SignSet, unit
 from cubesat_tui.drawing.why import alarm_label, share_rows, shown_units, why_lines
 
 if TYPE_CHECKING:
+    from cubesat_tui.minute_moves import Move
     from cubesat_tui.snapshot import Snapshot
     from telemetry.alarms import Alarm, Event
 
@@ -87,14 +88,14 @@ def alarm_detail(
     alarm: Alarm,
     snapshot: Snapshot,
     history: Sequence[Event],
-    moved: Sequence[str],
+    moved: Sequence[Move],
     size: int,
     height: int,
     signs: SignSet,
 ) -> list[Row]:
     """Why, what to do, the shares of an anomaly, its history, and what happened in the same minute.
 
-    `history`: its journal rows, oldest first; `moved`: what else left its usual place then, in words.
+    `history`: its journal rows, oldest first; `moved`: what else left its course then.
     """
     rows: list[Row] = [row((f" {alarm_label(alarm, snapshot)}", "title"), (f"  {alarm.subject}", "dim"))]
     rows += why_lines(alarm, snapshot, size, 3 if height < 12 else 8, signs)
@@ -102,12 +103,14 @@ def alarm_detail(
     if alarm.shelved or alarm.inhibited_by:
         who = f"shelved by {alarm.shelved_by} " if alarm.shelved else "muted: "
         rows += [row((f" {part}", "label")) for part in folded(who + quiet_text(alarm, snapshot.now_ns), size - 2)]
-    same = minute_rows(alarm, snapshot, moved, size, 1 if height < 12 else 3)
+    same = minute_rows(alarm, snapshot, moved, size, 1 if height < 12 else 3, signs)
     told = history_rows(alarm, history, snapshot, size, max(0, height - len(rows) - len(same)), signs)
     return [*rows, *told, *same]
 
 
-def minute_rows(alarm: Alarm, snapshot: Snapshot, moved: Sequence[str], size: int, most: int) -> list[Row]:
+def minute_rows(
+    alarm: Alarm, snapshot: Snapshot, moved: Sequence[Move], size: int, most: int, signs: SignSet
+) -> list[Row]:
     """` Same minute: Wheel X current +0.12 A (4.1 sigma), Panel +X`: other alarms, then what else moved."""
     near = dict.fromkeys(
         alarm_label(other, snapshot)
@@ -119,7 +122,8 @@ def minute_rows(alarm: Alarm, snapshot: Snapshot, moved: Sequence[str], size: in
         then = event.kind == "alarm.raised" and abs(event.at_ns - alarm.raised_ns) < _MINUTE_NS
         if then and newest is not None and event.subject != alarm.subject:
             near[label_of(newest)] = None
-    what = ", ".join([*(f"alarm {label}" for label in near), *moved])
+    others = [_move_words(move, snapshot, signs) for move in moved if move.channel in snapshot.channels]
+    what = ", ".join([*(f"alarm {label}" for label in near), *others])
     if not what:
         return []
     lines = folded(what, size - 15)
@@ -130,6 +134,13 @@ def minute_rows(alarm: Alarm, snapshot: Snapshot, moved: Sequence[str], size: in
 
 
 _MINUTE_NS = 60_000_000_000
+
+
+def _move_words(move: Move, snapshot: Snapshot, signs: SignSet) -> str:
+    channel = snapshot.channels[move.channel].channel
+    sign = "+" if move.change > 0 else "-"
+    shown = f"{sign}{channel.number(abs(move.change))} {unit(channel.unit, signs)}".rstrip()
+    return f"{label_of(snapshot.channels[move.channel])} {shown} ({abs(move.sigma):.1f} sigma)"
 
 
 def event_detail(event: Event, size: int, signs: SignSet) -> list[Row]:

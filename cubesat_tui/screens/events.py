@@ -33,10 +33,13 @@ from telemetry.limits import Level
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cubesat_tui.minute_moves import Move
     from cubesat_tui.snapshot import Snapshot
     from telemetry.alarms import Alarm, Event
 
 
+HALF_NS = 30_000_000_000
+"""After so long it is known what moved in the minute of an alarm."""
 FIXED = 4
 """Rows of the status bar, of the head and of the keys."""
 LEAST = 4
@@ -76,6 +79,7 @@ class EventsScreen(MissionScreen):
         self._past_ns: int | None = None
         self._history: tuple[object, list[Event]] = (None, [])
         """Rows of one alarm that reaches further back than the snapshot, and of which alarm, when."""
+        self._moves: tuple[tuple[object, ...] | None, list[Move]] = (None, [])
 
     def compose_body(self) -> ComposeResult:
         yield Lines(id="head")
@@ -164,7 +168,8 @@ class EventsScreen(MissionScreen):
         else:
             alarm = self.selected_alarm(snapshot)
             if alarm is not None:
-                rows = alarm_detail(alarm, snapshot, self._history_of(alarm, snapshot), (), inner, room, signs)
+                history, moved = self._history_of(alarm, snapshot), self._moves_of(alarm, snapshot)
+                rows = alarm_detail(alarm, snapshot, history, moved, inner, room, signs)
         rows = rows[:room]
         if self.wide:
             return list(framed(row(("WHY", "title")), [*rows, (), *acts], size, height, signs))
@@ -189,6 +194,27 @@ class EventsScreen(MissionScreen):
         rows = await read_history(self.console_app.view, alarm)
         if self._history[0] == wanted:
             self._history = (wanted, rows)
+            self.refresh_snapshot()
+
+    def _moves_of(self, alarm: Alarm, snapshot: Snapshot) -> Sequence[Move]:
+        """What else moved then; read once, and again when its half minute is over."""
+        wanted = (alarm.key, alarm.raised_ns, snapshot.now_ns >= alarm.raised_ns + HALF_NS)
+        if self._moves[0] != wanted:
+            same = self._moves[0] is not None and self._moves[0][:2] == wanted[:2]
+            self._moves = (wanted, self._moves[1] if same else [])
+            self._read_moves(alarm, snapshot, wanted)
+        return self._moves[1]
+
+    @work(group="moves", exclusive=True)
+    async def _read_moves(self, alarm: Alarm, snapshot: Snapshot, wanted: tuple[object, ...]) -> None:
+        from cubesat_tui.minute_moves import moves
+
+        channels = snapshot.mission.bus_of(alarm.satellite).channels
+        found = await self.console_app.view.ask(
+            lambda r: moves(r, alarm.satellite, channels, alarm.raised_ns, alarm.channel)
+        )
+        if self._moves[0] == wanted and found != self._moves[1]:
+            self._moves = (wanted, found)
             self.refresh_snapshot()
 
     def _events(self) -> list[Event]:
