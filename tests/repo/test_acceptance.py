@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 PARTS = {"The console, end to end": 12, "The spacecraft": 7, "The detector": 9, "Monitoring": 7}
@@ -27,14 +24,6 @@ def sections() -> dict[tuple[str, int], str]:
 def shown(body: str) -> list[str]:
     """What the list items of a section name, tests and commands."""
     return re.findall(r"^- `([^`]+)`", body, re.M)
-
-
-@pytest.fixture(scope="module")
-def collected() -> set[str]:
-    """Every test there is, without its parameters."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
-    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    return {line.partition("[")[0] for line in listing.splitlines() if "::" in line}
 
 
 def test_every_line_has_something_to_show() -> None:

@@ -200,6 +200,15 @@ def test_row_database_locked(machine: Machine) -> None:
     assert machine.send(machine.station(), 1) == {"confirmed": [["MY-SAT", 1, 1]]}
 
 
+def test_row_hook_silent(machine: Machine) -> None:
+    hook = '[[hooks.webhook]]\nurl = "http://127.0.0.1:9/"\nheaders = {Authorization = "env:NOT_SET_HERE"}\n'
+    toml = machine.mission / "mission.toml"
+    toml.write_text(toml.read_text(encoding="utf-8") + hook, encoding="utf-8")
+    machine.send(machine.station(), 0)
+    said = until(lambda: machine.run(rows()["hook silent"]), "hook.failed")
+    assert "environment variable NOT_SET_HERE is not set" in said
+
+
 def test_row_nothing_in_the_graphs(machine: Machine) -> None:
     command = rows()["nothing in the graphs"]
     station = machine.station()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,10 @@ def test_an_error_names_the_key_and_never_repeats_what_may_be_a_secret(tmp_path:
         hooks_of(tmp_path, toml)
     assert any(key in line and "allowed: " in line for line in refused.value.lines)
     assert CANARY not in str(refused.value)
+
+
+def test_the_table_of_the_document_is_right(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
+    [table] = re.findall(r"^```toml\n(.*?)^```$", document, re.M | re.S)
+    found = hooks_of(tmp_path, table)
+    assert [type(hook) for hook in found] == [CommandHook, WebhookHook]
