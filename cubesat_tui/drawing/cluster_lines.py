@@ -172,9 +172,18 @@ def deviation_rows(space: FeatureSpace, chosen: int, bus: Bus, size: int) -> lis
 
 
 def newest_rows(
-    space: FeatureSpace, bus: Bus, body: Mapping[str, Any] | None, size: int, signs: SignSet = UNICODE
+    space: FeatureSpace,
+    bus: Bus,
+    body: Mapping[str, Any] | None,
+    size: int,
+    signs: SignSet = UNICODE,
+    *,
+    selects: bool = True,
 ) -> tuple[Row, ...]:
-    """Nothing selected: the newest frame, why where it belongs to an anomaly, and how to get to an older one."""
+    """Nothing selected: the newest frame, why where it belongs to an anomaly, and how to get to an older one.
+
+    `selects`: `n` selects an anomaly; in the past it goes to the next alarm.
+    """
     if not len(space):
         return (row(("no frame to draw yet", "dim")),)
     at = len(space) - 1
@@ -189,7 +198,8 @@ def newest_rows(
         lines += [*why_rows(space, at, bus, body, size, signs), ()]
     if not episodes:
         return (*lines, *(row((text, "label")) for text in wrapped("No confirmed anomaly in this picture.", size)))
-    return (*lines, *episode_rows(space, None, signs), (), row(("n", "key"), (" select", "label")))
+    word = " select" if selects else " next alarm, later"
+    return (*lines, *episode_rows(space, None, signs), (), row(("n", "key"), (word, "label")))
 
 
 def episode_rows(

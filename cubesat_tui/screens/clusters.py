@@ -355,7 +355,7 @@ class ClustersScreen(MissionScreen):
             if self.wide:
                 lines = (*lines, (), *episode_rows(space, place[0], signs))
         else:
-            lines = newest_rows(space, bus, body, size, signs)
+            lines = newest_rows(space, bus, body, size, signs, selects=snapshot.past_ns is None)
         if not self.wide:
             lines = (*lines, (), *axes)
         if self.scatter.beyond:

@@ -116,6 +116,8 @@ class MissionScreen(Screen[None]):
         app = self.console_app
         if app.snapshot is not None:
             self.query_one(StatusBar).show(app.snapshot, app.paused_at, app.past_banner)
+            still = app.time.fixed or app.paused_at is not None
+            self.query_one(KeysLine).reword("space", "live" if still else "pause")
 
     def on_screen_resume(self) -> None:
         self.refresh_snapshot()

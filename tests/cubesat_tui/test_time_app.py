@@ -52,6 +52,7 @@ async def test_on_every_screen_fixed_time_takes_line_2_and_line_1_stays_live(con
         await arrived(pilot)
         assert lines(app)[0] == first
         assert lines(app)[1] == "### PAST 2026-11-22 06:54:03Z..07:04:03Z ### no new alarm ### space = LIVE #####"
+        assert "space pause" not in lines(app)[-1]
         await pilot.press("space")
         await settled(pilot)
         assert "PAST" not in screen_text(app)
