@@ -135,6 +135,7 @@ def _body(change: Transition) -> dict[str, Any]:
     if change.entered:
         body |= {"level": int(result.level), "side": result.side, "limit": result.limit, "set": result.set_name}
         body |= {"rule": result.rule, "worst_side": result.side}
+        body["exclusive"] = result.exclusive
         if result.latch or channel.latch:
             body["latch"] = True
         action = channel.action_of(result.set_name)

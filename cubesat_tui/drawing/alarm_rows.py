@@ -14,6 +14,7 @@ from cubesat_tui.drawing.why import (
     on_movement,
     quantity,
     shown_units,
+    sign_of,
     state_word,
     value_now,
 )
@@ -96,13 +97,11 @@ def alarm_line(alarm: Alarm, text: str, size: int, signs: SignSet, mark: bool) -
 def box_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, mark: bool) -> list[Row]:
     """Two rows: sign, time, label; then the value against its limit, or the model's sentence, and who has it."""
     sign = SIGNS[alarm_key(alarm)]
-    if alarm.kind == "anomaly" or on_movement(alarm):
+    if alarm.kind == "anomaly" or on_movement(alarm) or alarm.limit is None:
         text = shown_units(alarm.text, signs)
     else:
-        side = ">" if alarm.side > 0 else "<"
         current = quantity(snapshot, alarm.channel, value_now(alarm, snapshot), signs)
-        limit = "-" if alarm.limit is None else f"{alarm.limit:g}"
-        text = f"{current} {side} {limit} {sign.word} ×{count_text(alarm.count)}"
+        text = f"{current} {sign_of(alarm)} {alarm.limit:g} {sign.word} ×{count_text(alarm.count)}"
     state = state_word(alarm)
     head = row(
         (signs.pointer if mark else " ", "key"),

@@ -67,7 +67,7 @@ def gauge_of(now: ChannelNow, cells: int, bracketed: bool) -> str:
     return gauge_text(value, low, high, side, cells, bracketed)
 
 
-MOVEMENT = {"stuck": "stuck", "rate": "jumped"}
+MOVEMENT = {"stuck": "stuck", "rate": "jumped", "delta": "stepped"}
 """Rule on how a value moves -> its word, in place of the gauge."""
 
 
@@ -76,8 +76,10 @@ def movement_of(now: ChannelNow) -> str:
     word = MOVEMENT.get(now.result.rule)
     if word is None or now.result.limit is None:
         return ""
-    unit_text = "s" if word == "stuck" else f"{now.channel.unit}/s"
-    return f"{word} over {now.result.limit:g} {unit_text}"
+    own = now.channel.unit
+    unit_text = {"stuck": "s", "rate": f"{own}/s"}.get(now.result.rule, own)
+    under = now.result.rule == "delta" and now.result.side < 0
+    return f"{word} {'under' if under else 'over'} {now.result.limit:g} {unit_text}".rstrip()
 
 
 def value_style(key: str, sign_style: str) -> str:

@@ -10,11 +10,21 @@ from cubesat_tui.drawing.channel_rows import label_of, movement_of, state_key
 from cubesat_tui.drawing.numbers import age_text, date_clock_text
 from cubesat_tui.drawing.rows import EMPTY, Row, folded, left, right, row
 from cubesat_tui.drawing.signs import SIGNS, SignSet, unit
-from cubesat_tui.drawing.why import alarm_key, alarm_label, contributions, quantity, sentence, state_word
+from cubesat_tui.drawing.why import (
+    action_of,
+    alarm_key,
+    alarm_label,
+    contributions,
+    quantity,
+    sentence,
+    state_word,
+)
+from telemetry.limit_text import expected_text
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import ChannelNow, Snapshot
     from telemetry.alarms import Alarm
+    from telemetry.limit_set import LimitSet
 
 _PARTS_HEAD = (
     "   "
@@ -58,7 +68,7 @@ def _alarm_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet) -> 
         if parts:
             rows += [EMPTY, row((_PARTS_HEAD, "dim"))]
             rows += [_part(part, snapshot, signs) for part in parts[:5]]
-    action = getattr(getattr(snapshot.channels.get(alarm.channel), "channel", None), "action", "")
+    action = action_of(alarm, snapshot)
     rows.append(EMPTY)
     for i, part in enumerate(folded(action or "no action is written for this channel in mission.toml", size - 7)):
         rows.append(row((" Do:  " if i == 0 else "      ", "title"), (part, "plain")))
@@ -126,7 +136,7 @@ def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
     if now.limits is None:
         rows.append(row((" limits   ", "label"), ("none in mission.toml", "dim")))
     else:
-        rows.append(row((" limits   ", "label"), (f"set {now.limits.title}, inclusive", "dim")))
+        rows.append(row((" limits   ", "label"), (_set_text(now.limits), "dim")))
         for level in _LEVELS:
             pair = now.limits.bounds(level)
             if pair is not None:
@@ -137,12 +147,19 @@ def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
                         (f"{pair[0]:g} .. {pair[1]:g} {shown}", "plain"),
                     )
                 )
+        rows += _point_rows(now, signs)
     if channel.stuck_s is not None:
         where = f" while {channel.stuck_when}" if channel.stuck_when else ""
         rows.append(row((" stuck    ", "label"), (f"after {channel.stuck_s:g} s unchanged{where}", "dim")))
     if channel.max_rate is not None:
         where = f" while {channel.rate_when}" if channel.rate_when else ""
         rows.append(row((" rate     ", "label"), (f"{channel.max_rate:g} {shown} a second at most{where}", "dim")))
+    if channel.delta is not None:
+        where = f" while {channel.delta_when}" if channel.delta_when else ""
+        low, high = channel.delta
+        rows.append(
+            row((" delta    ", "label"), (f"{low:g} .. {high:g} {shown} from sample to sample{where}", "dim"))
+        )
     rows.append(
         row(
             (" sent     ", "label"),
@@ -150,6 +167,35 @@ def _channel_rows(now: ChannelNow, size: int, signs: SignSet) -> list[Row]:
         )
     )
     return [tuple((text, style) for text, style in one) for one in rows if size]
+
+
+def _set_text(limits: LimitSet) -> str:
+    if not limits.bands:
+        return f"set {limits.title}"
+    bounds = f"{', '.join(sorted(limits.exclusive))} exclusive" if limits.exclusive else "inclusive"
+    return f"set {limits.title}, {bounds}"
+
+
+def _point_rows(now: ChannelNow, signs: SignSet) -> list[Row]:
+    """States and expected values of the set that holds."""
+    rows: list[Row] = []
+    if now.limits is None:
+        return rows
+    for code, level in now.limits.states:
+        sign = SIGNS[level]
+        rows.append(
+            row((f"   {signs.glyph(level)} {left(sign.word, 6)}", sign.style), (now.channel.number(code), "plain"))
+        )
+    if now.limits.expected:
+        sign = SIGNS[now.limits.expected_level]
+        wanted = expected_text(now.channel, now.limits.expected)
+        rows.append(
+            row(
+                (f"   {signs.glyph(sign.key)} {left(sign.word, 6)}", sign.style),
+                (f"anything but {wanted}", "plain"),
+            )
+        )
+    return rows
 
 
 def _origin(now: ChannelNow) -> str:

@@ -45,6 +45,11 @@ def on_movement(alarm: Alarm) -> bool:
     return alarm.rule not in ("", LIMIT)
 
 
+def sign_of(alarm: Alarm) -> str:
+    """`>`, or `>=` where the bound itself is out of limits."""
+    return (">" if alarm.side > 0 else "<") + ("=" if alarm.body.get("exclusive") else "")
+
+
 def value_now(alarm: Alarm, snapshot: Snapshot) -> float | None:
     """The value that a limit alarm is about: the newest while it is still out, else the worst.
 
@@ -83,7 +88,7 @@ def sentence(alarm: Alarm, snapshot: Snapshot, signs: SignSet) -> str:
     if alarm.limit is None or on_movement(alarm):
         return f"{shown_units(alarm.text, signs)}, {since}"
     side = "HIGH" if alarm.side > 0 else "LOW"
-    sign = ">" if alarm.side > 0 else "<"
+    sign = sign_of(alarm)
     value = value_now(alarm, snapshot)
     now = snapshot.channels.get(alarm.channel)
     number = "-" if value is None else now.channel.number(value) if now is not None else f"{value:.6g}"
@@ -112,11 +117,16 @@ def contributions(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in found if isinstance(one, Mapping)]
 
 
+def action_of(alarm: Alarm, snapshot: Snapshot) -> str:
+    """What to do: as the limit set says, or its channel; empty where neither does."""
+    now = snapshot.channels.get(alarm.channel)
+    return str(alarm.body.get("action") or (now.channel.action if now is not None else ""))
+
+
 def why_lines(alarm: Alarm, snapshot: Snapshot, size: int, height: int, signs: SignSet) -> list[Row]:
     """`WHY` and `Do:`, folded to `size` cells and at most `height` rows."""
     key = alarm_key(alarm)
-    now = snapshot.channels.get(alarm.channel)
-    action = now.channel.action if now is not None else ""
+    action = action_of(alarm, snapshot)
     lines: list[Row] = []
     for head, text, style in (("WHY  ", sentence(alarm, snapshot, signs), "plain"), ("Do:  ", action, "label")):
         if not text:

@@ -13,14 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from cubesat_tui.drawing.alarm_rows import box_rows
 from cubesat_tui.drawing.channel_rows import state_key
-from cubesat_tui.snapshot import ChannelNow
+from cubesat_tui.drawing.inspect_rows import inspect_rows
+from cubesat_tui.drawing.rows import plain
+from cubesat_tui.drawing.signs import UNICODE
+from cubesat_tui.snapshot import ChannelNow, ContactNow, LinkNow, ModelNow, Snapshot
 from telemetry.alarm_desk import AlarmDesk
 from telemetry.channel_toml import CHANNEL
 from telemetry.clock import NS_PER_S
 from telemetry.dictionary import Channel, Mission, MissionError, read_mission
 from telemetry.frame import Frame, FrameBatch
-from telemetry.freshness import Validity, acquisition
+from telemetry.freshness import Acquisition, Validity, acquisition
 from telemetry.limits import DISABLED, LimitMonitor, levels
 from telemetry.limits_toml import LIMITS
 from telemetry.movement import Movement
@@ -246,3 +250,35 @@ def test_a_column_of_states_is_checked_like_its_values(tmp_path: Path) -> None:
         mission_of(tmp_path, ENUM, text)
     channel = mission_of(tmp_path, ENUM, text.replace(', "TEST"', "")).buses["b"].channels[0]
     assert levels(channel.limits[0], np.array([0.0, 1.0, 2.0, math.nan])).tolist() == [0, 1, 4, -1]
+
+
+def shown(mission: Mission, *values: float, mode: float = NOMINAL) -> tuple[str, str]:
+    """Text of the box of the alarm and of the card of its channel after these values."""
+    desk, bus = AlarmDesk(), mission.buses["b"]
+    monitor = LimitMonitor(bus)
+    for i, value in enumerate(values):
+        desk.limits("K", monitor.step({bus.channels[0].name: value, "obc.mode": mode}), i * NS_PER_S)
+    [alarm] = desk.alarms.values()
+    channel = bus.channels[0]
+    value, result = values[-1], monitor.ongoing()[0].result
+    now = ChannelNow(
+        channel, value, channel.number(value), 0, 0.0, Acquisition.ACQUIRED, result, False, (), channel.limits[0]
+    )
+    link, contact = LinkNow("LIVE", "", 0.0), ContactNow()
+    seen = Snapshot(1, 0, 0, mission, "K", False, link, contact, 0.0, ModelNow(), (alarm,), {}, {channel.name: now})
+    box = " ".join(plain(row).strip() for row in box_rows(alarm, seen, 44, UNICODE, mark=False))
+    _, card = inspect_rows(seen, alarm, now, 100, UNICODE)
+    return box, " | ".join(" ".join(plain(row).split()) for row in card)
+
+
+def test_a_state_an_expected_value_and_an_exclusive_bound_are_shown_as_such(tmp_path: Path) -> None:
+    box, card = shown(mission_of(tmp_path, ENUM, 'expected = "OFF"\nstates = {TEST = "severe"}'), *[1.0] * 3)
+    assert "a.x ON (1), expected OFF, WARNING" in box
+    assert "anything but OFF" in card
+    assert "SEVR TEST" in card
+    text = f'{BAND}\nexclusive = ["warning high"]\naction = "shed load"'
+    box, card = shown(mission_of(tmp_path, NAME, text), *[10.0] * 3)
+    assert ">= 10 WARN" in box
+    assert "10 >= 10" in card
+    assert "warning high exclusive" in card
+    assert "shed load" in card
