@@ -50,7 +50,8 @@ def needs_rows(
         head = rule(row(("NEEDS YOU 0", "title")), size, signs)
         return [head, row((f"   {NOTHING} {last_return(snapshot)}", "label"))]
     more = f"{total - len(alarms)} more: 5 Events" if total > len(alarms) else ""
-    scale = "10 min    low ......|....... high        age" if size >= 78 else ""
+    last = "age" if snapshot.past_ns is None else "UTC"
+    scale = f"10 min    low ......|....... high        {last}" if size >= 78 else ""
     end = row((f"{more}  " if more else "", "warning"), (scale, "dim"))
     out = [rule(row((f"NEEDS YOU {total}", "title")), size, signs, end)]
     for alarm in alarms:

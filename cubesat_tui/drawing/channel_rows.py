@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from cubesat_tui.drawing.gauge import gauge_text
-from cubesat_tui.drawing.numbers import age_text
+from cubesat_tui.drawing.numbers import age_text, clock_text
 from cubesat_tui.drawing.rows import Row, Span, chosen, left, right, row, width
 from cubesat_tui.drawing.signs import ORDER, SIGNS, SignSet, level_key, unit
 from cubesat_tui.drawing.spark import floor_span, spark_text
@@ -87,6 +87,13 @@ def value_style(key: str, sign_style: str) -> str:
     return "value" if key == "ok" else sign_style
 
 
+def age_of(now: ChannelNow) -> str:
+    """`0.4 s`; of a value of the past, which has no age, when it was: `07:14:03Z`."""
+    if now.age_s is None and now.t_ns is not None:
+        return f"{clock_text(now.t_ns)}Z"
+    return age_text(now.age_s)
+
+
 def label_of(now: ChannelNow) -> str:
     """The label, or the name where there is none."""
     return now.channel.label or now.channel.name
@@ -143,7 +150,7 @@ def long_row(
             (gauge if roomy else ""),
             style if own in ("expired", "invalid", "never") else "label" if key == "ok" else style,
         ),
-        (right(tail or age_text(now.age_s), 11) if size - fixed >= 8 else "", "dim"),
+        (right(tail or age_of(now), 11) if size - fixed >= 8 else "", "dim"),
     )
     return chosen(made, size) if mark else made
 
@@ -160,7 +167,7 @@ def short_row(now: ChannelNow, size: int, signs: SignSet, *, mark: bool = False)
     cells = 8 if size >= 42 else 5
     label = max(6, size - (1 + 2 + value + units + cells + 1 + 5))
     if key == "expired":
-        end = right(age_text(now.age_s).replace(" ", ""), 5)
+        end = right(age_of(now).replace(" ", "")[:5], 5)
     elif key == "invalid":
         end = right(sign.word, 5)
     elif movement_of(now):
@@ -199,7 +206,7 @@ def vitals_row(channels: dict[str, ChannelNow], size: int, signs: SignSet, where
             (f" {title} ", "label"),
             (f"{shown} ", "dim" if dim else value_style(state_key(now), SIGNS[state_key(now)].style)),
             (f"{spark_of(now, signs)} ", "dim" if dim else "spark"),
-            (f"{age_text(now.age_s)} ", "dim"),
+            (f"{age_of(now)} ", "dim"),
         ]
     used = width(tuple(made))
     fits = next((cells for cells in where if used + width(cells) + 1 <= size), ())

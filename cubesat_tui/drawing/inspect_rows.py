@@ -201,6 +201,8 @@ def _point_rows(now: ChannelNow, signs: SignSet) -> list[Row]:
 def _origin(now: ChannelNow) -> str:
     if now.channel.predicted and now.age_s is None:
         return "   predicted, not measured"
+    if now.age_s is None and now.t_ns is not None:
+        return f"   made {date_clock_text(now.t_ns)}"
     return f"   received {age_text(now.age_s)} ago" if now.age_s is not None else "   never received"
 
 

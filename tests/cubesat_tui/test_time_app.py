@@ -166,6 +166,11 @@ async def test_the_past_is_shown_as_it_was_and_with_times_for_ages(console) -> N
         assert all(now.age_s is None for now in shown.channels.values())
         assert max(now.t_ns for now in shown.channels.values() if now.t_ns) <= NOW - 200 * S
         assert all(event.at_ns <= NOW - 200 * S for event in shown.events)
+        battery = next(line for line in lines(app) if "Battery voltage" in line)
+        assert battery.endswith("07:10:43Z")
+        assert " 0.4 s" not in screen_text(app)
+        await pilot.press("enter")
+        await settled(pilot, lambda: "made 2026-11-22 07:10:43Z" in screen_text(app))
 
 
 async def test_n_and_capital_n_go_from_alarm_to_alarm_in_the_past(console) -> None:
