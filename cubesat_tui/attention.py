@@ -57,6 +57,11 @@ class Attention:
             self._write(f"{PUSH_TITLE if self._title is None else ''}\x1b]2;{title}{BELL}")
             self._title = title
 
+    @property
+    def titled(self) -> bool:
+        """Whether the terminal wears a title of ours."""
+        return self._title is not None
+
     def leave(self) -> None:
         """Give the terminal its own title back; nothing to do where it was never changed."""
         if self._title is not None:

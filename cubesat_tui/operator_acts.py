@@ -34,14 +34,21 @@ class OperatorActs(MissionApp):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.attention = Attention(self._to_terminal, self.clock.monotonic)
+        self._begun = False
 
     def _to_terminal(self, text: str) -> None:
         if self._driver is not None and not self.is_headless and listens():
             self._driver.write(text)
 
+    def on_mount(self) -> None:
+        # The first snapshot is read before there is a terminal to write to.
+        self._begun = True
+        if self.snapshot is not None:
+            self.attention.look(self.snapshot)
+
     def watch_snapshot(self, snapshot: Snapshot | None) -> None:
         super().watch_snapshot(snapshot)
-        if snapshot is not None:
+        if snapshot is not None and self._begun:
             self.attention.look(snapshot)
 
     async def on_unmount(self) -> None:

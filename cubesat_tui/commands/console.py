@@ -200,6 +200,7 @@ def leave_on_signals(
 
     The work is done on a thread of its own: a console whose terminal has gone may never get to it.
     """
+    from cubesat_tui.attention import POP_TITLE
     from cubesat_tui.handover import LOST_TERMINAL, hand_over
 
     begun = threading.Event()
@@ -216,7 +217,7 @@ def leave_on_signals(
         if thread is not None:
             thread.stop()
         threading.Event().wait(TERM_PATIENCE_S)
-        _restore_terminal()
+        _restore_terminal(POP_TITLE if app.attention.titled else "")
         _end(None)
 
     def begin(number: int, frame: FrameType | None) -> None:
@@ -244,9 +245,9 @@ def _end(thread: StationThread | None) -> NoReturn:
     os._exit(0)
 
 
-def _restore_terminal() -> None:
+def _restore_terminal(more: str) -> None:
     try:
-        os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, PLAIN_TERMINAL.encode())
+        os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, (PLAIN_TERMINAL + more).encode())
     except OSError:
         # The terminal went away as well.
         pass
