@@ -276,7 +276,7 @@ class Movement:
         c, n, m = len(self._channels), len(rows.number), len(rows.heads)
         start = rows.ok[:, :c] & ~(rows.linked & (rows.value == rows.before))[:, :c]
         for tree, columns in self._stuck_where:
-            start[:, columns] |= ~holds_rows(tree, known)[:, None]
+            start[:, columns] |= rows.ok[:, columns] & ~holds_rows(tree, known)[:, None]
         kept = rows.heads + np.arange(m)
         of_kept = rows.slots[rows.heads]
         since = np.empty((n + m, c), dtype=np.int64)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telemetry.dictionary import Bus, Channel
@@ -256,6 +256,10 @@ ROWS = st.lists(
 )
 
 
+@example(
+    [("L", 1, False, 0.0, 0.0, 1.0, 1), ("L", 1, False, math.nan, 0.0, 1.0, 1), ("L", 1, False, 0.0, 0.0, 3.0, 6)],
+    [1],
+)
 @given(ROWS, st.lists(st.integers(1, 40), min_size=1, max_size=10))
 def test_batches_of_any_size_give_what_samples_give(drawn: list, cuts: list[int]) -> None:
     """Several satellites mixed, NaN, values out of range, gaps, steps back, restarts, contexts that come and go."""
@@ -300,3 +304,60 @@ def test_a_condition_of_many_rows_is_that_of_each(text: str, values: list[tuple[
     columns = {name: np.array([one[j] for one in values]) for j, name in enumerate(names)}
     expected = [holds(tree, dict(zip(names, one, strict=True))) for one in values]
     assert holds_rows(tree, columns).tolist() == expected
+
+
+STEP = Channel("obc.count", "Restarts", "", delta=(0, 1), delta_level="warning", min_conformance=2)
+CHECKED = Bus("b", (STEP,))
+
+
+def stepped(
+    values: Sequence[float], times: Sequence[float] = (), boots: Sequence[int] = ()
+) -> list[tuple[int, str]]:
+    """Row and sentence of each transition of the delta rule."""
+    layout, n = CHECKED.layouts["hk"], len(values)
+    t_ns = np.array([round(t * S) for t in times or range(n)], dtype=np.int64)
+    zeros = np.zeros(n, dtype=np.int64)
+    batch = FrameBatch(
+        layout, ("K",), zeros, np.array(boots or [1] * n), np.arange(n), t_ns, t_ns, zeros, np.array([values]).T
+    )
+    found = Movement(CHECKED, layout).step(batch, np.isnan(batch.values), np.ones(n, dtype=bool), lambda *_: {})
+    return [(i, movement_text(change)) for i, change in found.changes]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([3, 3, 4, 5, 5], []),
+        ([3, 5, 5, 5], [(1, "Restarts 5 changed by +2 from the sample before, allowed 0 to 1, WARNING DELTA"),
+                        (3, "Restarts 5 changes as allowed again; worst 5, 1 samples")]),
+        ([3, 2], [(1, "Restarts 2 changed by -1 from the sample before, allowed 0 to 1, WARNING DELTA")]),
+        ([0.0, -0.0], []),
+        ([3, math.nan, 4], []),
+        ([3, math.nan, 5], [(2, "Restarts 5 changed by +2 from the sample before, allowed 0 to 1, WARNING DELTA")]),
+        ([0, math.nextafter(1, 2)],
+         [(1, "Restarts 1 changed by +1 from the sample before, allowed 0 to 1, WARNING DELTA")]),
+    ],
+)  # fmt: skip
+def test_a_step_between_two_samples_is_held_against_both_ends(
+    values: list[float], told: list[tuple[int, str]]
+) -> None:
+    assert stepped(values) == told
+
+
+def test_a_step_over_a_gap_a_restart_or_a_long_time_within_the_hold() -> None:
+    assert stepped([3, 9], times=[0, 4]) == []
+    assert stepped([3, 9], boots=[1, 2]) == []
+    assert [i for i, _ in stepped([3, 9], times=[0, 3])] == [1]
+
+
+def test_a_value_that_must_change_may_not_stand() -> None:
+    bus = Bus("b", (Channel("obc.beat", "Beat", delta=(1, 1)),))
+    layout = bus.layouts["hk"]
+    zeros, t_ns = np.zeros(3, dtype=np.int64), np.arange(3, dtype=np.int64) * S
+    batch = FrameBatch(
+        layout, ("K",), zeros, zeros + 1, np.arange(3), t_ns, t_ns, zeros, np.array([[1.0], [2.0], [2.0]])
+    )
+    found = Movement(bus, layout).step(batch, zeros[:, None] > 0, np.ones(3, dtype=bool), lambda *_: {})
+    [(row, change)] = found.changes
+    assert (row, change.result.level, change.result.side, change.result.limit) == (2, Level.WATCH, -1, 1)
+    assert movement_text(change) == "Beat 2 changed by +0 from the sample before, allowed 1, WATCH DELTA"

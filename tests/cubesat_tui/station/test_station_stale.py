@@ -254,6 +254,46 @@ async def test_a_frozen_source_shows_expired_everywhere_and_one_alarm(rig: Any, 
     reader.close()
 
 
+async def test_ten_channels_are_marked_in_a_loss_of_signal_and_nothing_is_alarmed(
+    tmp_path: Path, make_rig: Callable[[Path, Callable[[str], str]], Any]
+) -> None:
+    """A stream that is heard in passes only: its satellite sinks, and every value becomes EXPIRED."""
+    ten = "".join(f'[[bus.b.channel]]\nname = "eps.v{i}"\nperiod_s = 1\n\n' for i in range(10))
+    orbit = (
+        'bus = "b"\ntle = [\n"1 99700U          26100.00000000  .00000100  00000-0  27000-4 0    12",\n'
+        '"2 99700  98.1880 170.0000 0012000  90.0000 270.2000 14.57100000    11",\n]\n\n'
+        '[[ground_station]]\nname = "Munich"\nlat = 48.1\nlon = 11.3\n'
+    )
+
+    def toml_of(toml: str) -> str:
+        toml = toml.replace('bus = "b"\n', orbit, 1).replace('kind = "stream"', 'kind = "stream"\nvisible = false')
+        toml = toml.replace('hk = ["eps.bat_v", "obc.mode"]', 'hk = ["eps.bat_v", "obc.mode"]\nten = ["eps.v*"]')
+        return toml.replace("[source]", ten + "[source]")
+
+    rig = make_rig(tmp_path / "m", toml_of)
+    await rig.start()
+    await rig.until(lambda: rig.station.contacts.known("TESTBIRD"))
+    rows = rig.read(lambda reader: reader.contacts(rig.clock.now_ns(), rig.clock.now_ns() + 86_400 * NS_PER_S))
+    first = next(row for row in rows if row.loss_ns - row.acquisition_ns > 300 * NS_PER_S)
+    rig.clock.advance((first.loss_ns - rig.clock.now_ns()) / NS_PER_S - 40)
+    layout = rig.mission.bus_of("TESTBIRD").layouts["ten"]
+    assert len(layout) == 10
+    for i in range(8):
+        now = rig.clock.now_ns()
+        frame = Frame("TESTBIRD", 1_795_331_600, 900 + i, now, now, 0, layout, np.arange(10.0))
+        await rig.feed(FrameBatch.of([frame]))
+        rig.clock.advance(1.0)
+    begun = rig.clock.now_ns()
+    await rig.until(lambda: rig.clock.now_ns() - begun > 120 * NS_PER_S, seconds=0.5)
+    marked = read_status(rig.directory, rig.clock)
+    assert [name for name, one in marked["channels"].items() if one["acquisition"] == "EXPIRED"] == list(
+        layout.names
+    )
+    assert (marked["link"], marked["alarms"]) == ("QUIET", {})
+    assert rig.events("alarm.") == []
+    await rig.close()
+
+
 async def test_a_source_that_dies_is_link_down_within_five_seconds_and_no_stale_alarm(rig: Any) -> None:
     await rig.start()
     await rig.feed(rig.frames([7.5]))
