@@ -41,10 +41,10 @@ def head_row(snapshot: Snapshot, size: int, *, all_events: bool, level: str, sea
         (f" OPEN {len(snapshot.alarms)}" if not all_events else f" open {len(snapshot.alarms)}", open_style),
         (" | ", "rule"),
         ("ALL EVENTS" if all_events else "all events", all_style),
+        (f"  {above} NEW above" if above else "", "warning"),
         (f"   {level}", "label"),
         (f"   load {load} per 10 min", "label"),
         (high, "warning"),
-        (f"   {above} NEW above" if above else "", "warning"),
     )
     end = row((f"/ {search} ", "reverse")) if search else row(("/ search ", "dim"))
     return spread(start, end, size)
