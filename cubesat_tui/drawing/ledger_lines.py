@@ -60,7 +60,7 @@ def count_row(
     if loading:
         head = (*head, ("  reading ...", "dim"))
     elif past_ns is not None:
-        head = (*head, (f"  made by {time_text(past_ns)}Z", "value"))
+        head = (*head, (f"  down from {time_text(past_ns)}Z", "value"))
     elif not following:
         head = (*head, ("  standing still, home follows", "dim"))
     first, last, many = columns
