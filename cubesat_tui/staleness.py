@@ -182,10 +182,10 @@ class Staleness:
 
     def _text(self, watch: _Watch, named: Iterable[str], last: dict[str, float], now: float) -> str:
         """Where nothing at all comes any more; the desk's own words name single channels."""
-        names = list(named)
-        sent = {name for name in last if not watch.bus.by_name[name].contact_only}
-        if len(names) < 2 or not sent <= set(names):
+        names = set(named)
+        held = [expires_after_s(watch.bus.by_name[name], self._link.rate) for name in last]
+        newest = max(last.values(), default=now)
+        if len(names) < 2 or now - newest <= min(held, default=math.inf):
             return ""
-        newest = max(last[name] for name in names if name in last)
         since_ns = self._clock.now_ns() - round((now - newest) * NS_PER_S)
-        return f"nothing received since {iso(since_ns)[11:19]}Z: all {len(names)} channels expired"
+        return f"nothing received since {iso(since_ns)[11:19]}Z: {len(names)} of {len(last)} channels too old"

@@ -126,6 +126,11 @@ def test_truth_table_of_states_and_expected_values(limits: LimitSet, value: floa
     assert levels(limits, np.array([value])).tolist() == [int(level)]
 
 
+def test_of_two_equal_levels_the_bound_speaks() -> None:
+    result = check_set(LimitSet(expected=(0.0,), warning=(0, 2)), 3.0)
+    assert (result.level, result.side, result.limit, result.expected) == (Level.WARNING, 1, 2, ())
+
+
 CODES = (0.0, 1.0, 2.0, 4.0)
 POINTS = st.builds(
     LimitSet,

@@ -97,7 +97,7 @@ def test_ten_silent_channels_are_one_alarm_that_lists_them_and_returns() -> None
     assert kinds(raised) == ["alarm.raised"]
     assert sky.alarm.kind == "stale"
     assert set(sky.alarm.channels) == {one.name for one in TEN}
-    assert "10 channels" in sky.alarm.text
+    assert sky.alarm.text == "10 channels too old: eps.v0, eps.v1, eps.v2 and 7 more"
     assert sky.run(600) == []
     sky.sending["K"] = {"hk", "thm"}
     assert kinds(sky.run(SETTLE_S + 3)) == ["alarm.returned"]
@@ -120,7 +120,7 @@ def test_a_satellite_that_falls_silent_has_one_alarm_that_grows() -> None:
     sky.sending["K"] = set()
     assert kinds(sky.run(120)) == ["alarm.raised", "alarm.updated"]
     assert len(sky.alarm.channels) == 11
-    assert "nothing received since 07:13:50Z: all 11 channels expired" in sky.alarm.text
+    assert sky.alarm.text == "nothing received since 07:13:50Z: 11 of 11 channels too old"
     assert ("L", STALE) not in sky.desk.alarms
 
 
@@ -213,6 +213,18 @@ def test_a_link_that_comes_back_with_everything_is_silent_about_it() -> None:
     assert sky.run(20) == []
     sky.sending["K"] = {"hk", "thm"}
     assert sky.run(60) == []
+
+
+def test_an_alarm_that_a_cut_link_muted_returns_without_a_word_when_everything_is_there_again() -> None:
+    sky = Sky()
+    sky.run(10)
+    sky.sending["K"] = {"hk"}
+    sky.run(40)
+    sky.link.lost("connection refused")
+    sky.sending["K"] = set()
+    sky.run(60)
+    sky.sending["K"] = {"hk", "thm"}
+    assert kinds(sky.run(60)) == ["alarm.returned", "alarm.cleared"]
 
 
 def test_a_replay_a_full_disk_and_a_station_that_slept_are_no_silence() -> None:
