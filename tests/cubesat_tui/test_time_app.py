@@ -372,3 +372,46 @@ def test_whatever_the_width_the_banner_says_past_news_and_the_way_back(news: int
                 assert not news or f"{news} NEW" in text
                 assert size < 60 or "07:14:03" in text or "00:04:03" in text
                 assert size < 80 or "Z.." in text
+
+
+async def test_a_past_that_cannot_be_read_leads_back_to_now_in_words(console) -> None:
+    app = console()
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+
+        async def broken(question):
+            raise OSError("disk gone")
+
+        ask, app.view.ask = app.view.ask, broken
+        await pilot.press("<")
+        await settled(pilot, lambda: "That moment could not be read: disk gone" in said(app))
+        assert not app.time.fixed
+        assert "PAST" not in lines(app)[1]
+        app.view.ask = ask
+        await pilot.press("<")
+        await arrived(pilot)
+
+
+async def test_now_is_never_shown_under_the_banner_of_the_past(console) -> None:
+    app = console()
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        ask = app.view.ask
+        gate = asyncio.Event()
+
+        async def slow(question):
+            await gate.wait()
+            return await ask(question)
+
+        app.view.ask = slow
+        await pilot.press("<")
+        assert app.shown is None
+        assert "reading ..." in lines(app)[1]
+        # Acts and other screens find nothing to stand on yet, and break nothing.
+        for key in ("a", "down", "enter", "y", "5", "a", "4", "2", "3", "1"):
+            await pilot.press(key)
+        assert app.time.fixed
+        gate.set()
+        app.view.ask = ask
+        await arrived(pilot)
+        assert app.shown.past_ns == NOW - 300 * S
