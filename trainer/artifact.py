@@ -30,8 +30,9 @@ from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS
 from trainer.members.windows import WINDOW
 from trainer.served import Manifest, PacketModel, Scorer, ScorerRefused
 
-FORMAT = 2
-"""Since 2 with the fusion. A model of another format is refused, and the trainer fits anew."""
+FORMAT = 3
+"""Since 2 with the fusion, since 3 with breaks between channels. A model of another format is refused, and the
+trainer fits anew."""
 MAX_FILE_BYTES = 8 * 1024 * 1024
 MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_UNPACKED_BYTES = 64 * 1024 * 1024
@@ -53,6 +54,7 @@ _PACKET = (
 _SMALL = frozenset({"centre", "spread", "key_offset", "key_spread"})
 HEXADECIMAL = frozenset("0123456789abcdef")
 _JOINT = ("joint_scale", "joint_precision")
+_RIFTS = ("rift_weights", "rift_threshold")
 _FUSION = tuple(field.name for field in fields(PacketFusion))
 _EXACT = frozenset({"unit", "usual", "threshold", "place_threshold", "longest"})
 """What of a fusion is kept in float64; members are rounded to float32 before anything is measured with them."""
@@ -74,8 +76,9 @@ def pack(forest: ForestArrays, packets: dict[str, PacketModel]) -> bytes:
             small = name in _SMALL and model.fusion is None
             arrays[f"packet{i}.{name}"] = value.astype(np.float32) if small else value
         if model.fusion is not None:
-            for name in _JOINT:
-                arrays[f"packet{i}.{name}"] = np.asarray(getattr(model, name))
+            for name in (*_JOINT, *_RIFTS):
+                value = np.asarray(getattr(model, name))
+                arrays[f"packet{i}.{name}"] = value.astype(np.float32) if name == "rift_threshold" else value
             for name in _FUSION:
                 value = np.asarray(getattr(model.fusion, name))
                 arrays[f"packet{i}.fusion.{name}"] = value if name in _EXACT else value.astype(np.float32)
@@ -194,7 +197,7 @@ def _manifest(path: Path) -> Manifest:
 
 def _arrays(packed: bytes, packets: int, *, fusion: bool) -> dict[str, npt.NDArray[np.generic]]:
     wanted = {f"forest.{name}.npy" for name in _FOREST}
-    of_packet = (*_PACKET, *_JOINT, *(f"fusion.{name}" for name in _FUSION)) if fusion else _PACKET
+    of_packet = (*_PACKET, *_JOINT, *_RIFTS, *(f"fusion.{name}" for name in _FUSION)) if fusion else _PACKET
     wanted |= {f"packet{i}.{name}.npy" for i in range(packets) for name in of_packet}
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
@@ -276,7 +279,18 @@ def _packet(arrays: dict[str, npt.NDArray[np.generic]], i: int, manifest: Manife
         if np.any(scale <= 0) or np.any(np.diag(precision) <= 0):
             raise ScorerRefused(f"{info.packet}: a joint scale or precision is not positive")
         fusion = _fusion(arrays, i, info.packet, c, keys, bins)
-        model = replace(model, fusion=fusion, joint_scale=scale, joint_precision=precision)
+        weights = _read(arrays, i, info.packet, "rift_weights", (c, c))
+        threshold = _read(arrays, i, info.packet, "rift_threshold", (c, bins))
+        if np.any(threshold <= 0):
+            raise ScorerRefused(f"{info.packet}: a threshold of breaks is not positive")
+        model = replace(
+            model,
+            fusion=fusion,
+            joint_scale=scale,
+            joint_precision=precision,
+            rift_weights=weights,
+            rift_threshold=threshold,
+        )
     if np.any(model.spread <= 0) or np.any(model.axes_scale <= 0) or np.any(model.key_spread < 0):
         raise ScorerRefused(f"{info.packet}: a spread is not positive")
     if np.any(model.threshold <= model.middle):

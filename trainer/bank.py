@@ -175,9 +175,10 @@ class PacketBank:
             if entry is None or entry.fusion is None:
                 continue
             here, columns = (rows, entry.positions), entry.positions
+            usual = self._usual(entry, bins[rows], key[rows])
             heard = self._memory(streams, slot, entry, entry.fusion).hear(
                 deviations(z[here][:, :, 0], bins[rows], self._places(entry)),
-                key[rows], fed.broken[rows], fed.apart[rows], features[rows][:, columns, 0], bins[rows],
+                key[rows], fed.broken[rows], fed.apart[rows], features[rows][:, columns, 0], bins[rows], usual,
             )  # fmt: skip
             flagged[here] |= heard.flagged
             lasting[here] |= heard.lasting
@@ -196,17 +197,31 @@ class PacketBank:
 
     def _memory(self, streams: Streams, slot: int, entry: _Entry, fusion: PacketFusion) -> Memory:
         """What the fusion remembers of a satellite; of a new model, all that is still known of the rows before."""
-        memory = streams.memories.get(slot)
+        before = streams.memories.get(slot)
+        memory = None if before is None else before[0]
         if memory is None or memory.fusion is not fusion:
-            memory = streams.memories[slot] = Memory(fusion)
+            memory = Memory(fusion, entry.packet.rifts)
+            streams.memories[slot] = memory, entry.positions
             past = streams.past(slot)
             if len(past.t_ns):
                 bins, key = self._place(np.full(len(past.t_ns), slot), past.t_ns, past.codes)
                 values = past.values[:, entry.positions]
                 z = entry.scorer.normalise(entry.packet, values[:, :, None], bins, key)
                 seen = deviations(z[:, :, 0], bins, self._places(entry))
-                memory.hear(seen, key, past.broken, past.apart, values, bins)
+                usual = self._usual(entry, bins, key)
+                memory.hear(seen, key, past.broken, past.apart, values, bins, usual)
+            if before is not None and np.array_equal(before[1], entry.positions):
+                memory.take_over(before[0])
         return memory
+
+    @classmethod
+    def _usual(cls, entry: _Entry, bins: Indices, key: Indices) -> Float64s:
+        """Values that are usual at n places, shape (n, c); NaN where the place is not known."""
+        packet = entry.packet
+        out: Float64s = packet.centre[bins, :, 0] + packet.key_offset[key, :, 0]
+        if cls._places(entry):
+            out[bins == 0] = np.nan
+        return out
 
     @staticmethod
     def _places(entry: _Entry) -> int:

@@ -34,9 +34,19 @@ from trainer.features import FEATURES_VERSION
 from trainer.fitting import ROWS, TREES, arrays_of, fit_forest, with_background
 from trainer.forest import ForestArrays
 from trainer.fusion.arrays import MUTE
-from trainer.fusion.fit_packet import fit_packet
+from trainer.fusion.fit_packet import fit_packet, packet_rifts
 from trainer.joint import fit_joint
-from trainer.prepared import Part, Sampled, Setting, carried_setting, inside_limits, learn_setting, prepare, sampled
+from trainer.prepared import (
+    Part,
+    Sampled,
+    Setting,
+    broken_rows,
+    carried_setting,
+    inside_limits,
+    learn_setting,
+    prepare,
+    sampled,
+)
 from trainer.served import NEVER, THRESHOLD, ClockInfo, Manifest, PacketInfo, PacketModel, Scorer, WindowInfo
 from trainer.usual import where
 from trainer.window import Window
@@ -275,12 +285,15 @@ def _fit_part(draft: Scorer, part: Part, setting: Setting, channels: int, parent
     else:
         values = part.rows.values[part.rows.accepted][:, part.positions]
         joint = fit_joint(part.normalised(part.thinned)[:, :, 0], values)
+        weights, rift = packet_rifts(part.rows, part.features[:, :, 0], part.broken, part.bins, setting)
         model = replace(
             model,
             fusion=fused.fusion,
             calibration=fused.calibration,
             joint_scale=joint.scale,
             joint_precision=joint.precision,
+            rift_weights=weights,
+            rift_threshold=rift,
         )
         silent = (fused.fusion.threshold >= MUTE) & (fused.fusion.place_threshold >= MUTE)
     for channel, never in zip(part.channels, silent.tolist(), strict=True):
@@ -355,19 +368,27 @@ def _carried(
 def _together(
     before: Scorer, model: PacketModel, was: PacketInfo, packet: Sampled, setting: Setting
 ) -> PacketModel:
-    """Projection and joint covariance of a packet put together from two models."""
+    """Projection, joint covariance and breaks between channels of a packet put together from two models."""
     rows = packet.rows
     positions = [i for i, channel in enumerate(rows.channels) if channel.name in model.channels]
     taken = np.flatnonzero(rows.accepted)
     taken = taken[:: max(1, len(taken) // JOINT_ROWS)]
-    features = inside_limits(rows, packet.features, positions)[taken]
-    place = where(setting.clock, setting.keys, rows.t_ns[taken], packet.codes[taken][:, setting.columns])
-    z = before.normalise(model, features, place.bins, place.key)[:, :, 0]
+    whole = inside_limits(rows, packet.features, positions)
+    features = whole[taken]
+    place = where(setting.clock, setting.keys, rows.t_ns, packet.codes[:, setting.columns])
+    z = before.normalise(model, features, place.bins[taken], place.key[taken])[:, :, 0]
     joint = fit_joint(z, rows.values[rows.accepted][:, positions])
     if model.channels != was.channels:
         centre, scale, axes = principal_axes(features[:, :, 0])
         model = replace(model, axes_centre=centre, axes_scale=scale, axes=axes)
-    return replace(model, joint_scale=joint.scale, joint_precision=joint.precision)
+    weights, rift = packet_rifts(rows, whole[:, :, 0], broken_rows(rows, packet.codes), place.bins, setting)
+    return replace(
+        model,
+        joint_scale=joint.scale,
+        joint_precision=joint.precision,
+        rift_weights=weights,
+        rift_threshold=rift,
+    )
 
 
 def _thresholds(kind: str, models: dict[str, PacketModel]) -> tuple[Float64s, float]:

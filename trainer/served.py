@@ -20,6 +20,7 @@ from telemetry.frame import Float64s, Int64s
 from trainer.context import OrbitClock, key_index, no_place
 from trainer.forest import ForestArrays
 from trainer.fusion.arrays import PacketFusion
+from trainer.fusion.rifts import Rifts
 from trainer.joint import Joint
 
 Z_CLIP = 50.0
@@ -149,6 +150,10 @@ class PacketModel:
     """`trainer.joint.Joint.scale`, shape (c,)."""
     joint_precision: Float64s | None = None
     """`trainer.joint.Joint.precision`, shape (c, c)."""
+    rift_weights: Float64s | None = None
+    """`trainer.fusion.rifts.Rifts.weights`, shape (c, c)."""
+    rift_threshold: Float64s | None = None
+    """`trainer.fusion.rifts.Rifts.threshold`, shape (c, bins + 1)."""
 
     @property
     def joint(self) -> Joint | None:
@@ -156,6 +161,13 @@ class PacketModel:
         if self.joint_scale is None or self.joint_precision is None:
             return None
         return Joint(self.joint_scale, self.joint_precision)
+
+    @cached_property
+    def rifts(self) -> Rifts | None:
+        """How their steps go together, where that was learned."""
+        if self.rift_weights is None or self.rift_threshold is None:
+            return None
+        return Rifts(self.rift_weights, self.rift_threshold)
 
 
 @dataclass(frozen=True, eq=False)

@@ -137,8 +137,8 @@ class Streams:
         """A row was judged."""
         self.boot: Int64s = np.full(slots, -1, dtype=np.int64)
         self.newest_ns: Int64s = np.full(slots, NEVER_NS, dtype=np.int64)
-        self.memories: dict[int, Memory] = {}
-        """What the fusion remembers of each satellite judged by one."""
+        self.memories: dict[int, tuple[Memory, Indices]] = {}
+        """What the fusion remembers of each satellite judged by one, and the columns of its channels."""
         self._seq: Int64s = np.full(slots, -1, dtype=np.int64)
         """Of the newest row; -1 where it has none of its own."""
         self._run = np.zeros(slots, dtype=np.int64)

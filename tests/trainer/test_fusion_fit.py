@@ -206,8 +206,8 @@ def test_arrays_that_are_not_as_they_must_be_are_refused(
 def test_a_model_of_the_format_before_is_refused_with_a_sentence(tmp_path: Path, fused: Fitted) -> None:
     place = artifact.write(tmp_path, fused.scorer.manifest, fused.packed)
     text = (place / "manifest.json").read_text(encoding="utf-8")
-    (place / "manifest.json").write_text(text.replace('"format": 2', '"format": 1'), encoding="utf-8")
-    with pytest.raises(ScorerRefused, match="format 1 is not known, allowed: 2"):
+    (place / "manifest.json").write_text(text.replace('"format": 3', '"format": 2'), encoding="utf-8")
+    with pytest.raises(ScorerRefused, match="format 2 is not known, allowed: 3"):
         Scorer.load(place)
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from trainer.fusion.arrays import MUTE
 from trainer.fusion.fit_jumps import jump_thresholds
-from trainer.fusion.jumps import HELD_ROWS, NEW, Jumps
+from trainer.fusion.jumps import AWAY_ROWS, HELD_ROWS, Jumps
+from trainer.fusion.rifts import NEW
 
 BINS = 60
 PERIOD = 600
@@ -41,13 +42,16 @@ def learned() -> Any:
     return _learned()
 
 
-def _heard(threshold: Any, values: Any, bins: Any, pieces: list[int] | None = None) -> tuple[Any, ...]:
+def _heard(
+    threshold: Any, values: Any, bins: Any, pieces: list[int] | None = None, expected: Any = None
+) -> tuple[Any, ...]:
     jumps, start, parts = Jumps(threshold), 0, []
     for size in [*(pieces or []), len(values)]:
         rows = slice(start, min(start + size, len(values)))
         if rows.start >= rows.stop:
             break
-        parts.append(jumps.hear(values[rows], np.arange(rows.start, rows.stop), bins[rows]))
+        usual = None if expected is None else expected[rows]
+        parts.append(jumps.hear(values[rows], np.arange(rows.start, rows.stop), bins[rows], None, usual))
         start = rows.stop
     return tuple(np.concatenate([part[i] for part in parts]) for i in range(3))
 
@@ -59,9 +63,51 @@ def test_a_step_of_ten_times_the_noise_is_a_jump_where_no_eclipse_begins(learned
     values[100:, 1] += 0.1
     _, jumped, lasting = _heard(learned, values, bins)
     assert np.argwhere(jumped).tolist() == [[100 + NEW - 1, 1]]
-    assert lasting[102:162, 1].all()
-    assert not lasting[102 + HELD_ROWS :, 1].any()
     assert not lasting[:, [0, 2]].any()
+
+
+def _usual(values: Any) -> Any:
+    """What is usual of a flight, whichever value and noise it has."""
+    return np.round(values / 5.0) * 5.0
+
+
+def test_what_broke_is_told_through_light_and_dark_until_it_is_over(learned: Any) -> None:
+    values, bins, _ = _flight(1, seed=9)
+    usual = _usual(values)
+    values[100:590, 1] += 0.1
+    _, jumped, lasting = _heard(learned, values, bins, None, usual)
+    assert (np.diff(values[100:590, 0]) > 4).any()
+    assert (np.diff(values[100:590, 0]) < -4).any()
+    assert lasting[102:590, 1].all()
+    assert np.flatnonzero(jumped[:, 1]).tolist() == [102]
+    assert not lasting[590:, 1].any()
+
+
+def test_where_it_is_not_known_what_is_usual_the_newest_that_was_known_counts(learned: Any) -> None:
+    values, bins, _ = _flight(1, seed=9)
+    usual = _usual(values)
+    usual[110:130] = np.nan
+    values[100:120, 1] += 0.1
+    _, _, lasting = _heard(learned, values, bins, None, usual)
+    assert lasting[102:120, 1].all()
+    assert not lasting[120:, 1].any()
+
+
+def test_a_jump_back_to_what_is_usual_is_told_for_a_minute(learned: Any) -> None:
+    values, bins, _ = _flight(1, seed=9)
+    usual = _usual(values)
+    values[:100, 1] += 0.1
+    _, jumped, lasting = _heard(learned, values, bins, None, usual)
+    assert jumped[102, 1]
+    assert np.flatnonzero(lasting[:, 1]).tolist() == list(range(102, 103 + HELD_ROWS - 1))
+
+
+def test_no_jump_is_told_for_ever(learned: Any) -> None:
+    values, bins, _ = _flight(8, seed=9)
+    usual = _usual(values)
+    values[100:, 1] += 0.1
+    _, _, lasting = _heard(learned, values, bins, None, usual)
+    assert np.flatnonzero(lasting[:, 1])[-1] == 101 + AWAY_ROWS
 
 
 def test_a_jump_is_over_when_the_value_returns(learned: Any) -> None:
@@ -70,7 +116,20 @@ def test_a_jump_is_over_when_the_value_returns(learned: Any) -> None:
     _, jumped, lasting = _heard(learned, values, bins)
     assert jumped[102, 1]
     assert lasting[102:110, 1].all()
-    assert not lasting[110, 1]
+    assert not lasting[110:, 1].any()
+
+
+def test_another_model_goes_on_telling_what_is_a_jump_to_it_too(learned: Any) -> None:
+    values, bins, _ = _flight(1, seed=9)
+    values[100:, 1] += 0.1
+    first = Jumps(learned)
+    first.hear(values[:150], np.arange(150), bins[:150])
+    for threshold, told in ((learned, True), (learned * 100, False)):
+        other = Jumps(threshold)
+        other.take_over(first)
+        _, jumped, lasting = other.hear(values[150:200], np.arange(50), bins[150:200], np.zeros(50, dtype=np.bool_))
+        assert not jumped.any()
+        assert lasting[:, 1].all() == told
 
 
 def test_what_moves_two_channels_at_once_is_no_jump(learned: Any) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from telemetry.frame import Float64s
+from telemetry.frame import Float64s, Int64s
 from trainer.calibration import breadth
 from trainer.features import breaks
 from trainer.fusion.arrays import MUTE, PacketFusion
-from trainer.fusion.fit_jumps import jump_thresholds
+from trainer.fusion.fit_jumps import jump_thresholds, learn_rifts
 from trainer.fusion.fit_members import chosen_blocks, cut, fit_members
 from trainer.fusion.fit_rules import (
     FusionRule,
@@ -26,8 +26,9 @@ from trainer.members.fitting import TooFewRows
 from trainer.members.fusion import ChannelModel
 from trainer.members.windows import Bools
 from trainer.prepared import Part, Setting
-from trainer.served import row_scores
+from trainer.served import Indices, row_scores
 from trainer.usual import resolution
+from trainer.window import PacketRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +91,37 @@ def _longest(part: Part, apart: Bools) -> Float64s:
 def _jumps(part: Part, setting: Setting) -> Float64s:
     """Thresholds of jumps, as the artifact keeps them (float32)."""
     values = np.where(part.rows.accepted[:, None], part.features[:, :, 0], np.nan)
-    clock, t_ns = setting.clock, part.rows.t_ns
-    turn = np.zeros_like(t_ns) if clock is None else (t_ns - clock.epoch_ns) // clock.period_ns
-    step = resolution(values)
+    turn, step = _turns(part.rows, setting), resolution(values)
     found = jump_thresholds(values, part.broken, part.bins, turn, setting.bins, step, part.rows.period_s)
-    # Like the other voices: orbits that were not seen may go further.
-    found = np.minimum(found * breadth(setting.turns), MUTE)
+    return _kept(found, setting)
+
+
+def packet_rifts(
+    rows: PacketRows, values: Float64s, broken: Bools, bins: Indices, setting: Setting
+) -> tuple[Float64s, Float64s]:
+    """Weights and thresholds of breaks between channels (`trainer.fusion.rifts`), as the artifact keeps them.
+
+    Args:
+        rows: of the packet, n.
+        values: of its judged channels, shape (n, c); NaN where not to be learned.
+        broken, bins: as of `trainer.prepared.Part`, shape (n,).
+    """
+    values = np.where(rows.accepted[:, None], values, np.nan)
+    found = learn_rifts(
+        values, broken, bins, _turns(rows, setting), setting.bins, resolution(values), rows.period_s
+    )
+    return found.weights, _kept(found.threshold, setting)
+
+
+def _turns(rows: PacketRows, setting: Setting) -> Int64s:
+    """Number of the orbit of each row."""
+    clock, t_ns = setting.clock, rows.t_ns
+    return np.zeros_like(t_ns) if clock is None else (t_ns - clock.epoch_ns) // clock.period_ns
+
+
+def _kept(threshold: Float64s, setting: Setting) -> Float64s:
+    """In float32, and as wide as those of the other voices: orbits that were not seen may go further."""
+    found = np.minimum(threshold * breadth(setting.turns), MUTE)
     return found.astype(np.float32).astype(np.float64)
 
 

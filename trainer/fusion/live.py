@@ -17,6 +17,7 @@ from telemetry.frame import Float64s
 from trainer.features import rolling
 from trainer.fusion.arrays import PacketFusion
 from trainer.fusion.jumps import Jumps
+from trainer.fusion.rifts import Rifts
 from trainer.members.alarm_rule import CONFIRM, OF, RELEASE, SMOOTHED_ROWS
 from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS, ROUNDED, SLOW, STEADY
 from trainer.members.windows import CLIP, DECIMALS, LONG, QUIET, SHORT, WINDOW, Bools
@@ -109,8 +110,8 @@ class Heard:
 class Memory:
     """The rows of one packet of one satellite as one model sees them."""
 
-    def __init__(self, fusion: PacketFusion) -> None:
-        """Nothing has come yet."""
+    def __init__(self, fusion: PacketFusion, rifts: Rifts | None = None) -> None:
+        """Nothing has come yet; `rifts`: as `trainer.fusion.jumps.Jumps`."""
         c = len(fusion)
         self.fusion = fusion
         self._age = -1
@@ -123,7 +124,7 @@ class Memory:
         self._above = np.zeros((OF - 1, c), dtype=np.bool_)
         self._last = np.full(c, np.nan)
         self._run = np.zeros(c)
-        self._jumps = Jumps(fusion.jump)
+        self._jumps = Jumps(fusion.jump, rifts)
 
     def hear(
         self,
@@ -133,6 +134,7 @@ class Memory:
         apart: Bools,
         values: Float64s,
         bins: Indices | None = None,
+        expected: Float64s | None = None,
     ) -> Heard:
         """Judge the next rows.
 
@@ -143,22 +145,38 @@ class Memory:
             apart: those of them where more changed than the context, shape (n,).
             values: as sent, shape (n, c).
             bins: place of each row, shape (n,); None: not known.
+            expected: values that are usual here, shape (n, c), NaN where not known; None: never.
         """
         if bins is None:
             bins = np.zeros(len(z), dtype=np.intp)
         if len(z) <= CHUNK:
-            return self._hear(z, key, broken, apart, values, bins)
+            return self._hear(z, key, broken, apart, values, bins, expected)
         parts = [
-            self._hear(z[rows], key[rows], broken[rows], apart[rows], values[rows], bins[rows])
+            self._hear(
+                z[rows],
+                key[rows],
+                broken[rows],
+                apart[rows],
+                values[rows],
+                bins[rows],
+                None if expected is None else expected[rows],
+            )
             for rows in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
         ]
         return Heard(*(np.concatenate([getattr(part, name) for part in parts]) for name in Heard.__slots__))
 
     def _hear(
-        self, z: Float64s, key: Indices, broken: Bools, apart: Bools, values: Float64s, bins: Indices
+        self,
+        z: Float64s,
+        key: Indices,
+        broken: Bools,
+        apart: Bools,
+        values: Float64s,
+        bins: Indices,
+        expected: Float64s | None,
     ) -> Heard:
         fusion = self.fusion
-        width, jumped, jumping = self._jumps.hear(values, self._ages(broken), bins)
+        width, jumped, jumping = self._jumps.hear(values, self._ages(broken), bins, apart, expected)
         ripe = self._ripe(broken | np.isnan(z).all(axis=1))
         said = self._members(z, key, broken)
         level = self._smooth(fused(said.scores), broken)
@@ -204,6 +222,10 @@ class Memory:
         self._level = level.copy()
         out[np.isnan(scores)] = np.nan
         return out
+
+    def take_over(self, before: Memory) -> None:
+        """Still tell the jumps that another model's memory of the same channels tells, where they are some here."""
+        self._jumps.take_over(before._jumps)
 
     def members(self, z: Float64s, key: Indices, broken: Bools) -> Said:
         """What the members say of the next rows; arguments as `hear`."""
