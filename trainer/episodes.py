@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from telemetry.frame import Float64s, Int64s, Layout
-from trainer.explain import ROWS, Standing, standing
+from trainer.explain import ROWS, WITHIN, Standing, standing
 from trainer.features import WINDOW
 from trainer.fusion.jumps import BEFORE, NEW
 from trainer.joint import Joint
 from trainer.served import THRESHOLD
 from trainer.streams import USUAL_ROWS, Bools
-from trainer.verdict import MEMBERS, Contribution, Verdict, sentence
+from trainer.verdict import JUMP, MEMBERS, Contribution, Verdict, sentence
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Channel
@@ -37,6 +37,14 @@ JOIN_ROWS = 60
 
 FOLLOW_NS = 1_800_000_000_000
 """Within this time a channel also joins if the others of its packet explain most of its movement."""
+
+FOLLOWS = 5.0
+"""Usual sizes away from which a channel that moved with the lead takes part, though it alone would not be told: by
+then something is wrong, and what went with it says what. Of 16 halves of a panel lost in the simulated 3U, another
+panel or the battery lies 5.8 and more away eight rows later, and what has no part in it 4.5 at most."""
+
+SAME = 2.0
+"""What comes back and stands out so many times more than when it went with another channel is not the same."""
 
 AGAIN_NS = 600_000_000_000
 """An episode that comes back within this time of its end is the same again; it then ends only after as long."""
@@ -75,6 +83,8 @@ class _Episode:
     active: dict[str, _Active] = field(default_factory=dict[str, "_Active"])
     seen: dict[str, _Part] = field(default_factory=dict[str, "_Part"])
     """Every channel that took part, at its worst."""
+    rows: dict[str, int] = field(default_factory=dict[str, int])
+    """Rows of each packet since it began."""
     calm_ns: int | None = None
     """Since when no channel is active."""
     times: int = 1
@@ -152,6 +162,8 @@ class Episodes:
                 self._join(stretch, i, stretch.z[i], t_ns, version, verdicts)
             for episode in list(self._running):
                 confirmed[i] |= _advance(episode, stretch.layout, stretch.lasting[i], t_ns)
+                if version is not None and stretch.z is not None:
+                    self._follow(episode, stretch, i, stretch.z[i], version, verdicts)
                 if episode.active:
                     episode.calm_ns = None
                 elif episode.calm_ns is None:
@@ -184,18 +196,14 @@ class Episodes:
         joiners = [c for c in np.flatnonzero(stretch.newly[i]).tolist() if names[c] not in held]
         if not joiners:
             return
-        calm = ~stretch.flags[:i].any(axis=1)
-        usual = np.concatenate((stretch.usual, stretch.values[:i][calm]))[-USUAL_ROWS:]
-        newest = np.concatenate((stretch.before, stretch.values[: i + 1]))[-ROWS:]
-        judged = np.arange(len(names)) if stretch.judged is None else stretch.judged
-        stands = standing(stretch.joint, judged, z, newest, usual)
+        usual, stands = _stands(stretch, i, z)
         told: dict[int, tuple[_Episode, Literal["started", "ongoing"]]] = {}
         begun: _Episode | None = None
-        for c in sorted(joiners, key=lambda c: -stands.weight[c]):
+        for c in sorted(joiners, key=lambda c: _first(stretch, i, c, stands)):
             name = names[c]
             episode = self._home(name, c, stands, stretch, t_ns) or begun
             if episode is None:
-                again = next((one for one in self._over if name in one.seen), None)
+                again = next((one for one in self._over if _same(one, name, stands.weight[c])), None)
                 episode = begun = again or _Episode(name, int(stretch.t_ns[i]), t_ns)
                 if again is not None:
                     self._over.remove(again)
@@ -214,6 +222,29 @@ class Episodes:
             self._note(episode, c, _part(stretch, i, c, z[c], stands, usual))
         for episode, phase in told.values():
             verdicts.append(self._verdict(episode, phase, stretch, i, version))
+
+    def _follow(
+        self, episode: _Episode, stretch: Stretch, i: int, z: Float64s, version: int, verdicts: list[Verdict]
+    ) -> None:
+        """Let take part, once for each packet, what moved with the channels of an episode that has just begun."""
+        packet = stretch.layout.packet
+        rows = episode.rows[packet] = episode.rows.get(packet, 0) + 1
+        names = stretch.layout.names
+        if rows != ROWS or episode.times > 1 or stretch.joint is None or episode.lead not in episode.active:
+            return
+        if episode.lead not in stretch.layout.positions:
+            return
+        usual, stands = _stands(stretch, i, z)
+        held = {name for one in self._running for name in one.seen}
+        both = np.fmin(np.abs(z[:, 0]), np.abs(z[:, 1])) * (z[:, 0] * z[:, 1] > 0)
+        judged = np.arange(len(names)) if stretch.judged is None else stretch.judged
+        away = stretch.joint.marginal(both[judged])
+        went = np.abs(stands.moved[judged]) >= WITHIN
+        found = [c for c in judged[went & (away >= FOLLOWS)].tolist() if names[c] not in held]
+        for c in found:
+            self._note(episode, c, _part(stretch, i, c, z[c], stands, usual))
+        if found:
+            verdicts.append(self._verdict(episode, "ongoing", stretch, i, version))
 
     def _home(self, name: str, c: int, stands: Standing, stretch: Stretch, t_ns: int) -> _Episode | None:
         """The running episode that a channel belongs to: it took part before, it comes soon, or it only follows."""
@@ -236,7 +267,7 @@ class Episodes:
         near = np.flatnonzero(stretch.lasting[i] | stretch.newly[i])
         held = {name for one in self._running for name in one.seen}
         free = [c for c in near.tolist() if stretch.layout.names[c] not in held]
-        c = max(free, key=lambda c: stands.weight[c])
+        c = min(free, key=lambda c: _first(stretch, i, c, stands))
         episode.lead = stretch.layout.names[c]
         self._note(episode, c, _part(stretch, i, c, z[c], stands, usual))
 
@@ -272,6 +303,27 @@ class Episodes:
         )
 
 
+def _first(stretch: Stretch, i: int, c: int, stands: Standing) -> tuple[bool, float]:
+    """What channels of row `i` are ordered by: what jumped there is where it began, then what stands out most."""
+    jumped = stretch.speaker is not None and MEMBERS[int(stretch.speaker[i, c])] == JUMP
+    return not (jumped and bool(stretch.newly[i, c])), -float(stands.weight[c])
+
+
+def _same(episode: _Episode, name: str, weight: float) -> bool:
+    """Whether a channel that is confirmed again is that episode come back: its lead, or as it was then."""
+    part = episode.seen.get(name)
+    return name == episode.lead or (part is not None and weight <= SAME * part.weight)
+
+
+def _stands(stretch: Stretch, i: int, z: Float64s) -> tuple[Float64s, Standing]:
+    """The accepted rows before row `i`, and how its channels stand out; `z` are its normalised features."""
+    calm = ~stretch.flags[:i].any(axis=1)
+    usual = np.concatenate((stretch.usual, stretch.values[:i][calm]))[-USUAL_ROWS:]
+    newest = np.concatenate((stretch.before, stretch.values[: i + 1]))[-ROWS:]
+    judged = np.arange(len(stretch.layout.names)) if stretch.judged is None else stretch.judged
+    return usual, standing(stretch.joint, judged, z, newest, usual)
+
+
 def _advance(episode: _Episode, layout: Layout, lasting: Bools, t_ns: int) -> bool:
     """Count a row for the active channels it carries; release the calm and the silent ones."""
     hit = False
@@ -300,7 +352,7 @@ def _part(stretch: Stretch, i: int, c: int, z: Float64s, stands: Standing, accep
     forecast = None if stretch.forecast is None else float(stretch.forecast[i, c])
     member = MEMBERS[0 if stretch.speaker is None else int(stretch.speaker[i, c])]
     held = np.concatenate((stretch.before[:, c], stretch.values[: i + 1, c]))[::-1]
-    if member == "jump" and len(held) > BEFORE:
+    if member == JUMP and len(held) > BEFORE:
         forecast = float(np.median(held[NEW : BEFORE + 1]))
     changed = np.flatnonzero(held != value)
     contribution = Contribution(

@@ -37,6 +37,8 @@ class Standing:
     """Signed sigma of its movement given the other channels, shape (k,); the marginal where nothing is known."""
     weight: Float64s
     """What channels are ranked by, shape (k,); 0 where not judged."""
+    moved: Float64s
+    """Its movement by itself, in the sigma that the other channels leave of it, shape (k,); 0 where not known."""
 
 
 def standing(
@@ -52,15 +54,17 @@ def standing(
         before: accepted rows before the episode, shape (u, k).
     """
     k = len(z)
-    marginal, conditional, weight = np.full(k, np.nan), np.full(k, np.nan), np.zeros(k)
+    marginal, conditional, weight, moved = np.full(k, np.nan), np.full(k, np.nan), np.zeros(k), np.zeros(k)
     deviation = z[columns, 0]
     away = np.fmax(np.abs(deviation), np.abs(z[columns, 1]))
     if joint is None:
         marginal[columns], conditional[columns] = deviation, deviation
         weight[columns] = np.nan_to_num(np.nanmax(np.abs(z[columns]), axis=1, initial=0.0))
-        return Standing(marginal, conditional, weight)
+        return Standing(marginal, conditional, weight, moved)
     own = joint.marginal(deviation)
-    beyond = joint.conditional(movements(newest[-ROWS:, columns], before[:, columns]))
+    movement = movements(newest[-ROWS:, columns], before[:, columns])
+    moved[columns] = np.nan_to_num(np.median(movement, axis=0)) * np.sqrt(np.diag(joint.precision))
+    beyond = joint.conditional(movement)
     known = np.maximum(np.isfinite(beyond).sum(axis=0), 1)
     size = np.sqrt(np.nansum(beyond**2, axis=0) / known)
     sign = np.where(np.nansum(beyond, axis=0) < 0, -1.0, 1.0)
@@ -69,4 +73,4 @@ def standing(
     conditional[columns] = np.where(seen, sign * size, own)
     loud = np.maximum(np.nan_to_num(joint.marginal(away)), WITHIN)
     weight[columns] = np.nan_to_num(np.sqrt(np.where(seen, size, np.abs(own)) * loud))
-    return Standing(marginal, conditional, weight)
+    return Standing(marginal, conditional, weight, moved)

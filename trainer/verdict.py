@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from telemetry.dictionary import Channel
     from telemetry.store.writer import ScoreColumns
 
+JUMP = "jump"
+
 MEMBERS = (
     "place",
     "shape neighbours",
@@ -18,7 +20,7 @@ MEMBERS = (
     "forecast",
     "level and shape",
     "stuck",
-    "jump",
+    JUMP,
 )
 """Who may have spoken: what is usual at this place, the six members of the fusion, the learned longest run, a step
 of one channel alone."""
@@ -113,7 +115,7 @@ def sentence(channel: Channel, part: Contribution) -> str:
     if part.member == "stuck":
         since = f"{part.rows * part.period_s:g} s" if part.rows else "too long"
         return f"{channel.label} {value}, unchanged for {since}"
-    if part.member == "jump" and part.forecast is not None:
+    if part.member == JUMP and part.forecast is not None:
         return f"{channel.label} {value}, jumped from {channel.number(part.forecast)}"
     if part.member == "forecast" and part.forecast is not None:
         expected = channel.number(part.forecast)
