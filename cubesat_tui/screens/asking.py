@@ -135,6 +135,12 @@ class AskDialog(ModalScreen[None]):
         return plain_text(self.query_one(f"#{name}", Input).value.strip(), LONGEST)
 
     def action_submit(self) -> None:
+        # Behind the keys that are on their way to the field: who types ahead means the whole text.
+        (self.focused or self).call_later(self._submit)
+
+    def _submit(self) -> None:
+        if not self.is_current:
+            return
         if self.submit():
             self.dismiss()
         else:
