@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from telemetry.alarms import STALE, Event
 from telemetry.clock import NS_PER_S, Clock, iso
-from telemetry.dictionary import Bus, Mission
+from telemetry.dictionary import Bus, Channel, Mission
 from telemetry.frame import FrameBatch, Layout, Quality
 from telemetry.freshness import expires_after_s
 
@@ -50,6 +50,8 @@ class _Watch:
     """Digest of a layout -> when a frame of it was received last."""
     channels: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Digest of a layout -> the channels that such a frame brings."""
+    quickest: dict[str, Channel] = field(default_factory=dict[str, Channel])
+    """Digest of a layout -> the channel of it that expires first."""
     stale: dict[str, float | None] = field(default_factory=dict[str, float | None])
     """Channels of the alarm, each with the moment since which it is fresh again."""
     told: frozenset[str] = frozenset()
@@ -62,7 +64,10 @@ class _Watch:
 
     def hear(self, layout: Layout, at: float) -> None:
         if layout.digest not in self.channels:
-            self.channels[layout.digest] = tuple(name for name in layout.names if name in self.bus.by_name)
+            known = [self.bus.by_name[name] for name in layout.names if name in self.bus.by_name]
+            self.channels[layout.digest] = tuple(channel.name for channel in known)
+            if known:
+                self.quickest[layout.digest] = min(known, key=expires_after_s)
         self.heard[layout.digest] = max(at, self.heard.get(layout.digest, -math.inf))
 
     def last(self) -> dict[str, float]:
@@ -131,6 +136,8 @@ class Staleness:
         watch.cause = self._cause(watch, visible=visible)
         if watch.cause:
             watch.since = now
+        if not (watch.stale or watch.told or watch.muted or watch.cause) and self._is_fresh(watch, now):
+            return []
         last = watch.last()
         self._follow(watch, last, now)
         events: list[Event] = []
@@ -147,6 +154,13 @@ class Staleness:
             events += self._desk.release(watch.name, watch.muted, t_ns)
             watch.muted = ""
         return events
+
+    def _is_fresh(self, watch: _Watch, now: float) -> bool:
+        """Whether no channel can have expired: nearly always, and found for all channels of a packet at once."""
+        return all(
+            now - watch.heard[digest] <= expires_after_s(channel, self._link.rate)
+            for digest, channel in watch.quickest.items()
+        )
 
     def _cause(self, watch: _Watch, *, visible: bool) -> str:
         if self._link.cut:
