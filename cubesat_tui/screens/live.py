@@ -22,7 +22,7 @@ from cubesat_tui.drawing.why import why_lines
 from cubesat_tui.keymap import bindings
 from cubesat_tui.live_layout import LiveHeights, heights, pinned
 from cubesat_tui.live_selection import LiveSelection
-from cubesat_tui.screens.mission_screen import MissionScreen
+from cubesat_tui.screens.live_marking import MarksWindows
 from cubesat_tui.trend_follower import TrendFollower, Wanted
 from cubesat_tui.usual_follower import UsualFollower
 from cubesat_tui.widgets.alarm_list import AlarmBox, NeedsYou
@@ -48,7 +48,7 @@ AHEAD = 0.08
 MOST_AHEAD_NS = 300_000_000_000
 
 
-class LiveScreen(MissionScreen):
+class LiveScreen(MarksWindows):
     """Mode 1. The selection is an alarm or a channel; the trend shows it and up to three channels followed."""
 
     MODE = "live"
@@ -204,6 +204,8 @@ class LiveScreen(MissionScreen):
             packet=packet_of(snapshot, channel),
             opinion=opinion_row(snapshot, channel, known.opinion if known is not None else None, usual, signs),
             usual=usual,
+            marks=self._mark.marks,
+            said=self._mark.said,
         )
         if self._trend.due(wanted):
             self._fetch(wanted, snapshot)
@@ -229,8 +231,7 @@ class LiveScreen(MissionScreen):
         await usual.read(self.console_app.view, snapshot, asked)
         self._show_trend_again()
 
-    def _changed(self) -> None:
-        """A key of this screen changed something."""
+    def changed(self) -> None:
         if self.console_app.snapshot is not None:
             self._selected.touch(self.console_app.snapshot.wall_ns)
         self.refresh_snapshot()
@@ -240,14 +241,14 @@ class LiveScreen(MissionScreen):
         snapshot = self.console_app.shown or self.console_app.snapshot
         if snapshot is not None and channel in snapshot.channels:
             self._selected.select(self._panels(snapshot), channel)
-            self._changed()
+            self.changed()
 
     def next_anomaly(self, step: int) -> None:
         """Select the next open anomaly."""
         snapshot = self.console_app.shown
         if snapshot is None or not self._selected.next_anomaly(snapshot, step):
             self.post_message(messages.Notice("No anomaly is open."))
-        self._changed()
+        self.changed()
 
     def selected_anomaly(self, snapshot: Snapshot) -> Alarm | None:
         alarm = self.selected_alarm(snapshot)
@@ -269,13 +270,13 @@ class LiveScreen(MissionScreen):
         snapshot = self.console_app.shown
         if snapshot is not None:
             self._selected.move(snapshot, self._panels(snapshot), step)
-            self._changed()
+            self.changed()
 
     def action_panel(self, step: int) -> None:
         snapshot = self.console_app.shown
         if snapshot is not None:
             self._selected.turn(snapshot, self._panels(snapshot), step)
-            self._changed()
+            self.changed()
 
     def action_choose(self) -> None:
         snapshot = self.console_app.shown
@@ -289,7 +290,7 @@ class LiveScreen(MissionScreen):
     @work(group="panels")
     async def _keep(self, snapshot: Snapshot, choice: Choice) -> None:
         await self._chosen.keep(snapshot, choice, self.console_app)
-        self._changed()
+        self.changed()
 
     def action_follow(self) -> None:
         """Follow the marked channel beside others, or no longer."""
@@ -307,21 +308,25 @@ class LiveScreen(MissionScreen):
             self._followed = (*self._followed, name)
             text = f"{label} stays in the trend: mark another row. + on it again lets it go."
         self.post_message(messages.Notice(text))
-        self._changed()
+        self.changed()
 
     async def action_back(self) -> None:
         app = self.console_app
+        if self.leave_mark():
+            return
         if app.has_fleet and not app.time.fixed and self._selected.at_rest and not self._followed:
             await app.action_mode("fleet")
             return
         self._followed = ()
         self._selected.rest()
         app.go_live()
-        self._changed()
+        self.changed()
 
     def action_inspect(self) -> None:
         from cubesat_tui.screens.why import WhyCard
 
+        if self.finish_mark():
+            return
         snapshot = self.console_app.shown
         if snapshot is not None:
             alarm, now = self._selected.of(snapshot, self._panels(snapshot))
@@ -340,7 +345,7 @@ class LiveScreen(MissionScreen):
         for name, now in snapshot.channels.items():
             if wanted in name.casefold() or wanted in label_of(now).casefold():
                 self._selected.select(self._panels(snapshot), name)
-                self._changed()
+                self.changed()
                 return
         self.post_message(messages.Notice(f"No channel has {event.text!r} in its name or label."))
 
