@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 _LOAD_NS = 600_000_000_000
 _HIGH_LOAD, _FLOOD = 3, 10
-"""Alarms in ten minutes: more than one in five minutes is more than is manageable, one a minute unacceptable."""
+"""Alarms in ten minutes: above one in five minutes it is high, above one a minute unacceptable (a flood)."""
 
 
 def load_of(snapshot: Snapshot) -> tuple[int, str]:
     """Alarms raised in the last ten minutes, and what to say of so many."""
     since = snapshot.now_ns - _LOAD_NS
     load = sum(1 for e in snapshot.events if e.kind == "alarm.raised" and e.at_ns >= since)
-    return load, " (flood)" if load >= _FLOOD else " (high)" if load >= _HIGH_LOAD else ""
+    return load, " (flood)" if load > _FLOOD else " (high)" if load >= _HIGH_LOAD else ""
 
 
 def head_row(snapshot: Snapshot, size: int, *, all_events: bool, level: str, search: str, above: int = 0) -> Row:
