@@ -20,6 +20,7 @@ events = st.lists(
     st.tuples(
         st.sampled_from(KINDS), st.sampled_from("abc"), st.sampled_from(["A", "A", "B", ""]), st.integers(-3, 9)
     ),
+    min_size=12,
     max_size=60,
 )
 
@@ -38,13 +39,14 @@ def journal_of(drawn) -> list[Event]:
     drawn=events,
     chapter=st.integers(1, 12),
     stops=st.integers(0, 60),
-    moments=st.lists(st.integers(900, 1300), min_size=1, max_size=6),
+    beside=st.lists(st.tuples(st.integers(0, 59), st.integers(-1, 1)), min_size=3, max_size=8),
     satellite=st.sampled_from([None, "A"]),
 )
 def test_alarms_and_events_at_a_moment_are_those_of_every_event_up_to_it(
-    drawn, chapter, stops, moments, satellite
+    drawn, chapter, stops, beside, satellite
 ) -> None:
     written = journal_of(drawn)
+    moments = [written[i % len(written)].at_ns + step for i, step in beside]
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "telemetry.db")
         writer = StoreWriter(path, ManualClock(0))

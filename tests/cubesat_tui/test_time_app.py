@@ -196,6 +196,7 @@ async def test_a_new_alarm_shows_while_the_past_is_looked_at_and_everything_goes
     app = console()
     async with app.run_test(size=SMALL) as pilot:
         await settled(pilot)
+        await pilot.press("5", "tab")
         app.go_to(app.time.at(NOW - 600 * S))
         await arrived(pilot)
         body = lines(app)[2:-1]

@@ -19,11 +19,18 @@ from telemetry.store.rows import ScoredBatch
 from telemetry.store.writer import StoreWriter
 
 LAYOUTS = (Layout("hk", (Column("a"),)), Layout("hk", (Column("a"), Column("b"))), Layout("pld", (Column("c"),)))
-rows = st.lists(
-    # (layout, time, recorded on board)
-    st.tuples(st.integers(0, 2), st.integers(-50, 50), st.booleans()),
-    max_size=60,
-)
+
+
+def random_frames(seed: int, n: int, disorder: int) -> list[tuple[int, int, bool]]:
+    """(layout, time, recorded on board), one a time unit and some of them late or early."""
+    draw = np.random.default_rng(seed)
+    return [
+        (int(draw.integers(0, 3)), i + int(draw.integers(-disorder, disorder + 1)), bool(draw.random() < 0.3))
+        for i in range(n)
+    ]
+
+
+rows = st.builds(random_frames, st.integers(0, 2**32), st.integers(0, 90), st.sampled_from([0, 3, 40]))
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +43,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(rows=rows, moments=st.lists(st.integers(-60, 60), min_size=1, max_size=8))
+@given(rows=rows, moments=st.lists(st.integers(-5, 95), min_size=4, max_size=12))
 def test_newest_at_is_what_a_look_through_all_frames_finds(rows, moments) -> None:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "telemetry.db")
