@@ -1,6 +1,9 @@
-"""What else left its course in the minute of an alarm: measured against the line of the five minutes before.
+"""What else left its course in the minute of an alarm.
 
-A line, because temperatures climb and batteries sink all the time: what only goes on as it did is no news. This is
+Half minutes are compared: how far the median of the half minute after the alarm lies from that before it, against
+the same figure of the five minutes before. A wave of an orbit moves as much in each half minute as in the one
+before it, so what only goes on as it did is no news; against a line through those minutes nearly every alarm had
+company (95 of 100 random moments of a simulated orbit, with this rule about 10, where something does happen). It is
 a hint for an operator, not a verdict; the detector's opinion is its own alarm.
 """
 
@@ -21,16 +24,19 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-HALF_NS = 30 * NS_PER_S
-BEFORE_NS = 300 * NS_PER_S
-LEAST_SIGMA = 4.0
+HALF_S = 30
+HALVES = 10
+"""Half minutes before the alarm."""
+LEAST_SIGMA = 6.0
 MOST_SIGMA = 99.0
-LEAST_BEFORE, LEAST_AFTER = 20, 3
+TIMES = 2.0
+"""At least so many times the greatest change before."""
+LEAST_HALVES, LEAST_VALUES = 6, 3
 MOST = 3
 
 
 class Move(NamedTuple):
-    """A channel that left its course by `change` (its unit), `sigma` times the scatter about its line."""
+    """A channel that left its course by `change` (its unit), `sigma` times the scatter of its changes before."""
 
     channel: str
     change: float
@@ -41,7 +47,7 @@ def moves(reader: StoreReader, satellite: str, channels: Sequence[Channel], t_ns
     """The most striking moves in the half minute after `t_ns` (UTC ns), of all channels `but` one."""
     wanted = [c for c in channels if not c.enum and not c.predicted and c.name != but]
     names = [channel.name for channel in wanted]
-    t, values, _ = reader.window(satellite, names, t_ns - HALF_NS - BEFORE_NS, t_ns + HALF_NS)
+    t, values, _ = reader.window(satellite, names, t_ns - HALVES * HALF_S * NS_PER_S, t_ns + HALF_S * NS_PER_S)
     seconds = (t - t_ns) / NS_PER_S
     found: list[Move] = []
     for i, channel in enumerate(wanted):
@@ -54,15 +60,22 @@ def moves(reader: StoreReader, satellite: str, channels: Sequence[Channel], t_ns
 
 
 def left_course(seconds: Floats, values: Floats, step: float) -> tuple[float, float] | None:
-    """(change, sigma) of the values from second 0 on against the line through those before -30 s.
+    """(change, sigma) of the half minute from second 0 on, beyond what the channel did before.
 
-    `step`: the smallest difference that means something. None where there is too little to say.
+    `step`: the smallest difference that means something. None where there is too little to say, or nothing.
     """
-    before, after = seconds < -HALF_NS / NS_PER_S, seconds >= 0
-    if before.sum() < LEAST_BEFORE or after.sum() < LEAST_AFTER:
+    half = np.floor(seconds / HALF_S)
+    medians = [
+        float(np.median(values[half == k])) if (half == k).sum() >= LEAST_VALUES else np.nan
+        for k in range(-HALVES, 1)
+    ]
+    changes = np.diff(np.array(medians))
+    before = changes[:-1][np.isfinite(changes[:-1])]
+    if len(before) < LEAST_HALVES or not np.isfinite(changes[-1]):
         return None
-    slope, offset = np.polyfit(seconds[before], values[before], 1)
-    left = values - (slope * seconds + offset)
-    change = float(np.median(left[after]))
-    scatter = max(float(np.std(left[before])), step)
+    usual = float(np.median(before))
+    change, off = float(changes[-1]) - usual, np.abs(before - usual)
+    if abs(change) < TIMES * max(float(off.max()), step):
+        return None
+    scatter = max(1.4826 * float(np.median(off)), step)
     return change, float(np.clip(change / scatter, -MOST_SIGMA, MOST_SIGMA))

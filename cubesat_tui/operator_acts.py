@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from textual import work
 
 from cubesat_tui.attention import Attention, is_real, listens
+from cubesat_tui.drawing.event_rows import act_words
 from cubesat_tui.drawing.numbers import date_clock_text
 from cubesat_tui.drawing.why import alarm_label
 from cubesat_tui.mission_app import MissionApp
-from telemetry.alarms import ACK_UNDONE, ACKNOWLEDGED, CLEARED, SHELVED, UNSHELVED, Event
+from telemetry.alarms import ACK_UNDONE, ACKNOWLEDGED, CLEARED, NOTE, SHELVED, SHIFT_NOTE, UNSHELVED, Event
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
+    from cubesat_tui.drawing.signs import SignSet
     from cubesat_tui.snapshot import Snapshot
     from telemetry.alarms import Alarm, Key
 
@@ -180,7 +182,7 @@ class OperatorActs(MissionApp):
             return
         events = await self._requests.answers(self.view, request, len(body.get("subjects", ())))
         if events:
-            self.say(*told(events))
+            self.say(*told(events, self.snapshot, self.signs))
         else:
             self.say("The station has not answered yet: Events (5) will tell.", "warning")
 
@@ -206,14 +208,18 @@ _DONE = {
 }
 
 
-def told(events: Sequence[Event]) -> tuple[str, str]:
+def told(events: Sequence[Event], snapshot: Snapshot | None, signs: SignSet) -> tuple[str, str]:
     """(sentence, severity of the toast) of the station's answer to one request, oldest first."""
     refused = [event for event in events if event.kind == REFUSED]
     acted = [event for event in events if event.kind != REFUSED]
     # What was acknowledged after its return is cleared with it: one act, told once.
     first = {(event.satellite, event.subject): event for event in reversed(acted)}
     if len(first) <= 1 and not (first and refused):
-        return plain_text(events[0].text), "warning" if refused else "information"
+        event = events[0]
+        text = event.text
+        if snapshot is not None and (event.kind in _DONE or event.kind in (NOTE, SHIFT_NOTE)):
+            text = f"{event.actor} {act_words(event, snapshot, signs)}."
+        return plain_text(text), "warning" if refused else "information"
     counts = Counter(event.kind for event in first.values())
     parts = [_DONE.get(kind, "{} done").format(count) for kind, count in counts.items()]
     if refused:

@@ -183,6 +183,7 @@ _DID = {
     "alarm.acknowledged": "acknowledged",
     "alarm.cleared": "cleared",
     "alarm.ack_undone": "took back the acknowledgement of",
+    "alarm.unshelved": "took off the shelf",
 }
 
 
@@ -190,15 +191,20 @@ def act_words(event: Event, snapshot: Snapshot, signs: SignSet) -> str:
     """`acknowledged Panel +X`, `note on Wheel X speed: "..."`, or the event's own sentence without its actor."""
     newest = snapshot.channels.get(event.subject.removeprefix("anomaly:"))
     label = label_of(newest) if newest is not None else event.subject
+    if event.subject.startswith("anomaly:"):
+        label = f"anomaly {label}"
     text = shown_units(event.text, signs).removeprefix(f"{event.actor} ")
+    reason = f', "{event.body["reason"]}"' if event.body.get("reason") else ""
+    if event.kind == "alarm.unshelved" and event.body.get("why") == "undone":
+        return f"took back the shelf of {label}"
     if event.kind in _DID:
-        return f"{_DID[event.kind]} {label}"
+        return f"{_DID[event.kind]} {label}{reason}"
     if event.kind == "alarm.shelved" and isinstance(event.body.get("until_ns"), int):
-        return f'shelved {label} until {clock_text(event.body["until_ns"])[:5]}Z, "{event.body.get("reason", "")}"'
+        return f"shelved {label} until {clock_text(event.body['until_ns'])[:5]}Z{reason}"
     if event.kind == "act.refused":
         return f"was refused: {text}"
     if event.kind in ("note.alarm", "note.shift"):
-        return f'note on {label or "the shift"}: "{text}"'
+        return f'noted on {label or "the shift"}: "{text}"'
     return text
 
 

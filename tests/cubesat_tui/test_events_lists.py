@@ -169,7 +169,7 @@ async def test_who_did_what_stands_below_with_what_was_refused(console, director
         await _open(pilot)
         text = screen_text(app)
         assert "ann was refused: adcs.rw_x is now CRITICAL: look again" in text
-        assert 'lk note on the shift: "quiet night"' in text
+        assert 'lk noted on the shift: "quiet night"' in text
 
 
 @pytest.mark.parametrize(("raised", "words"), [(1, "load 1 per 10 min "), (3, "(high)"), (12, "(flood)")])

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from fabricated import NOW, SATELLITE, S, screen_text, settled
 
-from cubesat_tui.minute_moves import MOST_SIGMA, left_course, moves
+from cubesat_tui.minute_moves import LEAST_SIGMA, MOST_SIGMA, left_course, moves
 from telemetry.alarms import Event
 from telemetry.store.reader import StoreReader
 
-SECONDS = np.arange(-330.0, 30.0)
+SECONDS = np.arange(-300.0, 30.0)
 
 
 def _course(kind: str, rng: np.random.Generator) -> np.ndarray:
@@ -23,23 +23,32 @@ def _course(kind: str, rng: np.random.Generator) -> np.ndarray:
         "climbs": 20 + 0.05 * SECONDS + noise,
         "steps": np.where(SECONDS >= 0, 1.0, 0.0) + noise,
         "spike before": np.where(SECONDS == -60, 5.0, 0.0) + noise,
+        "goes round in an orbit": 40 * np.sin(2 * np.pi * (SECONDS + rng.uniform(0, 5700)) / 5700) + noise,
+        "stepped before": np.where(SECONDS >= -100, 1.0, 0.0) + np.where(SECONDS >= 0, 1.0, 0.0) + noise,
     }[kind]
 
 
 @pytest.mark.parametrize(
-    ("kind", "moved"), [("still", False), ("climbs", False), ("steps", True), ("spike before", False)]
+    ("kind", "moved"),
+    [
+        ("still", False),
+        ("climbs", False),
+        ("goes round in an orbit", False),
+        ("spike before", False),
+        ("stepped before", False),
+        ("steps", True),
+    ],
 )
 def test_only_what_leaves_its_line_has_moved(kind: str, moved: bool) -> None:
     for seed in range(20):
         found = left_course(SECONDS, _course(kind, np.random.default_rng(seed)), 0.01)
-        assert found is not None
-        assert (abs(found[1]) >= 4) == moved, (seed, found)
+        assert (found is not None and abs(found[1]) >= LEAST_SIGMA) == moved, (seed, found)
 
 
 def test_a_step_is_told_in_its_unit_with_its_sign() -> None:
     change, sigma = left_course(SECONDS, _course("steps", np.random.default_rng(1)) * -1, 0.01) or (0, 0)
     assert change == pytest.approx(-1.0, abs=0.1)
-    assert -13 < sigma < -7
+    assert sigma < -LEAST_SIGMA
 
 
 def test_a_value_that_stood_still_does_not_divide_by_nothing() -> None:
@@ -48,8 +57,10 @@ def test_a_value_that_stood_still_does_not_divide_by_nothing() -> None:
 
 
 def test_too_little_to_say_is_nothing_said() -> None:
-    assert left_course(SECONDS[-40:], SECONDS[-40:], 0.1) is None
-    assert left_course(SECONDS[:-30], SECONDS[:-30], 0.1) is None
+    steps = _course("steps", np.random.default_rng(1))
+    assert left_course(SECONDS[-150:], steps[-150:], 0.01) is None
+    assert left_course(SECONDS[:-30], steps[:-30], 0.01) is None
+    assert left_course(SECONDS, steps, 0.01) is not None
     assert left_course(np.empty(0), np.empty(0), 0.1) is None
 
 

@@ -10,6 +10,7 @@ import pytest
 from fabricated import NOW, SATELLITE, S, screen_text, settled
 
 from cubesat_tui.app import ConsoleApp
+from cubesat_tui.drawing.signs import UNICODE
 from cubesat_tui.operator_acts import told
 from cubesat_tui.requests import Requests
 from cubesat_tui.screens.confirm import ConfirmAcknowledge
@@ -376,7 +377,11 @@ async def test_keys_on_a_screen_that_selects_no_alarm_say_where_one_is(console, 
 
 @pytest.mark.parametrize(
     ("kind", "text", "severity"),
-    [("alarm.acknowledged", "ann acknowledged: x", "information"), ("act.refused", "is now SEVERE", "warning")],
+    [
+        ("alarm.acknowledged", "ann acknowledged Wheel X speed.", "information"),
+        ("alarm.ack_undone", "ann took back the acknowledgement of Wheel X speed.", "information"),
+        ("act.refused", "adcs.rw_x is now SEVERE: look again", "warning"),
+    ],
 )
 async def test_the_answer_of_the_station_is_told(
     console, directory, monkeypatch: pytest.MonkeyPatch, kind: str, text: str, severity: str
@@ -419,4 +424,4 @@ def _answer(kind: str, subject: str, text: str = "words") -> Event:
     ],
 )
 def test_many_answers_are_one_sentence(events: list[Event], words: str) -> None:
-    assert told(events)[0] == words
+    assert told(events, None, UNICODE)[0] == words
