@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +21,7 @@ from cubesat_tui.protocols import Filters
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.themes import THEMES
 from cubesat_tui.time_app import TimeApp
+from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
     from telemetry.alarms import Alarm
@@ -132,6 +134,23 @@ class ConsoleApp(TimeApp, NightApp, OperatorActs):
         names = [theme.name for theme in THEMES]
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
         self.say(f"theme: {self.theme}")
+
+    @work(group="save-screen")
+    async def action_save_screen(self) -> None:
+        """Keep the screen as it is, as text and as a picture."""
+        from cubesat_tui.saved_screen import save
+
+        screen = self.mission_screen
+        strips = self.screen._compositor.render_strips()[: self.size.height]
+        lines = ["".join(segment.text for segment in strip) for strip in strips]
+        now_ns = self.snapshot.now_ns if self.snapshot is not None else self.clock.now_ns()
+        mode = screen.MODE if screen is not None else "dialog"
+        try:
+            saved = await asyncio.to_thread(save, self.directory, mode, now_ns, lines, self.export_screenshot())
+        except OSError as error:
+            self.say(f"The screen could not be saved: {plain_text(error.strerror or str(error))}", "error")
+        else:
+            self.say(f"Saved: {plain_text(str(saved.text), 500)} and {saved.picture.name}")
 
     def action_keys(self) -> None:
         from cubesat_tui.screens.help import KeysCard

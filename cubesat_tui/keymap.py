@@ -61,6 +61,7 @@ KEYS: tuple[Key, ...] = (
     Key("undo", "app", "u", "undo", "u", "", "undo your last acknowledgement or shelf, within 30 s"),
     Key("bell", "app", "b", "switch_bell", "b", "", "bell off or on: it rings for what is new, CRITICAL and real"),
     Key("handover", "app", "w", "handover", "w", "", "handover: what the last eight hours leave to the next shift"),
+    Key("save_screen", "app", "P", "save_screen", "P", "", "save the screen as text and picture with the exports"),
     Key("theme", "app", "t", "theme", "t", "", "next theme: night, day, high contrast"),
     Key("keys", "app", "question_mark", "keys", "?", "keys", "this card"),
     Key("repaint", "app", "ctrl+l", "repaint", "ctrl+l", "", "paint the whole screen again"),
