@@ -9,6 +9,7 @@ import pytest
 from fabricated import NOW, S, screen_text, settled
 
 from cubesat_tui.app import ConsoleApp
+from cubesat_tui.messages import FocusRequested
 from cubesat_tui.screens.clusters import ClustersScreen
 from cubesat_tui.screens.go_to import GoToDialog
 from cubesat_tui.screens.models import ModelsScreen
@@ -183,3 +184,23 @@ def test_a_satellite_without_a_model_does_not_borrow_the_one_of_another(fleet) -
     reader.focus("KESTREL-003")
     assert reader.read().model.version == 3
     reader.close()
+
+
+async def test_all_satellites_stay_as_they_are_now_and_say_so_while_the_rest_shows_the_past(fleet) -> None:
+    app = _console(fleet)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        await pilot.press("<", "6")
+        await settled(pilot, lambda: app.snapshot.fleet is not None)
+        banner = screen_text(app).splitlines()[1]
+        assert banner.startswith("### ALL SATELLITES NOW, elsewhere PAST ")
+        assert "space = LIVE" in banner
+        assert "KESTREL-0" in screen_text(app)
+        await pilot.press("1")
+        await settled(pilot, lambda: app.shown is not None and app.shown.past_ns == app.time.t1_ns)
+        assert screen_text(app).splitlines()[1].startswith("### PAST ")
+        # The time stays when another satellite is looked at.
+        app.post_message(FocusRequested("KESTREL-004"))
+        await settled(pilot, lambda: app.shown is not None and app.shown.satellite == "KESTREL-004")
+        assert app.shown.past_ns == app.time.t1_ns
+        assert app.time.fixed
