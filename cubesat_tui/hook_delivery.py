@@ -134,8 +134,9 @@ class WebhookDelivery:
         line = await process.stdout.readline()
         if line:
             return str(json.loads(line)["why"])
-        self._process = None
-        return f"the child that posts ended with {describe_exit(await process.wait())}"
+        code = await process.wait()
+        await self.rest()
+        return f"the child that posts ended with {describe_exit(code)}"
 
     def _settings(self) -> dict[str, object]:
         headers = {header: os.environ[name] for header, name in self._hook.headers}
@@ -153,8 +154,13 @@ def _write(process: asyncio.subprocess.Process, line: bytes) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill what still runs, with all it started."""
+    """Kill what still runs, with all it started, and close the pipes to it."""
     if process.returncode is None:
         signal_session(process.pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            await asyncio.shield(process.wait())
+        await process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+        with contextlib.suppress(OSError):
+            await process.stdin.wait_closed()
+    if process.stdout is not None:
+        await process.stdout.read()

@@ -118,7 +118,7 @@ class Outlet:
         left = len(self.waiting) + self.lost
         if not left:
             return []
-        text = f"{self.hook.title}: {left} alarms not told when the station ended"
+        text = f"{self.hook.title}: {left} alarm{'s' if left > 1 else ''} not confirmed when the station ended"
         return [self._event(FAILED, Level.WARNING, text, self.failing)]
 
     def _event(self, kind: str, level: Level, text: str, why: str) -> Event:
