@@ -123,7 +123,8 @@ def test_the_culprit_of_a_simulated_fault_is_first_wherever_in_the_orbit_the_win
         top3 += name in order[:3]
     print(f"first in {first}, among three in {top3} of {len(plan)}")
     assert len(plan) == WINDOWS
-    assert first >= 0.9 * WINDOWS
+    assert first >= 0.85 * WINDOWS
+    assert top3 >= 0.9 * WINDOWS
 
 
 def test_empty_channels_are_left_out_and_a_change_of_state_is_told() -> None:
