@@ -138,6 +138,12 @@ class AcceptDialog(ModalScreen[None]):
         self._lay()
 
     def action_accept(self) -> None:
+        # Behind the keys that are on their way to the field: who types ahead means the whole reason.
+        (self.focused or self).call_later(self._accept)
+
+    def _accept(self) -> None:
+        if not self.is_current:
+            return
         self._lay()
         if self._wish is None:
             self.notify(plain_text(self._said, 200), severity="warning", markup=False, timeout=4)

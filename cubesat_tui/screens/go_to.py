@@ -93,6 +93,12 @@ class GoToDialog(ModalScreen[int | None]):
         self._say()
 
     def action_go(self) -> None:
+        # Behind the keys that are on their way to the line: who types ahead means the whole time.
+        (self.focused or self).call_later(self._go)
+
+    def _go(self) -> None:
+        if not self.is_current:
+            return
         try:
             moment = moment_of(self.query_one("#moment", Input).value, self._now_ns, self._first_ns)
         except NoMoment:
