@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 PLACE = ("orb.", "gs.")
 """Channels that say where the satellite is, not how it is: they are not ranked."""
 DAY_NS = 86_400_000_000_000
+MOST_ROWS_NS = DAY_NS
+"""Up to so long a stretch is read row by row."""
+PIECE_NS = DAY_NS // 12
+"""Of it at once."""
 
 
 class Compared(NamedTuple):
@@ -57,7 +61,8 @@ def compare(reader: StoreReader, mission: Mission, satellite: str, t0_ns: int, t
     channels = mission.bus_of(satellite).channels
     codes = [c for c in channels if c.enum]
     values = [c for c in channels if not c.enum and not c.predicted and not c.name.startswith(PLACE)]
-    here = _bins(reader, satellite, values, end, width, BINS)
+    both = _bins(reader, satellite, [*values, *codes], end, width, BINS)
+    here = Bins(both.low[: len(values)], both.high[: len(values)])
     period = period_ns(mission, satellite)
     orbit, orbits = None, list[Bins]()
     if period is not None and period > WINDOW_BINS * width:
@@ -69,7 +74,8 @@ def compare(reader: StoreReader, mission: Mission, satellite: str, t0_ns: int, t
         orbits = [one for one in orbits if np.isfinite(one.low).any()]
     steps = [10.0 ** -(c.decimals if c.decimals is not None else 6) for c in values]
     ranks = ranked([c.name for c in values], steps, here, orbit, orbits)
-    changed = changed_codes([c.name for c in codes], _bins(reader, satellite, codes, end, width, BINS))
+    states = Bins(both.low[len(values) :], both.high[len(values) :])
+    changed = changed_codes([c.name for c in codes], states)
     return Compared(
         satellite,
         end - WINDOW_BINS * width,
@@ -82,8 +88,26 @@ def compare(reader: StoreReader, mission: Mission, satellite: str, t0_ns: int, t
 
 
 def _bins(reader: StoreReader, satellite: str, channels: list[Channel], end: int, width: int, bins: int) -> Bins:
+    """From rows, which hold all channels at once; from the store's own summaries where these are fewer."""
     low, high = np.full((len(channels), bins), np.nan), np.full((len(channels), bins), np.nan)
-    for i, channel in enumerate(channels):
-        found = reader.series(satellite, channel.name, end - bins * width, end, bins)
-        low[i], high[i] = found.low, found.high
+    begin = end - bins * width
+    if end - begin > MOST_ROWS_NS:
+        for i, channel in enumerate(channels):
+            found = reader.series(satellite, channel.name, begin, end, bins)
+            low[i], high[i] = found.low, found.high
+        return Bins(low, high)
+    names = [channel.name for channel in channels]
+    for first in range(begin, end, PIECE_NS):
+        t_ns, values, _ = reader.window(satellite, names, first, min(end, first + PIECE_NS), 1_000_000)
+        at = (t_ns - begin) // width
+        for i in range(len(channels)):
+            column = values[:, i]
+            known = np.isfinite(column)
+            where, here = at[known], column[known]
+            if not len(where):
+                continue
+            starts = np.flatnonzero(np.diff(where, prepend=-1))
+            places = where[starts]
+            low[i, places] = np.fmin(low[i, places], np.minimum.reduceat(here, starts))
+            high[i, places] = np.fmax(high[i, places], np.maximum.reduceat(here, starts))
     return Bins(low, high)
