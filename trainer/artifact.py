@@ -54,7 +54,7 @@ _PACKET = (
 _SMALL = frozenset({"centre", "spread", "key_offset", "key_spread"})
 HEXADECIMAL = frozenset("0123456789abcdef")
 _JOINT = ("joint_scale", "joint_precision")
-_RIFTS = ("rift_weights", "rift_threshold")
+_RIFTS = ("rift_precision", "rift_threshold")
 _FUSION = tuple(field.name for field in fields(PacketFusion))
 _EXACT = frozenset({"unit", "usual", "threshold", "place_threshold", "longest"})
 """What of a fusion is kept in float64; members are rounded to float32 before anything is measured with them."""
@@ -279,16 +279,16 @@ def _packet(arrays: dict[str, npt.NDArray[np.generic]], i: int, manifest: Manife
         if np.any(scale <= 0) or np.any(np.diag(precision) <= 0):
             raise ScorerRefused(f"{info.packet}: a joint scale or precision is not positive")
         fusion = _fusion(arrays, i, info.packet, c, keys, bins)
-        weights = _read(arrays, i, info.packet, "rift_weights", (c, c))
+        steps = _read(arrays, i, info.packet, "rift_precision", (c, c))
         threshold = _read(arrays, i, info.packet, "rift_threshold", (c, bins))
-        if np.any(threshold <= 0):
-            raise ScorerRefused(f"{info.packet}: a threshold of breaks is not positive")
+        if np.any(threshold <= 0) or np.any(np.diag(steps) <= 0):
+            raise ScorerRefused(f"{info.packet}: a threshold or a precision of breaks is not positive")
         model = replace(
             model,
             fusion=fusion,
             joint_scale=scale,
             joint_precision=precision,
-            rift_weights=weights,
+            rift_precision=steps,
             rift_threshold=threshold,
         )
     if np.any(model.spread <= 0) or np.any(model.axes_scale <= 0) or np.any(model.key_spread < 0):

@@ -285,14 +285,14 @@ def _fit_part(draft: Scorer, part: Part, setting: Setting, channels: int, parent
     else:
         values = part.rows.values[part.rows.accepted][:, part.positions]
         joint = fit_joint(part.normalised(part.thinned)[:, :, 0], values)
-        weights, rift = packet_rifts(part.rows, part.features[:, :, 0], part.broken, part.bins, setting)
+        steps, rift = packet_rifts(part.rows, part.features[:, :, 0], part.broken, part.bins, setting)
         model = replace(
             model,
             fusion=fused.fusion,
             calibration=fused.calibration,
             joint_scale=joint.scale,
             joint_precision=joint.precision,
-            rift_weights=weights,
+            rift_precision=steps,
             rift_threshold=rift,
         )
         silent = (fused.fusion.threshold >= MUTE) & (fused.fusion.place_threshold >= MUTE)
@@ -381,12 +381,12 @@ def _together(
     if model.channels != was.channels:
         centre, scale, axes = principal_axes(features[:, :, 0])
         model = replace(model, axes_centre=centre, axes_scale=scale, axes=axes)
-    weights, rift = packet_rifts(rows, whole[:, :, 0], broken_rows(rows, packet.codes), place.bins, setting)
+    steps, rift = packet_rifts(rows, whole[:, :, 0], broken_rows(rows, packet.codes), place.bins, setting)
     return replace(
         model,
         joint_scale=joint.scale,
         joint_precision=joint.precision,
-        rift_weights=weights,
+        rift_precision=steps,
         rift_threshold=rift,
     )
 

@@ -150,8 +150,8 @@ class PacketModel:
     """`trainer.joint.Joint.scale`, shape (c,)."""
     joint_precision: Float64s | None = None
     """`trainer.joint.Joint.precision`, shape (c, c)."""
-    rift_weights: Float64s | None = None
-    """`trainer.fusion.rifts.Rifts.weights`, shape (c, c)."""
+    rift_precision: Float64s | None = None
+    """`trainer.fusion.rifts.Rifts.precision`, shape (c, c)."""
     rift_threshold: Float64s | None = None
     """`trainer.fusion.rifts.Rifts.threshold`, shape (c, bins + 1)."""
 
@@ -165,9 +165,9 @@ class PacketModel:
     @cached_property
     def rifts(self) -> Rifts | None:
         """How their steps go together, where that was learned."""
-        if self.rift_weights is None or self.rift_threshold is None:
+        if self.rift_precision is None or self.rift_threshold is None:
             return None
-        return Rifts(self.rift_weights, self.rift_threshold)
+        return Rifts(self.rift_precision, self.rift_threshold)
 
 
 @dataclass(frozen=True, eq=False)

@@ -103,7 +103,7 @@ def test_order_units_and_signs_make_no_difference(learned: tuple[Any, Rifts]) ->
     scale = np.array([1e3, -2.0, -1e-3, 0.5, 7.0])
     _, other = _learned(scale=scale)
     np.testing.assert_allclose(other.threshold, learned[1].threshold * np.abs(scale)[:, None], rtol=1e-9)
-    np.testing.assert_allclose(other.weights, learned[1].weights * scale[:, None] / scale, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(other.precision * np.outer(scale, scale), learned[1].precision, rtol=1e-7, atol=1e-6)
     values, bins, turn = _flight(TURNS)
     order = np.array([3, 0, 4, 2, 1])
     turned = learn_rifts(values[:, order], np.arange(len(values)) == 0, bins, turn, BINS, np.full(5, 0.001), 1.0)

@@ -81,8 +81,9 @@ def learn_rifts(
     together = (1 - LEAST_SHRINKAGE) * (seen.T @ seen) / len(seen)
     together[np.diag_indices(c)] = 1.0
     inverse = np.asarray(np.linalg.inv(together), dtype=np.float64)
-    weights: Float64s = inverse / np.diag(inverse)[:, None] * unit[:, None] / unit
-    return Rifts(weights, _beyond_seen(np.abs(moved @ weights.T), bins, turn, bin_count, step))
+    precision: Float64s = (inverse + inverse.T) / 2 / np.outer(unit, unit)
+    part = np.abs(moved @ precision) / np.diag(precision)
+    return Rifts(precision, _beyond_seen(part, bins, turn, bin_count, step))
 
 
 def _heard(rows: int, bin_count: int, period_s: float) -> bool:

@@ -99,7 +99,7 @@ def _jumps(part: Part, setting: Setting) -> Float64s:
 def packet_rifts(
     rows: PacketRows, values: Float64s, broken: Bools, bins: Indices, setting: Setting
 ) -> tuple[Float64s, Float64s]:
-    """Weights and thresholds of breaks between channels (`trainer.fusion.rifts`), as the artifact keeps them.
+    """Precision and thresholds of breaks between channels (`trainer.fusion.rifts`), as the artifact keeps them.
 
     Args:
         rows: of the packet, n.
@@ -110,7 +110,7 @@ def packet_rifts(
     found = learn_rifts(
         values, broken, bins, _turns(rows, setting), setting.bins, resolution(values), rows.period_s
     )
-    return found.weights, _kept(found.threshold, setting)
+    return found.precision, _kept(found.threshold, setting)
 
 
 def _turns(rows: PacketRows, setting: Setting) -> Int64s:

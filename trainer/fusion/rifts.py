@@ -27,6 +27,10 @@ OWN = 0.25
 """What broke moved itself: its own step is at least this part of what is beyond the others. Of 16 panels that lost
 half of their cells the least was 0.37; panels that stood still while another broke had 0.08."""
 
+CLEAR = 0.8
+"""Whoever is told fits this much as badly as the channel that fits worst, in the sigma that the others leave of it:
+where it is wide at this place how far that one goes, nobody knows. The panels above had 0.96 at least."""
+
 UNLIKE = 0.5
 """A part beyond the others is none that is not this much of the part that goes with them: what goes together does
 so in about the same proportion, however far it goes and wherever it has not been seen."""
@@ -36,8 +40,8 @@ so in about the same proportion, however far it goes and wherever it has not bee
 class Rifts:
     """How the steps of c channels of a packet go together, and how far each went beyond that."""
 
-    weights: Float64s
-    """Shape (c, c): row i gives the part of channel i's step beyond the others; 1 on the diagonal."""
+    precision: Float64s
+    """Inverse of the shrunk covariance of the steps, in the channels' units, shape (c, c)."""
     threshold: Float64s
     """How large a part is a break, in the channel's unit, shape (c, places), the unknown one first."""
 
@@ -51,12 +55,15 @@ class Rifts:
         step = steps(rows)[0]
         if np.isnan(step).any():
             return None
-        part = self.weights @ step
+        own = np.diag(self.precision)
+        part = self.precision @ step / own
         threshold = self.threshold[:, place if place < self.threshold.shape[1] else 0]
         moved = part * step >= OWN * part**2
         most = int(np.where(moved, np.abs(part) / threshold, 0.0).argmax())
         beyond = np.abs(part[most]) > threshold[most] + UNLIKE * np.abs(step[most] - part[most])
-        return most if beyond and moved[most] else None
+        # Without the channel that broke the others are as they always are: so much of the misfit is its own.
+        misfit = np.where(moved, np.abs(part) * np.sqrt(own), 0.0)
+        return most if beyond and moved[most] and misfit[most] >= CLEAR * misfit.max() else None
 
 
 def steps(joined: Float64s) -> Float64s:
