@@ -32,6 +32,9 @@ MOST_SIGMA = 99.0
 TIMES = 2.0
 """At least so many times the greatest change before."""
 LEAST_HALVES, LEAST_VALUES = 6, 3
+LEAST_STEPS, TREMBLE = 60, 0.01
+"""Of so many steps at least this part turns back in what is measured; what never does was computed (a latitude), and
+a second that is missing moves it by many sigma."""
 MOST = 3
 
 
@@ -64,6 +67,10 @@ def left_course(seconds: Floats, values: Floats, step: float) -> tuple[float, fl
 
     `step`: the smallest difference that means something. None where there is too little to say, or nothing.
     """
+    steps = np.diff(values)
+    steps = steps[steps != 0]
+    if len(steps) >= LEAST_STEPS and np.mean(steps[1:] * steps[:-1] < 0) < TREMBLE:
+        return None
     half = np.floor(seconds / HALF_S)
     medians = [
         float(np.median(values[half == k])) if (half == k).sum() >= LEAST_VALUES else np.nan

@@ -86,3 +86,12 @@ async def test_events_tells_what_moved_in_the_same_minute(console, tmp_path) -> 
         await settled(pilot)
         assert "Same minute: Distance S +25." in screen_text(app)
         assert "sigma)" in screen_text(app)
+
+
+def test_what_is_computed_has_not_moved_where_seconds_are_missing() -> None:
+    """A latitude between the stored past and the live present: it goes on as it did, some seconds further."""
+    seconds = np.concatenate((np.arange(-300.0, -3), np.arange(0.0, 30)))
+    latitude = np.round(12 - 0.063 * seconds, 2)
+    later = np.where(seconds >= 0, latitude - 0.6, latitude)
+    assert left_course(seconds, later, 0.01) is None
+    assert left_course(seconds, later + np.random.default_rng(1).normal(0, 0.05, len(later)), 0.01) is not None
