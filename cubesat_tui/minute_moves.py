@@ -33,8 +33,8 @@ TIMES = 2.0
 """At least so many times the greatest change before."""
 LEAST_HALVES, LEAST_VALUES = 6, 3
 LEAST_STEPS, TREMBLE = 60, 0.01
-"""Of so many steps at least this part turns back in what is measured; what never does was computed (a latitude), and
-a second that is missing moves it by many sigma."""
+"""Of so many steps at least this part turns back in what is measured; what never does was computed (a latitude),
+and a second that is missing moves it by many sigma."""
 MOST = 3
 
 
