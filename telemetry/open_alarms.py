@@ -40,11 +40,13 @@ _ACTS = (ACKNOWLEDGED, SHELVED, UNSHELVED, CLEARED)
 
 @dataclass
 class Done:
-    """An operator's act. `before`: the alarm it was about; `gone`: as it was when it ended, if it has since."""
+    """An operator's act. `before`: the alarm it was about; `gone`: as it was when it ended, if it has since, and
+    `ended_by` the operator who did that, "" where none did."""
 
     event: Event
     before: Alarm
     gone: Alarm | None = None
+    ended_by: str = ""
 
     @property
     def key(self) -> Key:
@@ -113,7 +115,7 @@ class OpenAlarms:
             if one.key != key:
                 continue
             if old is not None and now is None and one.gone is None:
-                one.gone = step(old, event) or old
+                one.gone, one.ended_by = step(old, event) or old, event.actor
             elif old is None and now is not None and one.gone is not None and one.gone.id == now.id:
                 one.gone = None
 

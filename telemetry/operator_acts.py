@@ -128,6 +128,8 @@ class OperatorActs(Shelving):
         subject = plain_text(act.subject, 80)
         if now is not None and done.gone is not None:
             return f"{subject} was raised anew: look again"
+        if now is None and done.ended_by not in ("", act.actor):
+            return f"{subject} was cleared by {done.ended_by} since"
         kind, told, what = ACK_UNDONE, {}, "the acknowledgement"
         if act.kind == SHELVED:
             kind, told, what = UNSHELVED, {"why": UNDONE}, "the shelf"

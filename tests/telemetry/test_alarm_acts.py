@@ -188,6 +188,17 @@ def test_an_alarm_that_its_acknowledgement_cleared_comes_back_whole_even_after_a
     assert fold_all(msgspec.json.decode(msgspec.json.encode(journal + events), type=list[Event])) == {KEY: before}
 
 
+def test_an_undo_does_not_bring_back_what_another_operator_cleared() -> None:
+    desk = AlarmDesk()
+    desk.restore([Event(NOW, "K", "alarm.raised", 2, KEY[1], "", {"text": "V 9 > 8", "latch": True})])
+    desk.restore([Event(NOW + 1, "K", "alarm.returned", 0, KEY[1], "", {"text": "back"})])
+    done(desk.acknowledge(KEY, "ann", NOW + 2))
+    assert kinds(done(desk.acknowledge(KEY, "lk", NOW + 3))) == ["cleared"]
+    assert desk.undo("ann", NOW + 4) == ([], ["eps.bat_v was cleared by lk since"])
+    assert not desk.alarms
+    assert kinds(desk.undo("lk", NOW + 5)[0]) == ["ack_undone"], "who cleared it may"
+
+
 def test_what_was_overtaken_is_not_taken_back() -> None:
     desk = desk_with(KEY)
     done(desk.acknowledge(KEY, "ann", NOW))
