@@ -103,7 +103,8 @@ class Staleness:
                 watch.hear(frame.layout, now - max(0, wall - frame.received_ns) / NS_PER_S)
             alarm = self._desk.alarms.get((satellite, STALE))
             if alarm is not None and alarm.active:
-                watch.stale = dict.fromkeys(alarm.channels)
+                # One that mission.toml no longer has would never be heard again.
+                watch.stale = dict.fromkeys(name for name in alarm.channels if name in watch.bus.by_name)
                 watch.told, watch.muted = frozenset(alarm.channels), alarm.inhibited_by
 
     def received(self, batch: FrameBatch) -> None:

@@ -21,6 +21,7 @@ from telemetry.alarms import STALE, Event
 from telemetry.clock import NS_PER_S, ManualClock
 from telemetry.dictionary import Bus, Channel, Mission, Satellite, SourceConfig
 from telemetry.frame import Frame, FrameBatch, Quality
+from telemetry.store.reader import StoreReader
 from telemetry.store.rows import ContactRow
 
 T0 = 1_795_331_600 * NS_PER_S
@@ -341,6 +342,38 @@ async def test_the_alarm_of_a_silent_channel_outlives_a_restart(rig: Any) -> Non
         rig.clock.advance(0.9)
     await rig.until(lambda: bool(rig.events("alarm.returned")))
     assert len(rig.events("alarm.raised")) == 1
+
+
+def test_an_alarm_lets_go_of_a_channel_that_the_mission_has_no_more() -> None:
+    sky = Sky()
+    sky.run(10)
+    sky.sending["K"] = {"thm"}
+    sky.run(30)
+    desk = AlarmDesk()
+    desk.restore(sky.journal)
+    bus = Bus("b", TEN[:9])
+    layout = bus.layouts["hk"]
+    mission = Mission(Path(), (Satellite("K", "b"),), {"b": bus}, source=SourceConfig("stream"))
+    link = LinkState(mission, sky.clock, sky.contacts)
+    watch = Staleness(mission, sky.clock, desk, link, sky.contacts)
+
+    class Empty(StoreReader):
+        def __init__(self) -> None: ...
+
+        def newest_of_layouts(self, satellite: str) -> list[Frame]:
+            return []
+
+    watch.restore(Empty())
+    told: list[Event] = []
+    for i in range(20):
+        sky.clock.advance(1.0)
+        now = sky.clock.now_ns()
+        batch = FrameBatch.of([Frame("K", 2, i, now, now, 0, layout, np.ones(9))])
+        link.received(batch)
+        watch.received(batch)
+        told += watch.step(now)
+    assert kinds(told)[-1] == "alarm.returned"
+    assert not desk.alarms[("K", STALE)].active
 
 
 async def test_a_channel_left_out_of_later_frames_is_expired_and_not_forgotten(
