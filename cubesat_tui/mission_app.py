@@ -241,9 +241,18 @@ class MissionApp(App[Departure]):
         if self.read_only:
             self.say("This console is read-only: nothing was asked of the station.", "warning")
             return
-        await self._requests.submit(kind, body)
-        if self.snapshot is not None and self.snapshot.link.state == "DOWN":
+        request = await self._left(kind, body)
+        if request is not None and self.snapshot is not None and self.snapshot.link.state == "DOWN":
             self.say("No station is running: the request waits until one starts.", "warning")
+
+    async def _left(self, kind: str, body: dict[str, Any]) -> str | None:
+        """Leave a request; its id, or None after words that say why the inbox did not take it."""
+        try:
+            return await self._requests.submit(kind, body)
+        except Exception as error:  # whatever writing died of (a full disk): the console says so and lives on
+            log.exception("the request %s could not be left", kind)
+            self.say(f"Nothing was asked of the station: {plain_text(str(error))}", "error")
+            return None
 
     def action_pause(self) -> None:
         if self.paused_at is None and self.snapshot is not None:

@@ -176,7 +176,9 @@ class OperatorActs(MissionApp):
         if self.read_only:
             self.say("This console is read-only: nothing was asked of the station.", "warning")
             return
-        request = await self._requests.submit(kind, body)
+        request = await self._left(kind, body)
+        if request is None:
+            return
         if self.snapshot is not None and self.snapshot.link.state == "DOWN":
             self.say("No station is running: the request waits until one starts.", "warning")
             return

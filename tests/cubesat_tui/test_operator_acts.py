@@ -17,6 +17,7 @@ from cubesat_tui.screens.confirm import ConfirmAcknowledge
 from cubesat_tui.screens.note import NoteDialog
 from cubesat_tui.screens.shelve import ShelveDialog, UnshelveDialog
 from telemetry.alarms import Event
+from telemetry.store.errors import StoreFull
 from telemetry.store.inbox import Inbox
 from telemetry.store.writer import StoreWriter
 
@@ -82,6 +83,24 @@ async def opened(pilot: Any, mode: str = "5") -> None:
 def marked(app: ConsoleApp) -> str:
     lines = screen_text(app).splitlines()
     return next((line for line in lines if line.lstrip("│").startswith(">")), "")
+
+
+async def test_an_inbox_that_takes_nothing_is_said_and_the_console_lives_on(
+    console, directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> str:
+        raise StoreFull("inbox.db: DISK FULL, the request was not taken")
+
+    monkeypatch.setattr(Inbox, "submit", full)
+    app = console()
+    async with app.run_test(size=SMALL) as pilot:
+        await opened(pilot)
+        await pilot.press("a")
+        await told_of(pilot, "Nothing was asked of the station: inbox.db: DISK FULL, the request was not taken")
+        await pilot.press("u")
+        await settled(pilot)
+        assert app.is_running
+    assert app.return_code in (None, 0)
 
 
 @pytest.mark.parametrize("mode", ["1", "5"])
