@@ -34,7 +34,7 @@ kind = "bias"
 target = "eps.bat_t"
 at_s = 20
 lasts_s = 900
-size = 450
+size = 390
 
 [[fault]]
 kind = "bias"

@@ -67,6 +67,9 @@ def test_walk_from_a_sign_to_a_file(terminal: Open, home: Path, columns: int, ro
     window.wait_for(r"◈ ANOM +Distance S", 80, "the anomaly on Live")
     window.keys("5")
     window.wait_for(r"NEW +◈ ANOM", 10)
+    # The rule on the rate may have been first on the list, and is then still the one that is selected.
+    window.keys("n")
+    window.wait_for(r"\n> +NEW +◈ ANOM", 10, "the anomaly selected")
     window.keys("Enter")
     card = window.wait_for("esc closes", 10, "why")
     assert re.search(r"Distance S \d+\.\d cm, (usual here|jumped from|forecast) \d+\.\d", card), card
