@@ -2,7 +2,7 @@
 
     ack       {satellite, subject, severity?, raised_ns?}      severity and raised_ns as they were seen
     ack_all   {subjects: [[satellite, subject, severity?, raised_ns?], ...]}
-    shelve    {satellite, subject, until_ns | minutes, reason}  mission time
+    shelve    {satellite, subject, until_ns | minutes, reason, severity?, raised_ns?}  mission time; as seen
     unshelve  {satellite, subject, reason?}
     note      {satellite, subject, text}                        subject "": a note of the shift
     undo      {satellite?, subject?}                            what the same operator did last, within 30 s
@@ -73,10 +73,13 @@ class AlarmRequests:
                 return self._undo(request)
 
     def _ack(self, request: Request, key: Key, severity: Any, raised_ns: Any) -> list[Event] | str:
-        seen = None if severity is None else _whole(severity, "severity")
-        raised = None if raised_ns is None else _whole(raised_ns, "raised_ns")
         return self._desk.acknowledge(
-            key, request.actor, self._now_ns(), seen=seen, raised_ns=raised, request=request.id
+            key,
+            request.actor,
+            self._now_ns(),
+            seen=_whole_or_none(severity, "severity"),
+            raised_ns=_whole_or_none(raised_ns, "raised_ns"),
+            request=request.id,
         )
 
     def _shelve(self, request: Request) -> list[Event] | str:
@@ -92,7 +95,15 @@ class AlarmRequests:
             until_ns = now_ns + int(minutes * 60 * NS_PER_S)
         reason = _text(body, "reason")
         return self._desk.shelve(
-            _key(body), request.actor, until_ns, reason, self._now_ns(), now_ns, request=request.id
+            _key(body),
+            request.actor,
+            until_ns,
+            reason,
+            self._now_ns(),
+            now_ns,
+            request=request.id,
+            seen=_whole_or_none(body.get("severity"), "severity"),
+            raised_ns=_whole_or_none(body.get("raised_ns"), "raised_ns"),
         )
 
     def _undo(self, request: Request) -> list[Event]:
@@ -138,6 +149,10 @@ def _whole(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: a whole number is wanted")
     return value
+
+
+def _whole_or_none(value: Any, name: str) -> int | None:
+    return None if value is None else _whole(value, name)
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

@@ -132,7 +132,7 @@ class WebhookDelivery:
         _write(process, body)
         assert process.stdout is not None
         line = await process.stdout.readline()
-        if line:
+        if line.endswith(b"\n"):  # a child that was killed may leave a part of one
             return str(json.loads(line)["why"])
         code = await process.wait()
         await self.rest()

@@ -24,7 +24,7 @@ from telemetry.clock import NS_PER_S, iso
 from telemetry.limits import Level
 from telemetry.open_alarms import UNDO_NS, Done, no_alarm
 from telemetry.plain_text import plain_text
-from telemetry.shelving import LEAST_REASON, Shelving, is_shelved, too_short
+from telemetry.shelving import LEAST_REASON, Shelving, is_shelved, overtaken, too_short
 
 LONGEST_NOTE = 300
 
@@ -58,10 +58,8 @@ class OperatorActs(Shelving):
             return no_alarm(key)
         if not actor:
             return "an acknowledgement needs the operator's name"
-        if raised_ns is not None and raised_ns != alarm.raised_ns:
-            return f"{subject} is another alarm by now, raised {iso(alarm.raised_ns)}: look again"
-        if seen is not None and alarm.severity > seen:
-            return f"{subject} is now {Level(alarm.severity).name}: look again"
+        if other := overtaken(alarm, seen, raised_ns):
+            return other
         if alarm.shelved:
             return f"{is_shelved(alarm)}: unshelve it first"
         if alarm.state is AlarmState.LATCH_ACK:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from telemetry.alarms import BY_OPERATOR, CLEARED, EXPIRED, SHELVED, UNSHELVED, Alarm, Event, Key
 from telemetry.clock import NS_PER_S, iso
+from telemetry.limits import Level
 from telemetry.open_alarms import OpenAlarms, no_alarm
 from telemetry.plain_text import plain_text
 
@@ -17,12 +18,22 @@ class Shelving(OpenAlarms):
     """Shelves alarms. An act that cannot be done returns the sentence that says why not."""
 
     def shelve(
-        self, key: Key, actor: str, until_ns: int, reason: str, at_ns: int, now_ns: int, request: str = ""
+        self,
+        key: Key,
+        actor: str,
+        until_ns: int,
+        reason: str,
+        at_ns: int,
+        now_ns: int,
+        request: str = "",
+        *,
+        seen: int | None = None,
+        raised_ns: int | None = None,
     ) -> list[Event] | str:
         """Put an alarm aside until `until_ns`.
 
         It stays so whatever its condition does, unless that becomes more severe than it ever was. `until_ns` and
-        `now_ns` are mission time, `at_ns` is when the act is journaled.
+        `now_ns` are mission time, `at_ns` is when the act is journaled; `seen` and `raised_ns` as in `overtaken`.
         """
         alarm = self._alarms.get(key)
         actor, reason = plain_text(actor, 40).strip(), plain_text(reason, LONGEST_REASON).strip()
@@ -34,6 +45,8 @@ class Shelving(OpenAlarms):
             return f"{is_shelved(alarm)}: unshelve it first"
         if too_short(reason):
             return f"a shelf needs a reason of at least {LEAST_REASON} characters"
+        if other := overtaken(alarm, seen, raised_ns):
+            return other
         if until_ns <= now_ns:
             return f"a shelf ends in the future, and {iso(until_ns)} is past: it is {iso(now_ns)}"
         if until_ns - now_ns > LONGEST_SHELF_NS:
@@ -86,6 +99,16 @@ class Shelving(OpenAlarms):
 def too_short(reason: str) -> bool:
     """Whether a text says too little to be a reason."""
     return sum(not one.isspace() for one in reason) < LEAST_REASON
+
+
+def overtaken(alarm: Alarm, seen: int | None, raised_ns: int | None) -> str:
+    """Why `alarm` is not what the operator saw: raised at another time, or more severe than `seen`; "" if it is."""
+    subject = plain_text(alarm.subject, 80)
+    if raised_ns is not None and raised_ns != alarm.raised_ns:
+        return f"{subject} is another alarm by now, raised {iso(alarm.raised_ns)}: look again"
+    if seen is not None and alarm.severity > seen:
+        return f"{subject} is now {Level(alarm.severity).name}: look again"
+    return ""
 
 
 def is_shelved(alarm: Alarm) -> str:

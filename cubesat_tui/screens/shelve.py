@@ -37,7 +37,8 @@ class _ReasonDialog(AskDialog):
     @property
     def alarm(self) -> Alarm | None:
         """The alarm as it is now; None once it is over."""
-        return next((a for a in self.snapshot.alarms if a.key == self._alarm.key), None)
+        seen = self._alarm.key, self._alarm.raised_ns
+        return next((a for a in self.snapshot.alarms if (a.key, a.raised_ns) == seen), None)
 
     def about(self, size: int) -> list[Row]:
         alarm = self.alarm or self._alarm
@@ -107,10 +108,11 @@ class ShelveDialog(_ReasonDialog):
         return super().problem()
 
     def request(self) -> dict[str, Any]:
-        choice = self.query_one(ShelfChoice)
+        choice, alarm = self.query_one(ShelfChoice), self.alarm
+        seen = {} if alarm is None else {"severity": alarm.severity, "raised_ns": alarm.raised_ns}
         if choice.minutes is not None:
-            return {"minutes": choice.minutes}
-        return {"until_ns": choice.until(self.snapshot.now_ns)}
+            return {"minutes": choice.minutes, **seen}
+        return {"until_ns": choice.until(self.snapshot.now_ns), **seen}
 
     @on(ShelfChoice.Changed)
     def _chosen(self) -> None:

@@ -235,8 +235,10 @@ async def test_s_shelves_for_a_quarter_of_an_hour_with_a_reason(
         await pilot.press("space", "w", "enter")
         await settled(pilot)
         assert app.screen is app.mission_screen
+    alarm = next(one for one in app.snapshot.alarms if one.subject == WHEEL)
     wanted = {"satellite": SATELLITE, "subject": WHEEL, "reason": "no w", "minutes": 15}
-    assert asked(directory) == [("shelve", wanted)]
+    seen = {"severity": alarm.severity, "raised_ns": alarm.raised_ns}
+    assert asked(directory) == [("shelve", wanted | seen)]
 
 
 @pytest.mark.parametrize(

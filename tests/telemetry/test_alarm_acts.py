@@ -74,6 +74,16 @@ def test_a_shelf_without_reason_name_or_near_end_is_refused(until_ns: int, reaso
     assert not desk.alarms[KEY].shelved
 
 
+def test_a_shelf_is_for_what_was_seen() -> None:
+    desk = desk_with(KEY, severity=4)
+    worse = desk.shelve(KEY, "ann", NOW + HOUR, "known", NOW, NOW, seen=2, raised_ns=NOW)
+    assert worse == "eps.bat_v is now CRITICAL: look again"
+    other = desk.shelve(KEY, "ann", NOW + HOUR, "known", NOW, NOW, seen=4, raised_ns=NOW - 1)
+    assert other == "eps.bat_v is another alarm by now, raised 2026-11-22T07:14:00Z: look again"
+    assert not desk.alarms[KEY].shelved
+    done(desk.shelve(KEY, "ann", NOW + HOUR, "known", NOW, NOW, seen=4, raised_ns=NOW))
+
+
 def test_the_longest_shelf_and_the_shortest_reason_are_allowed() -> None:
     desk = desk_with(KEY)
     assert kinds(done(desk.shelve(KEY, "ann", NOW + LONGEST_SHELF_NS, "a bc", NOW, NOW))) == ["shelved"]
