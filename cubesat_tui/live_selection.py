@@ -39,8 +39,12 @@ class LiveSelection:
         self.alarms.release()
 
     def touch(self, wall_ns: int) -> None:
-        """A key was pressed. Where a channel is selected, what became of an alarm surprises nobody."""
-        self._touched_ns = wall_ns
+        """A key was pressed. Where a channel is selected, what became of an alarm surprises nobody.
+
+        A key that met no alarm chose none: the first ones come as they are, the worst selected.
+        """
+        if self.alarms.key is not None or self.channel is not None:
+            self._touched_ns = wall_ns
         if self.channel is not None:
             self.alarms.surprise()
 
