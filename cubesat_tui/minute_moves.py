@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from telemetry.clock import NS_PER_S
 from telemetry.freshness import is_invalid
+from trainer.usual import computed
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Channel
@@ -32,9 +33,8 @@ MOST_SIGMA = 99.0
 TIMES = 2.0
 """At least so many times the greatest change before."""
 LEAST_HALVES, LEAST_VALUES = 6, 3
-LEAST_STEPS, TREMBLE = 60, 0.01
-"""Of so many steps at least this part turns back in what is measured; what never does was computed (a latitude),
-and a second that is missing moves it by many sigma."""
+LEAST_STEPS = 60
+"""Steps by which it is told what was computed (a latitude): a second that is missing moves it by many sigma."""
 MOST = 3
 
 
@@ -69,7 +69,7 @@ def left_course(seconds: Floats, values: Floats, step: float) -> tuple[float, fl
     """
     steps = np.diff(values)
     steps = steps[steps != 0]
-    if len(steps) >= LEAST_STEPS and np.mean(steps[1:] * steps[:-1] < 0) < TREMBLE:
+    if computed(steps, LEAST_STEPS):
         return None
     half = np.floor(seconds / HALF_S)
     medians = [

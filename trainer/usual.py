@@ -145,9 +145,12 @@ def unjudged(channel: Channel, values: Float64s) -> str | None:
     step = step[step != 0]
     if len(step) and (np.mean(step > 0) > 0.98 or np.mean(step < 0) > 0.98):
         return "counts in one direction"
-    if len(step) >= LEAST_STEPS and np.mean(step[1:] * step[:-1] < 0) < TREMBLE:
-        return "computed, not measured"
-    return None
+    return "computed, not measured" if computed(step) else None
+
+
+def computed(step: Float64s, least: int = LEAST_STEPS) -> bool:
+    """Whether a value trembles in too few of its `step`s other than 0; fewer than `least` cannot say."""
+    return len(step) >= least and bool(np.mean(step[1:] * step[:-1] < 0) < TREMBLE)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from cubesat_tui.drawing.alarm_rows import alarm_head
 from cubesat_tui.drawing.rows import Row, folded, row
 from cubesat_tui.drawing.why import alarm_label, sentence
+from cubesat_tui.operator_acts import as_seen
 from cubesat_tui.screens.asking import AskDialog, line_to_type
 from cubesat_tui.shelf_time import LEAST_REASON, is_reason, until_words
 from cubesat_tui.widgets.shelf_choice import ShelfChoice
@@ -109,7 +110,7 @@ class ShelveDialog(_ReasonDialog):
 
     def request(self) -> dict[str, Any]:
         choice, alarm = self.query_one(ShelfChoice), self.alarm
-        seen = {} if alarm is None else {"severity": alarm.severity, "raised_ns": alarm.raised_ns}
+        seen = {} if alarm is None else as_seen(alarm)
         if choice.minutes is not None:
             return {"minutes": choice.minutes, **seen}
         return {"until_ns": choice.until(self.snapshot.now_ns), **seen}
