@@ -238,13 +238,18 @@ def fold(alarms: Mapping[Key, Alarm], event: Event) -> dict[Key, Alarm]:
     undo what ended one, which bring their alarm with them.
     """
     after = dict(alarms)
-    key = (event.satellite, event.subject)
-    new = step(after.get(key), event)
-    if new is not None and new.state is not AlarmState.NORMAL:
-        after[key] = new
-    else:
-        after.pop(key, None)
+    fold_into(after, event)
     return after
+
+
+def fold_into(alarms: dict[Key, Alarm], event: Event) -> None:
+    """`fold` that changes `alarms`."""
+    key = (event.satellite, event.subject)
+    new = step(alarms.get(key), event)
+    if new is not None and new.state is not AlarmState.NORMAL:
+        alarms[key] = new
+    else:
+        alarms.pop(key, None)
 
 
 def fold_all(events: Iterable[Event], alarms: Mapping[Key, Alarm] | None = None) -> dict[Key, Alarm]:
@@ -252,7 +257,7 @@ def fold_all(events: Iterable[Event], alarms: Mapping[Key, Alarm] | None = None)
     state = dict(alarms or {})
     for event in events:
         if event.kind in ALARM_KINDS:
-            state = fold(state, event)
+            fold_into(state, event)
     return state
 
 
