@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from rich.text import Text
 from textual import work
 from textual.app import App
 from textual.reactive import reactive
+from textual.worker import WorkerFailed
 
 from cubesat_tui import collector
 from cubesat_tui.conductor import TimeView
@@ -27,12 +29,14 @@ from cubesat_tui.modes import warm
 from cubesat_tui.protocols import OwnStation, Snapshots
 from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
-from cubesat_tui.store_view import StoreView
+from cubesat_tui.store_view import NotRead, StoreView
 from cubesat_tui.stylesheet import SteadyStylesheet
 from cubesat_tui.themes import THEMES
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cubesat_tui.snapshot import Snapshot
     from telemetry.clock import Clock
     from telemetry.dictionary import Mission
@@ -45,6 +49,7 @@ TICK_S = 0.25
 FIRST_READ_S = 0.5
 START_TIMEOUT_S = 20.0
 """A station of this process has to run by then."""
+TOAST_S = 4.0
 SETTLED_S = 2.0
 """After the start, by when values are on screen: what only later keys need is done from then on."""
 
@@ -86,7 +91,8 @@ class MissionApp(App[Departure]):
         self._notice_at_start = notice
         self.signs = ASCII if ascii_signs else UNICODE
         self.set_class(ascii_signs, "-ascii")
-        self.view = StoreView(directory, mission)
+        self.view = StoreView(directory, mission, self._unread)
+        self._trouble_said: tuple[str, float] = ("", -math.inf)
         self.paused_at: tuple[int, int] | None = None
         self._still: Snapshot | None = None
         self._mission = mission
@@ -160,10 +166,9 @@ class MissionApp(App[Departure]):
         while True:
             try:
                 news = await (reading or loop.run_in_executor(self._reading, self._poll))
-            except Exception as error:  # whatever reading died of, the console lives on and says so
+            except Exception as error:  # noqa: BLE001  whatever reading died of, the console lives on and says so
                 failures += 1
-                log.exception("the mission store could not be read")
-                self.say(f"The mission store could not be read: {plain_text(str(error))}", "error")
+                self._unread(error)
                 await asyncio.sleep(min(2.0**failures, 30.0))
                 continue
             finally:
@@ -172,6 +177,27 @@ class MissionApp(App[Departure]):
             if news is not None:
                 self.snapshot = news
             await asyncio.sleep(TICK_S)
+
+    def _unread(self, error: Exception) -> None:
+        self.tell_trouble("The mission store could not be read", error)
+
+    def tell_trouble(self, what: str, error: BaseException | None) -> None:
+        """Say what failed; of several workers that meet the same at once, one says it."""
+        log.error("%s", what, exc_info=error)
+        text, now = f"{what}: {plain_text(str(error))}", self.clock.monotonic()
+        if self._trouble_said[0] != text or now - self._trouble_said[1] >= TOAST_S:
+            self._trouble_said = (text, now)
+            self.say(text, "error")
+
+    async def _read_now(self, read: Callable[..., Snapshot | None], *args: str) -> None:
+        """The newest snapshot at once, not with the next tick; which brings it where this cannot be read."""
+        try:
+            news = await asyncio.get_running_loop().run_in_executor(self._reading, read, *args)
+        except Exception as error:  # noqa: BLE001  as in `_follow`
+            self._unread(error)
+            return
+        if news is not None:
+            self.snapshot = news
 
     def _poll(self) -> Snapshot | None:
         if self._snapshots is None:
@@ -209,6 +235,11 @@ class MissionApp(App[Departure]):
         """`App.run`; the mouse is off over SSH unless asked for: it belongs to the terminal there."""
         return super().run(mouse="SSH_CONNECTION" not in os.environ if mouse is None else mouse, **options)
 
+    def _handle_exception(self, error: Exception) -> None:
+        """What a key asked for could not be read: that was told, and the console goes on."""
+        if not isinstance(error.error if isinstance(error, WorkerFailed) else error, NotRead):
+            super()._handle_exception(error)
+
     def _fatal_error(self) -> None:
         """Leave with one line instead of Textual's traceback, which goes to the log."""
         error = sys.exc_info()[1]
@@ -219,22 +250,18 @@ class MissionApp(App[Departure]):
 
     def say(self, text: str, severity: Any = "information") -> None:
         """A toast of plain text."""
-        self.notify(text, severity=severity, markup=False, timeout=4)
+        self.notify(text, severity=severity, markup=False, timeout=TOAST_S)
 
     @work(exclusive=True, group="focus")
     async def _look_at(self, satellite: str) -> None:
         # A pause would go on showing the satellite that was left.
         self.paused_at = self._still = None
-        news = await asyncio.get_running_loop().run_in_executor(self._reading, self._turn_to, satellite)
-        if news is not None:
-            self.snapshot = news
+        await self._read_now(self._turn_to, satellite)
         await self.switch_mode("live")
 
     @work(exclusive=True, group="fleet")
     async def _look_at_all(self) -> None:
-        news = await asyncio.get_running_loop().run_in_executor(self._reading, self._poll)
-        if news is not None:
-            self.snapshot = news
+        await self._read_now(self._poll)
 
     @work(group="inbox")
     async def _submit(self, kind: str, body: dict[str, Any]) -> None:

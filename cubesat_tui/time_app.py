@@ -121,11 +121,12 @@ class TimeApp(MissionApp):
         finally:
             self._reading_past = False
 
-    async def _find_first(self, satellite: str) -> None:
+    async def _find_first(self, satellite: str, *, once: bool = False) -> None:
         """Fixed time does not end before the oldest frame: there is nothing to show."""
         if satellite == self._first_of:
             return
-        first = await self.view.ask(lambda reader: reader.first_ns(satellite))
+        ask = self.view.ask_once if once else self.view.ask
+        first = await ask(lambda reader: reader.first_ns(satellite))
         if first is not None:
             self._first_of = satellite
         time = msgspec.structs.replace(self.time, first_ns=first)
@@ -179,7 +180,7 @@ class TimeApp(MissionApp):
         screen, live = self.mission_screen, self.snapshot
         if screen is None or live is None or self.screen is not screen:
             return
-        await self._find_first(live.satellite)
+        await self._find_first(live.satellite, once=True)
         shown = self.shown
         proposed = None if shown is None else screen.moment(shown)
         satellite = live.satellite if shown is None else screen.satellite_in_hand(shown)
@@ -210,7 +211,9 @@ class TimeApp(MissionApp):
         if self.snapshot is None:
             return
         satellite, t_ns = self.snapshot.satellite, self.time.t1_ns
-        event = await self.view.ask(lambda reader: reader.event_beside(RAISED, satellite, t_ns, later=step > 0))
+        event = await self.view.ask_once(
+            lambda reader: reader.event_beside(RAISED, satellite, t_ns, later=step > 0)
+        )
         if event is None or event.at_ns > self.snapshot.now_ns:
             self.say("No alarm was raised after this." if step > 0 else "No alarm was raised before this.")
             return

@@ -306,7 +306,7 @@ class LedgerScreen(MissionScreen):
         both = f"({self.filter_text}) and state = confirmed" if self.filter_text else "state = confirmed"
         query = parse(both, snapshot.mission)
         where: dict[str, Any] = {"before": key} if step > 0 else {"after": key}
-        page = await self.console_app.view.page(query, limit=1, **where)
+        page = await self.console_app.view.ask_once(lambda r: r.page(query, limit=1, **where))
         if not page.rows:
             self.post_message(messages.Notice("no older anomaly here" if step > 0 else "no newer anomaly here"))
             return

@@ -82,7 +82,7 @@ class MarksWindows(MissionScreen):
         from cubesat_tui.window_compare import compare
 
         mission, satellite = snapshot.mission, snapshot.satellite
-        found = await self.console_app.view.ask(lambda r: compare(r, mission, satellite, t0_ns, t1_ns))
+        found = await self.console_app.view.ask_once(lambda r: compare(r, mission, satellite, t0_ns, t1_ns))
         labels = {name: label_of(now) for name, now in snapshot.channels.items()}
         if self.is_current:
             self.app.push_screen(RanksCard(found, labels), lambda name: self.select(name) if name else None)

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.worker import Worker, WorkerState
 
 from cubesat_tui.keymap import keys_line
 from cubesat_tui.widgets.keys_line import KeysLine
@@ -118,6 +119,11 @@ class MissionScreen(Screen[None]):
             self.query_one(StatusBar).show(app.snapshot, app.paused_at, app.past_banner)
             still = app.time.fixed or app.paused_at is not None
             self.query_one(KeysLine).reword("space", "live" if still else "pause")
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A worker that may fail without ending the console does not fail in silence."""
+        if event.state is WorkerState.ERROR and not event.worker.exit_on_error:
+            self.console_app.tell_trouble(f"{self.MODE.capitalize()} could not be read", event.worker.error)
 
     def on_screen_resume(self) -> None:
         self.refresh_snapshot()
