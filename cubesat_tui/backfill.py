@@ -56,7 +56,7 @@ def has_history(mission: Mission) -> bool:
     A larger fleet begins in states of its own, which no history leads up to; and six orbits of a hundred satellites
     are eight million frames that nobody has asked for.
     """
-    if not mission.simulated:
+    if not mission.flown_here:
         return False
     from sim.source import HISTORIES
 

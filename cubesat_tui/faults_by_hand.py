@@ -147,7 +147,7 @@ class FaultsByHand:
             Refused: this station runs no simulator.
         """
         kind = self._mission.source.kind
-        if not self._mission.simulated:
+        if not self._mission.flown_here:
             raise Refused(
                 f"only the simulator can be broken, and this mission's source is {kind}: nothing was changed"
             )

@@ -98,7 +98,7 @@ class FleetReader:
         rate = float(rate) if isinstance(rate, int | float) and rate > 0 else 1.0
         # A dead station is not a lost satellite: silence is judged as it was at its last beat.
         behind = max(0, wall - health.beat_ns) if station_down and health is not None else 0
-        visible = self._mission.simulated and self._mission.source.visible
+        visible = self._mission.flown_here and self._mission.source.visible
         rows: list[SatelliteNow] = []
         for satellite in self._mission.satellites:
             name = satellite.name

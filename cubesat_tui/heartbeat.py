@@ -41,7 +41,7 @@ def health_body(station: Station) -> dict[str, Any]:
         "live": station.link.live,
         "ended": station.source_ended,
         "simulated": station.mission.simulated,
-        "scenario": station.mission.source.scenario if station.mission.simulated else None,
+        "scenario": station.mission.source.scenario if station.mission.flown_here else None,
         "injected": station.faults.running(),
         "accepted": ingest.accepted,
         "refused": refused(station),

@@ -41,7 +41,7 @@ def check_scenario(mission: Mission) -> None:
     Raises:
         NoSource: file, key, value and what is allowed.
     """
-    if not mission.simulated or mission.source.scenario in SCENARIOS:
+    if not mission.flown_here or mission.source.scenario in SCENARIOS:
         return
     from sim.scenario import ScenarioRefused, fitting, scenario
 

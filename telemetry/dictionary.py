@@ -15,11 +15,12 @@ import msgspec
 from telemetry.frame import Column, Layout
 from telemetry.hook_config import Hook
 from telemetry.limit_set import LimitSet, Pair
+from telemetry.link_config import LinkConfig
 from telemetry.query_parser import parse_expression
 from telemetry.query_syntax import Node, Vocabulary, holds
 
 DEFAULT_PACKET = "hk"
-SOURCE_KINDS = ("sim", "csv", "stream")
+SOURCE_KINDS = ("sim", "csv", "stream", "firebase")
 SCENARIOS = (
     "hello",
     "bad-day",
@@ -247,7 +248,9 @@ class SourceConfig(msgspec.Struct, frozen=True):
     pass too). `csv`: `time` is the time column, `epoch` what its numbers count from ("iso": the column holds
     ISO-8601 text; "unix": seconds, "unix_ms": milliseconds since 1970; an ISO time: seconds since then), `columns`
     pairs of (channel, CSV column). `stream`: frames as JSON lines; `visible` false: the satellites are heard in
-    passes only, and silent between them.
+    passes only, and silent between them. `firebase`: frames over the link of the mission; with `layout` "records"
+    those a publisher sent, with "original" the rows under `node`, of which `faces` and `strengths` pair (channel,
+    face) for distance and signal strength; `simulated`: what comes over it is made by a simulator.
     """
 
     kind: str = "sim"
@@ -258,12 +261,11 @@ class SourceConfig(msgspec.Struct, frozen=True):
     time: str = ""
     epoch: str = "iso"
     columns: tuple[tuple[str, str], ...] = ()
-
-
-class LinkConfig(msgspec.Struct, frozen=True):
-    """The station a console of this mission attaches to by default."""
-
-    target: str | None = None
+    layout: str = "records"
+    node: str = "SENSOR_DATA"
+    faces: tuple[tuple[str, str], ...] = ()
+    strengths: tuple[tuple[str, str], ...] = ()
+    simulated: bool = False
 
 
 class DetectorConfig(msgspec.Struct, frozen=True):
@@ -305,8 +307,18 @@ class Mission(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def simulated(self) -> bool:
-        """Whether the frames are made by the simulator; shown on every screen for ever."""
+        """Whether the frames are made by a simulator, here or elsewhere; shown on every screen for ever."""
+        return self.source.kind == "sim" or self.source.simulated
+
+    @property
+    def flown_here(self) -> bool:
+        """Whether the mission's own source is the simulator, which is then run by its station."""
         return self.source.kind == "sim"
+
+    @cached_property
+    def link_root(self) -> str:
+        """The node of the link's database that all of this mission lies under."""
+        return self.link.root(self.satellites[0].name)
 
     @cached_property
     def by_name(self) -> dict[str, Satellite]:

@@ -23,7 +23,6 @@ from telemetry.dictionary import (
     Bus,
     DetectorConfig,
     GroundStation,
-    LinkConfig,
     Mission,
     MissionError,
     MlflowConfig,
@@ -34,6 +33,8 @@ from telemetry.dictionary import (
 from telemetry.fleet import LARGEST, checksum, fleet_names, phased
 from telemetry.hook_toml import read_hooks
 from telemetry.limits_toml import WHEN, YES_NO
+from telemetry.link_toml import SOURCE as LINK_SOURCE
+from telemetry.link_toml import read_link
 from telemetry.plain_text import plain_text
 from telemetry.predicted import PREDICTED, needs_station
 from telemetry.query_parser import parse_expression
@@ -107,6 +108,7 @@ SOURCES = {
         "columns": Rule(dict[str, str], "channel = CSV column", needed=True),
     },
     "stream": {"visible": YES_NO},
+    "firebase": {"visible": YES_NO, **LINK_SOURCE},
 }
 
 
@@ -181,10 +183,9 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
             ground.append(GroundStation(**fields))
     _unique(report, ((f"ground_station[{i}]", one.name) for i, one in enumerate(ground)))
     _predictable(report, satellites, buses, has_station=bool(ground))
-    if source.kind == "stream" and not source.visible:
+    if source.kind in ("stream", "firebase") and not source.visible:
         _passes_known(report, satellites, has_station=bool(ground))
 
-    link = report.table(table.get("link", {}), "link", {"target": words(400)})
     detector = report.table(
         table.get("detector", {}),
         "detector",
@@ -208,7 +209,7 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
         buses,
         tuple(ground),
         source,
-        LinkConfig(**link),
+        read_link(report, table.get("link", {})),
         DetectorConfig(**detector),
         TrainerConfig(**trainer),
         MlflowConfig(**mlflow),
@@ -296,14 +297,20 @@ def _source(report: Report, raw: object, buses: Mapping[str, Bus], lenient: bool
         report.error("source.kind", kind, kind_rule.allowed)
         return SourceConfig(kind="stream")
     fields = report.table(raw, "source", {"kind": kind_rule, **SOURCES[kind]})
-    columns = cast("dict[str, str]", fields.pop("columns", {}))
     known = {channel.name for bus in buses.values() for channel in bus.channels}
-    for channel, column in columns.items():
-        if channel not in known and not lenient:
-            report.error(f"source.columns.{channel}", column, "a channel defined in this file on the left")
-    if "columns" in table and not columns and kind == "csv":
-        report.error("source.columns", table["columns"], "channel = CSV column, at least one")
-    return SourceConfig(**fields, columns=tuple(columns.items()))
+    for name in ("columns", "faces", "strengths"):
+        if name not in fields:
+            continue
+        pairs = cast("dict[str, str]", fields[name])
+        for channel, column in pairs.items():
+            if channel not in known and not lenient:
+                report.error(f"source.{name}.{channel}", column, "a channel defined in this file on the left")
+        if not pairs:
+            report.error(f"source.{name}", table[name], f"{SOURCES[kind][name].allowed}, at least one")
+        fields[name] = tuple(pairs.items())
+    if fields.get("layout") == "original" and "faces" not in table:
+        report.error("source.faces", MISSING, LINK_SOURCE["faces"].allowed)
+    return SourceConfig(**fields)
 
 
 def _bus(report: Report, name: str, raw: object, expiry_periods: float) -> Bus:

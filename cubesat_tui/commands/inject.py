@@ -83,7 +83,7 @@ def inject(
         refuse("inject: name a kind, or give --clear; cubesat-tui inject --list says which kinds there are")
     directory = open_directory(path)
     mission = load_mission(directory.path)
-    if not mission.simulated:
+    if not mission.flown_here:
         refuse(f"{path}: only the simulator can be broken, and this mission's source is {mission.source.kind}")
     if kind is None:
         body: dict[str, Any] = {"clear": clear}

@@ -140,7 +140,7 @@ def _existing(context: click.Context, mission_path: Path | None) -> Mission:
     path = mission_path_of(context, mission_path)
     ensure_mission(context, path)
     mission = load_mission(open_directory(path).path)
-    if not mission.simulated:
+    if not mission.flown_here:
         refuse(f"{path}: source.kind is {mission.source.kind}; only a simulated mission can be simulated")
     return mission
 

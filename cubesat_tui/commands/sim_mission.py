@@ -164,7 +164,7 @@ def _text(wanted: Wanted, start_s: int) -> str:
 
 def _agree(path: Path, mission: Mission, wanted: Wanted) -> None:
     source = mission.source
-    if not mission.simulated:
+    if not mission.flown_here:
         refuse(f"{path}: source.kind is {source.kind}; the simulator writes into simulated missions only")
     if wanted.start is not None:
         refuse(f"--start: the mission in {path} began already; it goes on where it stopped")

@@ -251,7 +251,7 @@ def test_what_refers_to_a_wrong_name_is_told_too(
 @pytest.mark.parametrize(
     ("table", "line"),
     [
-        ('[source]\nkind = "xml"', 'source.kind: "xml": allowed: "sim" or "csv" or "stream"'),
+        ('[source]\nkind = "xml"', 'source.kind: "xml": allowed: "sim" or "csv" or "stream" or "firebase"'),
         ("[source]\nseed = 1.5", "source.seed: 1.5"),
         ("[source]\nrate = 0", "source.rate: 0: allowed: a factor above 0"),
         ("[source]\nrate = nan", "source.rate: nan"),
