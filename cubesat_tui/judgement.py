@@ -110,10 +110,10 @@ class Judgement:
     def restore(self, reader: StoreReader) -> list[Event]:
         """Take up what the store knows: open alarms, running limit episodes, and the newest frame of each packet.
 
-        Returns what is to be journaled: alarms on channels that are no longer monitored.
+        Returns what is to be journaled: alarms on what is no longer monitored.
         """
         self._desk.restore(whole_journal(reader))
-        told: list[Event] = []
+        told = self._desk.let_go(self._mission, self._clock.now_ns())
         for satellite, watch in self._watches.items():
             told += self._desk.resume(satellite, watch, self._clock.now_ns())
             newest = reader.newest(satellite)
@@ -281,17 +281,15 @@ class Judgement:
         whole = bool(rows.all())
         if not rows.any():
             return None, []
-        scored = self._models.scoring.score(
-            batch if whole else batch.take(rows), invalid if whole else invalid[rows]
-        )
+        judged = batch if whole else batch.take(rows)
+        scored = self._models.scoring.score(judged, invalid if whole else invalid[rows])
         events: list[Event] = []
         for verdict in scored.verdicts:
             report = self._report(verdict)
             events.extend(self._desk.anomaly(verdict.satellite, report, verdict.t_ns))
+        if not scored.verdicts:
+            events.extend(self._calm(judged, scored.columns))
         if scored.columns is not None:
-            judged = batch if whole else batch.take(rows)
-            if not scored.verdicts:
-                events.extend(self._calm(judged, scored.columns))
             events.extend(self._flagged(judged, scored.columns))
         if scored.columns is None or whole:
             return scored.columns, events
@@ -330,15 +328,19 @@ class Judgement:
             events.extend(self._desk.flagged(batch.satellites[index], len(mine), score, t_ns))
         return events
 
-    def _calm(self, batch: FrameBatch, columns: ScoreColumns) -> list[Event]:
-        """Tell the desk of judged rows, so that an episode from before a restart can end."""
+    def _calm(self, batch: FrameBatch, columns: ScoreColumns | None) -> list[Event]:
+        """Tell the desk of judged rows, or that none is, so that an episode from before a restart can end."""
         events: list[Event] = []
         if not self._desk.inherited:
             return events
-        live = ((batch.quality & int(Quality.STORED)) == 0) & (columns.model != 0)
+        live = (batch.quality & int(Quality.STORED)) == 0
         for index, satellite in enumerate(batch.satellites):
-            mine = np.flatnonzero(live & (batch.satellite == index))
-            if len(mine):
+            all_mine = np.flatnonzero(live & (batch.satellite == index))
+            mine = all_mine[:0] if columns is None else all_mine[columns.model[all_mine] != 0]
+            if len(all_mine) and not len(mine):
+                t_ns = int(batch.t_ns[all_mine[-1]])
+                events.extend(self._desk.unjudged(satellite, batch.layout.packet, t_ns))
+            elif columns is not None and len(mine):
                 calm = 0 if columns.state[mine].any() else len(mine)
                 t_ns = int(batch.t_ns[mine[-1]])
                 events.extend(self._desk.nominal(satellite, batch.layout.packet, calm, t_ns))

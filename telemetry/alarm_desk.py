@@ -9,10 +9,11 @@ from __future__ import annotations
 from telemetry.anomaly_alarms import AnomalyAlarms, AnomalyReport
 from telemetry.limit_alarms import LimitAlarms
 from telemetry.operator_acts import OperatorActs
+from telemetry.orphans import Orphans
 from telemetry.suppression import Suppression
 
 __all__ = ["AlarmDesk", "AnomalyReport"]
 
 
-class AlarmDesk(LimitAlarms, AnomalyAlarms, OperatorActs, Suppression):
+class AlarmDesk(LimitAlarms, AnomalyAlarms, OperatorActs, Orphans, Suppression):
     """Owner of the open alarms of a station."""

@@ -15,6 +15,8 @@ from telemetry.plain_text import plain_text
 
 REJOIN_NS = 600 * NS_PER_S
 """An anomaly that begins within this time of the end of one it shares a channel with is the same alarm again."""
+UNJUDGED_NS = 600 * NS_PER_S
+"""After so long without a judgement of rows that come, nobody will say that an inherited anomaly is over."""
 NOMINAL_ROWS = 5
 """Rows in a row without a flag that end an episode inherited from before a restart."""
 
@@ -41,6 +43,8 @@ class AnomalyAlarms(OpenAlarms):
     def __init__(self, alarms: Mapping[Key, Alarm] | None = None) -> None:
         self._inherited: dict[Key, int] = {}
         """Anomalies from before a restart, and how many rows in a row of their packet were calm."""
+        self._unjudged: dict[Key, int] = {}
+        """Of these, since when no row of their packets was judged, though some came."""
         self._led: dict[Key, str] = {}
         """Subject of the alarm of an episode, by its lead, where it is not that of the lead."""
         self._flagged: dict[Key, int] = {}
@@ -116,9 +120,26 @@ class AnomalyAlarms(OpenAlarms):
             if alarm is None or not alarm.active:
                 del self._inherited[key]
             elif key[0] == satellite and packet in _packets(alarm):
+                self._unjudged.pop(key, None)
                 count = self._inherited[key] = before + rows if rows else 0
                 if count >= NOMINAL_ROWS:
                     events += self._end(alarm, t_ns, "")
+        return events
+
+    def unjudged(self, satellite: str, packet: str, t_ns: int) -> list[Event]:
+        """Live rows of a packet came, and no model judges them: none serves, or it does not know the packet.
+
+        An anomaly from before a restart is not open for ever because of that: it ends after `UNJUDGED_NS`.
+        """
+        events: list[Event] = []
+        for key in list(self._inherited):
+            alarm = self._alarms.get(key)
+            if alarm is None or not alarm.active or key[0] != satellite or packet not in _packets(alarm):
+                continue
+            if t_ns - self._unjudged.setdefault(key, t_ns) >= UNJUDGED_NS:
+                minutes = UNJUDGED_NS // (60 * NS_PER_S)
+                text = f"no model has judged packet {plain_text(packet, 40)} for {minutes} min: {alarm.text}"
+                events += self._end(alarm, t_ns, text)
         return events
 
     def _anomalies(self, satellite: str) -> list[Alarm]:
@@ -157,6 +178,7 @@ class AnomalyAlarms(OpenAlarms):
 
     def _end(self, alarm: Alarm, t_ns: int, text: str) -> list[Event]:
         self._inherited.pop(alarm.key, None)
+        self._unjudged.pop(alarm.key, None)
         body = {"text": text or f"over: {alarm.text}", "count": self._counted(alarm)}
         return self._return(alarm, t_ns, body)
 

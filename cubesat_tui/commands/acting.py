@@ -35,7 +35,8 @@ class Acting:
             Refusal: the mission has none of that name.
         """
         name = given or self.mission.satellites[0].name
-        if name not in self.mission.by_name:
+        # One that mission.toml has no more may have left an alarm.
+        if name not in self.mission.by_name and name not in {one.satellite for one in open_alarms(self.directory)}:
             refuse(f"--satellite: {plain_text(name, 80)!r}: allowed: {', '.join(self.mission.by_name)}")
         return name
 

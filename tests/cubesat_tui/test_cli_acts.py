@@ -247,3 +247,14 @@ def test_read_only_refuses_every_command_that_changes_something_in_words(name: s
 def test_read_only_lets_look(shell: Shell) -> None:
     result = CliRunner().invoke(root, ["--read-only", "--mission", str(shell.directory.path), "alarms", "--json"])
     assert result.exit_code == 0, result.output
+
+
+def test_the_alarm_of_a_satellite_that_mission_toml_has_no_more_can_be_acknowledged(shell: Shell) -> None:
+    shell.journal(
+        shell.event(RAISED, Level.WARNING, "eps.bat_v", "battery low", "GONE"),
+        shell.event(RETURNED, Level.WARNING, "eps.bat_v", "satellite GONE is no longer in mission.toml", "GONE"),
+    )
+    [done] = shell.json("ack", "eps.bat_v", "--satellite", "GONE")["outcomes"]
+    assert (done["satellite"], done["done"]) == ("GONE", True)
+    assert shell.alarm(satellite="GONE") is None
+    assert shell("ack", "eps.bat_v", "--satellite", "GONE").exit_code == 2, "nothing of it is left"

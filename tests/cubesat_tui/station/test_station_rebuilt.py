@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from telemetry.alarm_desk import AlarmDesk, AnomalyReport
 from telemetry.clock import NS_PER_S
+from telemetry.dictionary import read_mission
 from telemetry.frame import Frame, FrameBatch, Quality
 
 T0 = 1_795_331_600 * NS_PER_S
+SATELLITE = "TESTBIRD"
 MakeRig = Callable[[Path, Callable[[str], str]], Any]
 
 
@@ -86,3 +89,42 @@ async def test_the_limits_of_a_mode_hold_before_the_mode_is_sent_again(tmp_path:
     await rig.feed(rig.frames([7.5] * 3, t_ns=T0 + NS_PER_S))
     assert texts(rig) == ["Battery voltage 7.50 V > 5 WARNING HIGH, set thm.t_px > 50"]
     await rig.close()
+
+
+async def test_a_packet_renamed_between_two_starts_leaves_no_alarm_that_never_ends(rig: Any) -> None:
+    await rig.start()
+    raised = AlarmDesk().anomaly(
+        SATELLITE, AnomalyReport("thm", "started", ("thm.t_px",), "Panel +X 80 degC, usual 20", 0.9), T0
+    )
+    rig.station.desk.restore(raised)
+    rig.station.ingest.note(raised)
+    await rig.until(lambda: bool(rig.events("alarm.raised")))
+    await rig.stop()
+    text = rig.directory.toml.read_text(encoding="utf-8")
+    rig.directory.toml.write_text(text.replace('thm = ["thm.t_px"]', 'thermal = ["thm.t_px"]'), encoding="utf-8")
+    rig.mission = read_mission(rig.directory.path)
+    await rig.start()
+    await rig.until(lambda: bool(rig.events("alarm.returned")))
+    [returned] = rig.events("alarm.returned")
+    assert returned.text == "packet thm is no longer in mission.toml: Panel +X 80 degC, usual 20"
+    rig.ask("ack", {"satellite": SATELLITE, "subject": "anomaly:thm.t_px"})
+    await rig.until(lambda: bool(rig.events("alarm.cleared")))
+    assert not rig.station.desk.alarms
+
+
+async def test_an_anomaly_that_nothing_judges_after_a_restart_ends_in_words(rig: Any) -> None:
+    await rig.start()
+    raised = AlarmDesk().anomaly(
+        SATELLITE, AnomalyReport("hk", "started", ("eps.bat_v",), "Battery voltage 9 V, usual 8", 0.9), T0
+    )
+    rig.station.desk.restore(raised)
+    rig.station.ingest.note(raised)
+    await rig.until(lambda: bool(rig.events("alarm.raised")))
+    await rig.stop()
+    await rig.start()
+    for _ in range(12):
+        await rig.feed(rig.frames([7.5] * 60))
+        rig.clock.advance(60.0)
+    await rig.until(lambda: bool(rig.events("alarm.returned")))
+    told = [one for one in rig.events("alarm.returned") if one.subject == "anomaly:eps.bat_v"]
+    assert [one.text for one in told] == ["no model has judged packet hk for 10 min: Battery voltage 9 V, usual 8"]
