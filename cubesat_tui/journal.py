@@ -1,4 +1,4 @@
-"""The whole journal of a mission, in the order it was written."""
+"""The journal of a mission, in the order it was written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ CHUNK = 10_000
 
 def whole_journal(reader: StoreReader) -> Iterator[Event]:
     """Every event, oldest first; what the open alarms are folded of."""
-    after = 0
+    return journal_after(reader, 0)
+
+
+def journal_after(reader: StoreReader, after: int) -> Iterator[Event]:
+    """Every event written after the one of the id `after`, oldest first."""
     while events := reader.journal(after, CHUNK):
         yield from events
         after = events[-1].id

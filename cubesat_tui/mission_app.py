@@ -26,6 +26,7 @@ from cubesat_tui.conductor import TimeView
 from cubesat_tui.departure import Departure
 from cubesat_tui.drawing.signs import ASCII, UNICODE
 from cubesat_tui.modes import warm
+from cubesat_tui.past_journal import PastJournal
 from cubesat_tui.protocols import OwnStation, Snapshots
 from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
@@ -93,6 +94,7 @@ class MissionApp(App[Departure]):
         self.set_class(ascii_signs, "-ascii")
         self.view = StoreView(directory, mission, self._unread)
         self._trouble_said: tuple[str, float] = ("", -math.inf)
+        self.past_journal = PastJournal()
         self.paused_at: tuple[int, int] | None = None
         self._still: Snapshot | None = None
         self._mission = mission
@@ -208,6 +210,7 @@ class MissionApp(App[Departure]):
                 self.clock,
                 mission=self._mission,
                 station_pid=os.getpid() if self.embedded else None,
+                past=self.past_journal,
             )
         return self._snapshots.poll(fleet=True) if self.current_mode == "fleet" else self._snapshots.poll()
 

@@ -51,13 +51,13 @@ class NightApp(MissionApp):
         snapshot = self.snapshot
         if snapshot is None:
             return
-        now_ns = snapshot.now_ns
+        now_ns, past = snapshot.now_ns, self.past_journal
 
         def look(reader: StoreReader) -> Shift | None:
             since_ns = None if away_s is None else now_ns - int(away_s * NS_PER_S)
             if since_ns is None:
                 since_ns = last_trace_ns(reader.journal_page(None, -1, TRACES), self.operator)
-            return None if since_ns is None else read_shift(reader, snapshot.mission, since_ns, now_ns)
+            return None if since_ns is None else read_shift(reader, snapshot.mission, since_ns, now_ns, past)
 
         shift = await self.view.ask(look)
         if shift is not None and is_worth_telling(shift):

@@ -1,70 +1,98 @@
 """What the journal said up to a moment: open alarms and newest events, without reading it from the start each time.
 
-The journal is folded once, in chapters of so many rows. Of each chapter the times it spans and the alarms open
-after it are kept, so that a moment costs one chapter read again. What counts is every event not later than the
-moment, in the order in which they were written: a clock that was set back makes chapters overlap, and those are
-read again.
+The journal is folded once, in chapters of so many rows, by whoever reads it for the present: it hands on what it
+reads. Of each chapter the times it spans and the alarms open after it are kept, so that a moment costs one chapter
+read again. What counts is every event not later than the moment, in the order in which they were written: a clock
+that was set back makes chapters overlap, and those are read again.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from telemetry.alarms import UPDATED, fold_all
+from cubesat_tui.journal import journal_after
+from telemetry.alarms import ALARM_KINDS, UPDATED, fold_all, fold_into
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from telemetry.alarms import Alarm, Event, Key
     from telemetry.store.reader import StoreReader
 
 CHAPTER = 500
 """Journal rows."""
+PROMOTED = "model.promoted"
 
 
-class _Chapter(NamedTuple):
+class Chapter(NamedTuple):
+    """What was known after the row `last_id`."""
+
     last_id: int
     earliest_ns: int
+    """The earliest time in this chapter."""
     latest_ns: int
     """The latest time in this chapter and all before it."""
     alarms: Mapping[Key, Alarm]
-    """Open after it."""
+    """Open after it, of all satellites."""
+    version: int | None
+    """Of the model promoted last; None before the first."""
+
+
+BEGINNING = Chapter(0, 0, 0, {}, None)
 
 
 class PastJournal:
-    """One journal. Every method on the thread of the reader it is given."""
+    """One journal. `take` is for one thread; the other methods are for any, each with a reader of its own.
+
+    What nobody took yet is read where it is asked for.
+    """
 
     def __init__(self, chapter: int = CHAPTER) -> None:
         self._size = chapter
-        self._chapters: list[_Chapter] = []
+        self._chapters: list[Chapter] = []
+        """Grows only; what stands in it does not change."""
+        self._open: dict[Key, Alarm] = {}
+        self._version: int | None = None
+        self._times: list[int] = []
+        """Of the rows that are no whole chapter yet."""
 
-    def read_on(self, reader: StoreReader) -> bool:
-        """Fold the next chapter, if the journal holds a whole one more; whether it did."""
-        before = self._chapters[-1] if self._chapters else None
-        events = reader.journal(before.last_id if before is not None else 0, self._size)
-        if len(events) < self._size:
-            return False
-        times = [event.at_ns for event in events]
-        self._chapters.append(
-            _Chapter(
-                events[-1].id,
-                min(times),
-                max([*times, before.latest_ns] if before is not None else times),
-                fold_all(events, before.alarms if before is not None else None),
-            )
-        )
-        return True
+    @property
+    def newest(self) -> Mapping[Key, Alarm]:
+        """The alarms open after what was taken, for the thread that takes."""
+        return self._open
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Fold the journal's next rows, none left out."""
+        for event in events:
+            if event.kind in ALARM_KINDS:
+                fold_into(self._open, event)
+            elif event.kind == PROMOTED:
+                self._version = event.body.get("version")
+            self._times.append(event.at_ns)
+            if len(self._times) == self._size:
+                before = self._chapters[-1].latest_ns if self._chapters else self._times[0]
+                latest_ns = max(before, *self._times)
+                self._chapters.append(
+                    Chapter(event.id, min(self._times), latest_ns, dict(self._open), self._version)
+                )
+                self._times.clear()
+
+    def before(self, t_ns: int) -> Chapter:
+        """The last chapter before which, and in which, no event is as late as `t_ns`."""
+        chapters = self._chapters[:]
+        return _of(chapters, bisect_left(chapters, t_ns, key=lambda chapter: chapter.latest_ns))
 
     def alarms(self, reader: StoreReader, t_ns: int) -> dict[Key, Alarm]:
         """The alarms open at `t_ns`, of all satellites."""
-        whole = bisect_right(self._chapters, t_ns, key=lambda chapter: chapter.latest_ns)
-        open_then = dict(self._chapters[whole - 1].alarms) if whole else {}
-        for number in range(whole, len(self._chapters)):
-            if self._chapters[number].earliest_ns <= t_ns:
-                rows = reader.journal(self._before(number), self._size)
+        chapters = self._chapters[:]
+        whole = bisect_right(chapters, t_ns, key=lambda chapter: chapter.latest_ns)
+        open_then = dict(_of(chapters, whole).alarms)
+        for number in range(whole, len(chapters)):
+            if chapters[number].earliest_ns <= t_ns:
+                rows = reader.journal(_of(chapters, number).last_id, self._size)
                 open_then = fold_all((event for event in rows if event.at_ns <= t_ns), open_then)
-        rest = self._rest(reader)
+        rest = journal_after(reader, _of(chapters, len(chapters)).last_id)
         return fold_all((event for event in rest if event.at_ns <= t_ns), open_then)
 
     def events(self, reader: StoreReader, t_ns: int, satellite: str | None, most: int) -> list[Event]:
@@ -82,24 +110,16 @@ class PastJournal:
             before = page[-1].id
         return found[:most]
 
-    def _before(self, number: int) -> int:
-        return self._chapters[number - 1].last_id if number else 0
-
-    def _rest(self, reader: StoreReader) -> list[Event]:
-        """What no chapter holds yet."""
-        rows: list[Event] = []
-        while True:
-            page = reader.journal(rows[-1].id if rows else self._before(len(self._chapters)))
-            rows += page
-            if not page:
-                return rows
-
     def _end(self, reader: StoreReader, t_ns: int) -> int:
         """Id after which no event is as early as `t_ns`."""
-        rest = [event.id for event in self._rest(reader) if event.at_ns <= t_ns]
-        if rest:
-            return rest[-1]
-        for chapter in reversed(self._chapters):
-            if chapter.earliest_ns <= t_ns:
-                return chapter.last_id
-        return 0
+        chapters = self._chapters[:]
+        rest = journal_after(reader, _of(chapters, len(chapters)).last_id)
+        last = max((event.id for event in rest if event.at_ns <= t_ns), default=None)
+        if last is not None:
+            return last
+        return next((chapter.last_id for chapter in reversed(chapters) if chapter.earliest_ns <= t_ns), 0)
+
+
+def _of(chapters: Sequence[Chapter], count: int) -> Chapter:
+    """What was known after the first `count` chapters."""
+    return chapters[count - 1] if count else BEGINNING

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cubesat_tui.journal import whole_journal
+from cubesat_tui.journal import journal_after
+from cubesat_tui.past_journal import PROMOTED, PastJournal
 from cubesat_tui.status import alarm_object, event_object
-from telemetry.alarms import ALARM_KINDS, NOTE, RAISED, SHIFT_NOTE, UPDATED, Alarm, Event, Key, fold, urgency
+from telemetry.alarms import ALARM_KINDS, NOTE, RAISED, SHIFT_NOTE, UPDATED, Alarm, Event, Key, fold_into, urgency
 from telemetry.clock import iso
 from telemetry.limits import Level
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 DAY_NS = 86_400_000_000_000
 NOTES = (NOTE, SHIFT_NOTE)
 GAP = "gap.found"
-PROMOTED = "model.promoted"
 _NO_ACTS = ("station.", "console.", "trainer.", "mlflow.", "act.refused", *NOTES)
 """What bears an operator's name and is no act on the mission."""
 
@@ -89,18 +89,24 @@ class Shift(msgspec.Struct, frozen=True):
         return Counter(found)
 
 
-def read_shift(reader: StoreReader, mission: Mission, since_ns: int, now_ns: int) -> Shift:
-    """The shift of a mission; reads its whole journal, for the open alarms are the fold of it."""
-    alarms: dict[Key, Alarm] = {}
+def read_shift(
+    reader: StoreReader, mission: Mission, since_ns: int, now_ns: int, past: PastJournal | None = None
+) -> Shift:
+    """The shift of a mission.
+
+    The open alarms are the fold of the whole journal: what `past` knows of it is not read again.
+    """
+    start = (past or PastJournal()).before(since_ns)
+    alarms: dict[Key, Alarm] = dict(start.alarms)
     raised: dict[str, Alarm] = {}
     events: list[Event] = []
-    before: int | None = None
-    for event in whole_journal(reader):
+    before = start.version
+    for event in journal_after(reader, start.last_id):
         inside = event.at_ns >= since_ns
         if event.kind in ALARM_KINDS:
             key = (event.satellite, event.subject)
             known = key in alarms
-            alarms = fold(alarms, event)
+            fold_into(alarms, event)
             now = alarms.get(key)
             if now is not None and ((event.kind == RAISED and inside and not known) or now.id in raised):
                 raised[now.id] = now

@@ -36,20 +36,19 @@ _DAY_NS = 86_400_000_000_000
 class PastReader:
     """Snapshots of the past of one mission."""
 
-    def __init__(self, mission: Mission) -> None:
+    def __init__(self, mission: Mission, past: PastJournal | None = None) -> None:
+        """`past`: the mission's journal as far as it was read; the rest is read with each snapshot."""
         self._mission = mission
-        self._journal = PastJournal()
+        self._journal = past or PastJournal()
         self._forecast = Forecast(mission)
         self._promotions: list[Promotion] = []
 
     async def read(self, view: StoreView, live: Snapshot, t_ns: int) -> Snapshot:
-        """What was known at `t_ns` of the satellite that `live` shows; other questions to the view come between."""
-        while await view.ask(self._journal.read_on):
-            pass
+        """What was known at `t_ns` of the satellite that `live` shows."""
         return await view.ask(lambda reader: self.snapshot(reader, live, t_ns))
 
     def snapshot(self, reader: StoreReader, live: Snapshot, t_ns: int) -> Snapshot:
-        """As `read`, on the reader's thread, once the journal has been read on."""
+        """As `read`, on the reader's thread."""
         mission, satellite = self._mission, live.satellite
         several = len(mission.satellites) > 1
         open_then = self._journal.alarms(reader, t_ns).values()

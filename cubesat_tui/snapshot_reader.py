@@ -15,11 +15,12 @@ import msgspec
 
 from cubesat_tui.channel_states import Circumstances, channel_states, newest_values, valid_values
 from cubesat_tui.choked import choked
+from cubesat_tui.past_journal import PastJournal
 from cubesat_tui.predicted_now import predicted_now, predicted_values
 from cubesat_tui.reported import SILENT_S, age_s, counts_of, link_of, model_of, pass_of, rate_of
 from cubesat_tui.snapshot import LinkNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import SparkHistory
-from telemetry.alarms import ALARM_KINDS, UPDATED, Alarm, Event, Key, fold, urgency
+from telemetry.alarms import UPDATED, Event, urgency
 from telemetry.dictionary import Mission, read_mission
 from telemetry.freshness import invalid_mask
 from telemetry.store.errors import StoreError
@@ -72,11 +73,13 @@ class SnapshotReader:
         satellite: str | None = None,
         mission: Mission | None = None,
         station_pid: int | None = None,
+        past: PastJournal | None = None,
     ) -> None:
         """`mission`: its definition, where it was read already.
 
         `station_pid`: the process in which a station is being started. Until its first heartbeat the link is
-        CONNECTING, whatever became of the station before.
+        CONNECTING, whatever became of the station before. `past`: what is to be told of the journal as it is read,
+        empty as yet.
         """
         self._directory = directory
         self._clock = clock
@@ -94,7 +97,7 @@ class SnapshotReader:
         self._passes: tuple[Pass, ...] = ()
         self._seq = 0
         self._journal_id = 0
-        self._alarms: dict[Key, Alarm] = {}
+        self._past = past or PastJournal()
         self._events: deque[Event] = deque(maxlen=EVENTS)
         self._told: Counter[str] = Counter()
         """Journal rows by satellite."""
@@ -176,7 +179,7 @@ class SnapshotReader:
         if len(mission.satellites) > 1:
             model = self._model_of(reader, satellite, model)
         self._seq += 1
-        alarms = tuple(sorted((a for a in self._alarms.values() if a.satellite == satellite), key=urgency))
+        alarms = tuple(sorted((a for a in self._past.newest.values() if a.satellite == satellite), key=urgency))
         told = Circumstances(
             lambda frame: age_s(wall, frame.received_ns),
             rate,
@@ -210,7 +213,7 @@ class SnapshotReader:
             health=body,
             anomaly=anomalies[0].body if anomalies else None,
             fleet=self._read_fleet(reader, health, wall, now, link) if fleet else None,
-            elsewhere=tuple(a for a in self._alarms.values() if a.satellite != satellite),
+            elsewhere=tuple(a for a in self._past.newest.values() if a.satellite != satellite),
             told=self._told.total() if len(mission.satellites) == 1 else self._told[satellite] + self._told[""],
         )
 
@@ -247,10 +250,9 @@ class SnapshotReader:
                     self._told[event.satellite] += 1
                     if self._concerns(event):
                         self._events.append(event)
-                if event.kind in ALARM_KINDS:
-                    self._alarms = fold(self._alarms, event)
             if not events:
                 return
+            self._past.take(events)
             self._journal_id = events[-1].id
 
     def _concerns(self, event: Event) -> bool:
@@ -290,7 +292,7 @@ class SnapshotReader:
             self._fleet = FleetReader(self._mission, self._champions_of(self._mission))
         down = link.beat_age_s is None or link.beat_age_s > SILENT_S
         times = (wall_ns, now_ns, monotonic)
-        found = self._fleet.read(reader, self._alarms, health, times, station_down=down)
+        found = self._fleet.read(reader, self._past.newest, health, times, station_down=down)
         self._fleet_now = (found, monotonic, self._journal_id)
         return found
 

@@ -105,7 +105,7 @@ class TimeApp(MissionApp):
         try:
             while self.time.fixed and self.snapshot is not None and self._wanted() != self._read():
                 if self._past_reader is None:
-                    self._past_reader = PastReader(self.snapshot.mission)
+                    self._past_reader = PastReader(self.snapshot.mission, self.past_journal)
                 await self._find_first(self.snapshot.satellite)
                 wanted = self._wanted()
                 found = await self._past_reader.read(self.view, self.snapshot, self.time.t1_ns)

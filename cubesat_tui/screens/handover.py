@@ -58,8 +58,9 @@ class HandoverCard(ModalScreen[None]):
         snapshot = console.snapshot
         if snapshot is None:
             return
-        since_ns = snapshot.now_ns - HOURS * NS_PER_HOUR
-        shift = await console.view.ask(lambda r: read_shift(r, snapshot.mission, since_ns, snapshot.now_ns))
+        now_ns, past = snapshot.now_ns, console.past_journal
+        since_ns = now_ns - HOURS * NS_PER_HOUR
+        shift = await console.view.ask(lambda r: read_shift(r, snapshot.mission, since_ns, now_ns, past))
         self._lines = shift_lines(shift)
         self._draw()
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import fabricated
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cubesat_tui.absence import absence_line, last_trace_ns
 from cubesat_tui.cli import root
+from cubesat_tui.past_journal import CHAPTER, PROMOTED, PastJournal
 from cubesat_tui.screens.handover import HandoverCard
 from cubesat_tui.shift import Shift, read_shift
 from cubesat_tui.shift_text import MOST, shift_lines
 from telemetry.alarms import (
     ACKNOWLEDGED,
+    ALARM_KINDS,
     CLEARED,
     NOTE,
     RAISED,
@@ -27,7 +30,9 @@ from telemetry.alarms import (
     SHELVED,
     SHIFT_NOTE,
     UPDATED,
+    Alarm,
     Event,
+    fold_all,
 )
 from telemetry.clock import ManualClock, parse_iso
 from telemetry.dictionary import read_mission
@@ -242,6 +247,80 @@ async def test_w_shows_it_and_y_copies_it(console, size: tuple[int, int]) -> Non
         assert not isinstance(app.screen, HandoverCard)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    drawn=st.lists(
+        # (kind, subject, version or count, step of the clock: seldom back)
+        st.tuples(
+            st.sampled_from((*ALARM_KINDS, SHIFT_NOTE, "gap.found", PROMOTED)),
+            st.sampled_from("abc"),
+            st.integers(1, 9),
+            st.integers(-3, 9),
+        ),
+        min_size=12,
+        max_size=60,
+    ),
+    chapter=st.integers(1, 6),
+    untaken=st.integers(0, 12),
+    beside=st.lists(st.tuples(st.integers(0, 59), st.integers(-1, 1)), min_size=3, max_size=6),
+)
+def test_a_shift_read_from_where_it_began_is_that_of_the_whole_journal(
+    tmp_path_factory: pytest.TempPathFactory,
+    drawn: list[tuple[str, str, int, int]],
+    chapter: int,
+    untaken: int,
+    beside: list[tuple[int, int]],
+) -> None:
+    events, at = [], NOW - 400
+    for kind, subject, number, step in drawn:
+        at += step if step > -3 else -40
+        spans = {"until_ns": NOW + MINUTE, "t0_ns": at, "t1_ns": at, "seconds": 1.0}
+        body = {"text": kind, "version": number, "count": number, **spans}
+        events.append(Event(at, "TESTBIRD", kind, number % 4 + 1, subject, "ann", body))
+    directory = mission_with(tmp_path_factory.mktemp("m") / "m", events)
+    mission, reader, past = read_mission(directory.path), StoreReader(directory.telemetry), PastJournal(chapter)
+    journal = reader.journal()
+    past.take(journal[: len(journal) - untaken])
+    for since_ns in [events[i % len(events)].at_ns + step for i, step in beside]:
+        shift = read_shift(reader, mission, since_ns, NOW, past)
+        assert shift == read_shift(reader, mission, since_ns, NOW)
+        inside = [one for one in journal if one.at_ns >= since_ns]
+        before = [one.body["version"] for one in journal if one.kind == PROMOTED and one.at_ns < since_ns]
+        began: dict[str, Alarm] = {}
+        for i, one in enumerate(journal):
+            known, now = fold_all(journal[:i]), fold_all(journal[: i + 1])
+            key = (one.satellite, one.subject)
+            begins = one.kind == RAISED and one in inside and key not in known
+            if begins or (key in now and now[key].id in began):
+                began[now[key].id] = now[key]
+        assert {alarm.key: alarm for alarm in shift.alarms} == fold_all(journal)
+        assert shift.raised == tuple(began.values())
+        assert shift.events == tuple(one for one in inside if one.kind != UPDATED)
+        assert shift.before == (before[-1] if before else None)
+    reader.close()
+
+
+def test_of_a_long_journal_a_shift_reads_what_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = (RAISED, UPDATED, RETURNED, ACKNOWLEDGED)
+    told = [event((5000 - i) / 5, kinds[i % 4], "eps.bat_v", "low", int(Level.WARNING)) for i in range(5000)]
+    directory = mission_with(tmp_path / "m", told)
+    reader, past = StoreReader(directory.telemetry), PastJournal(100)
+    journal = reader.journal
+    past.take(journal())
+    read: list[int] = []
+
+    def counted(after_id: int = 0, limit: int = 10_000) -> list[Event]:
+        rows = journal(after_id, limit)
+        read.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(reader, "journal", counted)
+    shift = read_shift(reader, read_mission(directory.path), NOW - 60 * MINUTE, NOW, past)
+    assert len(shift.raised) == 75
+    assert 300 <= sum(read) <= 400
+    reader.close()
+
+
 async def told(app: Any, pilot: Any, count: int) -> list[str]:
     """The notices of a shift, once there are so many; the journal is read on another thread."""
     for _ in range(100):
@@ -282,3 +361,42 @@ async def test_who_attaches_is_told_what_happened_since_their_last_act(console) 
     async with stranger.run_test(size=(140, 42)) as pilot:
         await fabricated.settled(pilot)
         assert await told(stranger, pilot, 1) == []
+
+
+@pytest.mark.parametrize("asked", ["w", "past"])
+async def test_a_console_does_not_read_again_what_it_knows_of_a_long_journal(
+    console, directory: MissionDirectory, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """Neither for the line of an absence, nor the handover, nor a moment of the past."""
+    writer = StoreWriter(directory.telemetry, ManualClock(NOW))
+    kinds = (RAISED, UPDATED, RETURNED, ACKNOWLEDGED)
+    told_of = [
+        Event(fabricated.NOW + i * 10_000_000, "KESTREL-1", kinds[i % 4], 2, "c", "lk", {"text": "x"})
+        for i in range(5000)
+    ]
+    writer.append([], told_of, {})
+    writer.close()
+    journal, read = StoreReader.journal, []
+
+    def counted(reader: StoreReader, after_id: int = 0, limit: int = 10_000) -> list[Event]:
+        rows = journal(reader, after_id, limit)
+        if threading.current_thread().name.startswith("store-view"):
+            read.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(StoreReader, "journal", counted)
+    clock = fabricated.clock()
+    clock.advance(36_000.0)
+    app = console(clock=clock)
+    async with app.run_test(size=(140, 42)) as pilot:
+        await fabricated.settled(pilot)
+        clock.advance(2000.0)
+        await pilot.press("w" if asked == "w" else "less_than_sign")
+        await told(app, pilot, 1)
+        for _ in range(100):
+            ready = "RAISED" in fabricated.screen_text(app) if asked == "w" else app.shown is not None
+            if ready:
+                break
+            await pilot.pause(0.02)
+        assert ready
+    assert 0 < sum(read) <= 3 * CHAPTER

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from fabricated import BOOT, NOW, SATELLITE, S
 
+from cubesat_tui.past_journal import CHAPTER, PastJournal
 from cubesat_tui.snapshot_at import PastReader
 from cubesat_tui.snapshot_reader import SnapshotReader, invalid_by
-from cubesat_tui.store_view import StoreView
-from telemetry.alarms import fold_all, urgency
+from telemetry.alarms import Event, fold_all, urgency
 from telemetry.clock import ManualClock
 from telemetry.dictionary import read_mission
 from telemetry.frame import FrameBatch, Quality
@@ -39,10 +39,7 @@ def past_of(directory, t_ns: int, live=None):
     reader = StoreReader(directory.telemetry, invalid_by(mission))
     if live is None:
         live = SnapshotReader(directory, ManualClock(NOW)).read()
-    past = PastReader(mission)
-    while past._journal.read_on(reader):
-        pass
-    found = past.snapshot(reader, live, t_ns)
+    found = PastReader(mission).snapshot(reader, live, t_ns)
     return found, reader, live
 
 
@@ -144,20 +141,24 @@ def test_the_pass_and_the_model_are_those_of_the_moment(directory) -> None:
     assert found.contact.next_ns == NOW - 200 * S
 
 
-async def test_the_view_answers_other_questions_while_a_long_journal_is_folded(tmp_path) -> None:
-    import asyncio
-
+def test_of_what_the_console_has_read_of_the_journal_a_moment_reads_one_chapter(tmp_path, monkeypatch) -> None:
     directory = MissionDirectory(fabricated.fill(tmp_path / "long").path)
     writer = StoreWriter(directory.telemetry, ManualClock(NOW))
-    told = [e for i in range(1500) for e in fabricated.alarm_events()]
-    writer.append([], told, {})
+    writer.append([], [e for i in range(500) for e in fabricated.alarm_events()], {})
     writer.close()
-    view = StoreView(directory)
-    live = SnapshotReader(directory, ManualClock(NOW)).read()
-    reading = asyncio.create_task(PastReader(live.mission).read(view, live, NOW))
-    await asyncio.sleep(0)
-    other = await view.ask(lambda reader: reader.data_version())
-    assert other
-    assert not reading.done()
-    assert (await reading).alarms
-    view.close()
+    known = PastJournal()
+    live = SnapshotReader(directory, ManualClock(NOW), past=known).read()
+    reader = StoreReader(directory.telemetry, invalid_by(live.mission))
+    journal, read = reader.journal, []
+
+    def counted(after_id: int = 0, limit: int = 10_000) -> list[Event]:
+        rows = journal(after_id, limit)
+        read.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(reader, "journal", counted)
+    now = PastReader(live.mission, known).snapshot(reader, live, NOW)
+    assert {alarm.key for alarm in now.alarms} == {alarm.key for alarm in live.alarms}
+    # Alarms and events each read what is no whole chapter yet.
+    assert 0 < sum(read) <= 2 * CHAPTER
+    reader.close()
