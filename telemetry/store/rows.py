@@ -44,6 +44,46 @@ class ScoredBatch(msgspec.Struct, frozen=True, eq=False):
     invalid: Bools | None = None
 
 
+class ScoreBatch(msgspec.Struct, frozen=True, eq=False):
+    """A model's opinions about n frames known by satellite, boot and sequence number; columns of n rows."""
+
+    satellites: tuple[str, ...]
+    """Names that `satellite` indexes into."""
+    satellite: Int64s
+    boot: Int64s
+    seq: Int64s
+    model: Int64s
+    score: Float64s
+    p: Float64s
+    state: Int64s
+    """As in `ScoreColumns`."""
+    axes: Float32s
+    """Shape (n, 3)."""
+
+    def __len__(self) -> int:
+        return int(self.seq.shape[0])
+
+    def take(self, rows: npt.NDArray[np.intp] | Bools) -> ScoreBatch:
+        """The selected rows."""
+        return ScoreBatch(
+            self.satellites,
+            self.satellite[rows],
+            self.boot[rows],
+            self.seq[rows],
+            self.model[rows],
+            self.score[rows],
+            self.p[rows],
+            self.state[rows],
+            self.axes[rows],
+        )
+
+    @staticmethod
+    def empty() -> ScoreBatch:
+        """No opinions."""
+        none, real = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float64)
+        return ScoreBatch((), none, none, none, none, real, real, none, np.zeros((0, 3), dtype=np.float32))
+
+
 class AppendResult(msgspec.Struct):
     """What became of one append. Ids are those of the accepted frames; 0 when none was accepted."""
 
