@@ -6,9 +6,13 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from rtdb.server import RtdbServer
 
 # How long one example takes says something about the machine, not about the code.
 settings.register_profile("cubesat-tui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -49,3 +53,13 @@ def mount_small() -> Iterator[MountSmall]:
     yield mount
     for place in mounted:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture
+def firebase_server() -> Iterator[RtdbServer]:
+    """A Firebase Realtime Database of its own on 127.0.0.1, open to all, with bad luck on demand."""
+    from rtdb.server import RtdbServer
+
+    server = RtdbServer()
+    yield server
+    server.close()
