@@ -58,8 +58,9 @@ def test_alarms_and_events_at_a_moment_are_those_of_every_event_up_to_it(
             # The journal grows while somebody looks at the past; the newest of it nobody may have taken yet.
             writer.append([], part, {})
             known = reader.journal()
-            past.take(known[taken : len(known) - untaken])
-            taken = max(taken, len(known) - untaken)
+            upto = max(taken, len(known) - untaken)
+            past.take(known[taken:upto])
+            taken = upto
             assert past.newest == fold_all(known[:taken])
             for moment in moments:
                 then = [event for event in known if event.at_ns <= moment]
