@@ -59,7 +59,7 @@ class PastJournal:
 
     @property
     def newest(self) -> Mapping[Key, Alarm]:
-        """The alarms open after what was taken, for the thread that takes."""
+        """The alarms open after what was taken, for the thread that takes; the next `take` changes them."""
         return self._open
 
     def take(self, events: Iterable[Event]) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from cubesat_tui.fleet import FleetNow
     from cubesat_tui.fleet_reader import Champions, FleetReader
+    from telemetry.alarms import Alarm, Key
     from telemetry.clock import Clock
     from telemetry.frame import Float64s, Frame, Layout
     from telemetry.store.directory import MissionDirectory
@@ -98,6 +99,7 @@ class SnapshotReader:
         self._seq = 0
         self._journal_id = 0
         self._past = past or PastJournal()
+        self._alarms: Mapping[Key, Alarm] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS)
         self._told: Counter[str] = Counter()
         """Journal rows by satellite."""
@@ -179,7 +181,7 @@ class SnapshotReader:
         if len(mission.satellites) > 1:
             model = self._model_of(reader, satellite, model)
         self._seq += 1
-        alarms = tuple(sorted((a for a in self._past.newest.values() if a.satellite == satellite), key=urgency))
+        alarms = tuple(sorted((a for a in self._alarms.values() if a.satellite == satellite), key=urgency))
         told = Circumstances(
             lambda frame: age_s(wall, frame.received_ns),
             rate,
@@ -213,7 +215,7 @@ class SnapshotReader:
             health=body,
             anomaly=anomalies[0].body if anomalies else None,
             fleet=self._read_fleet(reader, health, wall, now, link) if fleet else None,
-            elsewhere=tuple(a for a in self._past.newest.values() if a.satellite != satellite),
+            elsewhere=tuple(a for a in self._alarms.values() if a.satellite != satellite),
             told=self._told.total() if len(mission.satellites) == 1 else self._told[satellite] + self._told[""],
         )
 
@@ -253,6 +255,7 @@ class SnapshotReader:
             if not events:
                 return
             self._past.take(events)
+            self._alarms = dict(self._past.newest)
             self._journal_id = events[-1].id
 
     def _concerns(self, event: Event) -> bool:
@@ -292,7 +295,7 @@ class SnapshotReader:
             self._fleet = FleetReader(self._mission, self._champions_of(self._mission))
         down = link.beat_age_s is None or link.beat_age_s > SILENT_S
         times = (wall_ns, now_ns, monotonic)
-        found = self._fleet.read(reader, self._past.newest, health, times, station_down=down)
+        found = self._fleet.read(reader, self._alarms, health, times, station_down=down)
         self._fleet_now = (found, monotonic, self._journal_id)
         return found
 

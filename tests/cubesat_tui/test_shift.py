@@ -393,7 +393,7 @@ async def test_a_console_does_not_read_again_what_it_knows_of_a_long_journal(
         clock.advance(2000.0)
         await pilot.press("w" if asked == "w" else "less_than_sign")
         await told(app, pilot, 1)
-        for _ in range(100):
+        for _ in range(500):
             ready = "RAISED" in fabricated.screen_text(app) if asked == "w" else app.shown is not None
             if ready:
                 break
