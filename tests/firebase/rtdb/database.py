@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from rtdb.keys import PRIORITY, Path, check_depth, read_path
+from rtdb.keys import Path, check_depth, read_path
 from rtdb.query import Query
 from rtdb.refused import Refused
 from rtdb.rules import Rules
@@ -48,19 +48,23 @@ class Database:
 
     def read(self, path: Path, account: Account, query: Query | None = None) -> Node:
         """What is at a path, of a query's window alone; raises `Refused` (401, 400 without an index)."""
-        self.rules.check_read(self.root, path, account, self.now_ms())
+        self.check_read(path, account)
         node = self.root.at(path)
         if query is None:
             return node
-        self.rules.check_index(path, query.index)
+        self.rules.check_index(path, query.needed_index)
         return query.select(node)
+
+    def check_read(self, path: Path, account: Account) -> None:
+        """Raises `Refused` (401) where the account may not read."""
+        self.rules.check_read(self.root, path, account, self.now_ms())
 
     def put(self, path: Path, value: Any, account: Account, if_match: str | None = None) -> Node:
         """Write one place; returns what is there now. Raises `Refused` (401, 400) and `NotMatching`."""
         before = self.root.at(path)
         if if_match is not None:
             # Who may not read may not guess either.
-            self.rules.check_read(self.root, path, account, self.now_ms())
+            self.check_read(path, account)
             if etag(before) != if_match:
                 raise NotMatching(before)
         node = from_json(value, before, self.now_ms(), len(path))
@@ -136,7 +140,3 @@ def etag(node: Node) -> str:
     if node.empty:
         return NULL_ETAG
     return hashlib.sha1(dumps(to_json(node, export=True)).encode(), usedforsecurity=False).hexdigest()
-
-
-def is_priority(path: Path) -> bool:
-    return bool(path) and path[-1] == PRIORITY

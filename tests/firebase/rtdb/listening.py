@@ -44,6 +44,7 @@ class Listening:
         self._faults = faults
         self._queue: asyncio.Queue[tuple[float, bytes, bool]] = asyncio.Queue()
         self._held: bytes | None = None
+        self._over = False
         self.mute = False
 
     def changed(self, change: Change) -> None:
@@ -75,6 +76,7 @@ class Listening:
             self._send(text)
 
     def _send(self, text: bytes, last: bool = False) -> None:
+        self._over = self._over or last
         due = asyncio.get_running_loop().time() + self._faults.latency_s / 2
         self._queue.put_nowait((due, text, last))
 
@@ -83,14 +85,17 @@ class Listening:
         self._send(whole(self._database.root.at(self._path), self._query).encode())
 
     def review(self) -> bool:
-        """End the stream if its credential or its right is gone; whether it was ended."""
+        """End the stream if its credential or its right is gone; whether that is so."""
+        if self._over:
+            return True
         try:
             account = self._renew()
         except Refused:
             self._send(AUTH_REVOKED, last=True)
+            self._faults.counts["revoked"] += 1
             return True
         try:
-            self._database.read(self._path, account, self._query)
+            self._database.check_read(self._path, account)
         except Refused:
             self.cancel()
             return True
@@ -111,7 +116,7 @@ class Listening:
         response = web.StreamResponse(
             headers={"Content-Type": f"text/event-stream{charset}", "Cache-Control": "no-cache"}
         )
-        self._send(whole(self._database.read(self._path, self._renew(), self._query), None).encode())
+        self.snapshot()
         self._database.listeners.append(self.changed)
         try:
             await response.prepare(self._request)
@@ -120,11 +125,11 @@ class Listening:
                 try:
                     due, text, last = await asyncio.wait_for(self._queue.get(), self._faults.keep_alive_s)
                 except TimeoutError:
-                    if self.review():
-                        continue
                     due, text, last = 0.0, KEEP_ALIVE, False
                 if due > loop.time():
                     await asyncio.sleep(due - loop.time())
+                if not last and self.review():
+                    continue
                 if not self.mute:
                     await response.write(text)
                     if last:

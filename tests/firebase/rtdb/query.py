@@ -49,7 +49,7 @@ class Query(NamedTuple):
     last: int | None
 
     @property
-    def index(self) -> str | None:
+    def needed_index(self) -> str | None:
         """What the rules must name under `.indexOn`; None where no index is needed."""
         return SILENT.get(self.by, ".value" if self.by == "$value" else "/".join(self.path))
 

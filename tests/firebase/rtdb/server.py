@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from aiohttp import web
 
 from rtdb.recording import Recording
 from rtdb.rest import Rest
-from rtdb.tokens import ADMIN
+from rtdb.rules import Rules
+from rtdb.service_account import service_account
+from rtdb.tokens import ADMIN, HOUR_S
 from rtdb.values import to_json
 
 T = TypeVar("T")
@@ -33,7 +36,7 @@ class RtdbServer:
         self.namespace = namespace
         self._rest = Rest(namespace, None if data is None else Recording(data))
         self._loop = asyncio.new_event_loop()
-        self._web: web.Server[web.BaseRequest] | None = None
+        self._web: web.Server | None = None
         self._socket: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="rtdb", daemon=True)
         self._thread.start()
@@ -106,14 +109,14 @@ class RtdbServer:
     @property
     def streams(self) -> int:
         """Streams open now, mute ones too."""
-        return self._do(lambda: len(self._rest.streams))
+        return self._do(lambda: len(self._rest.faults.streams))
 
     def wait_for_streams(self, n: int, seconds: float = 10) -> None:
         """Wait until n streams are open; raises `TimeoutError`."""
 
         async def wait() -> None:
             async with asyncio.timeout(seconds):
-                while len(self._rest.streams) != n:
+                while len(self._rest.faults.streams) != n:
                     await asyncio.sleep(0.005)
 
         self._await(wait())
@@ -122,6 +125,46 @@ class RtdbServer:
     def requests(self) -> list[tuple[str, str, int]]:
         """What was asked, oldest first: method (LISTEN for a stream), path, status."""
         return self._do(lambda: list(self._rest.requests))
+
+    # Who may ask for what.
+
+    def set_rules(self, rules: str | dict[str, Any]) -> None:
+        """Security rules, as text (comments allowed) or as an object; streams that lose their right are told."""
+        text = rules if isinstance(rules, str) else json.dumps(rules)
+
+        def act() -> None:
+            self._rest.database(self.namespace).rules = Rules(text)
+            self._rest.faults.review_streams()
+
+        self._do(act)
+
+    def issue_token(self, uid: str, claims: dict[str, Any] | None = None, seconds: int = HOUR_S) -> str:
+        """An ID token (`auth=`) of a user, with custom claims, valid for some seconds."""
+        return self._do(lambda: self._rest.tokens.issue(uid, claims, seconds))
+
+    def issue_refresh_token(self, uid: str, claims: dict[str, Any] | None = None, seconds: int = HOUR_S) -> str:
+        """A refresh token, to be exchanged at `<url>/v1/token` for ID tokens valid for some seconds."""
+        return self._do(lambda: self._rest.tokens.issue_refresh(uid, claims, seconds))
+
+    def issue_access_token(self, seconds: int = HOUR_S) -> str:
+        """A service account's access token (`Authorization: Bearer`), above the rules."""
+        return self._do(lambda: self._rest.tokens.issue_access(seconds))
+
+    def service_account(self) -> dict[str, Any]:
+        """A key file's content with a key made just now; its `token_uri` is `<url>/token`."""
+        return service_account(self.url, self.namespace)
+
+    def expire_token(self, token: str) -> None:
+        """The token's time is over; streams that use it are told."""
+        self._do(lambda: (self._rest.tokens.expire(token), self._rest.faults.review_streams()))
+
+    def revoke_token(self, token: str) -> None:
+        """The token, of whatever kind, is not valid any more; streams that use it are told."""
+        self._do(lambda: (self._rest.tokens.revoke(token), self._rest.faults.review_streams()))
+
+    def rotate_refresh_tokens(self) -> None:
+        """From now on each exchange gives a new refresh token, and the old one is not valid after it."""
+        self._do(lambda: setattr(self._rest.tokens, "rotate", True))
 
     # Bad luck. Each is counted.
 
@@ -132,66 +175,31 @@ class RtdbServer:
 
     def set(self, **settings: Any) -> None:
         """Change attributes of `faults.Faults`: `set(latency_s=0.06, keep_alive_s=1, charset=False)`."""
-
-        def act() -> None:
-            for name, value in settings.items():
-                assert hasattr(self._rest.faults, name), name
-                setattr(self._rest.faults, name, value)
-
-        self._do(act)
+        self._do(lambda: self._rest.faults.set(**settings))
 
     def lose_replies(self, n: int = 1) -> None:
         """Apply the next n writes and drop the connection instead of answering."""
-        self.set(lost=n)
+        self._do(lambda: self._rest.faults.lose_replies(n))
 
     def unavailable(self, n: int = 1, status: int = 503) -> None:
         """Answer the next n requests with a status, and do nothing."""
-        self._do(lambda: self._rest.faults.answers.extend([status] * n))
+        self._do(lambda: self._rest.faults.answer(n, status))
 
     def mute_streams(self) -> int:
         """The streams open now say nothing more and stay open, as a half-open link; how many."""
-
-        def act() -> int:
-            speaking = [stream for stream in self._rest.streams if not stream.mute]
-            for stream in speaking:
-                stream.mute = True
-                self._rest.faults.counts["mute"] += 1
-            return len(speaking)
-
-        return self._do(act)
+        return self._do(self._rest.faults.mute_streams)
 
     def cut_streams(self) -> int:
         """Break all streams; how many."""
-
-        def act() -> int:
-            for stream in self._rest.streams:
-                stream.cut()
-                self._rest.faults.counts["cut"] += 1
-            return len(self._rest.streams)
-
-        return self._do(act)
+        return self._do(self._rest.faults.cut_streams)
 
     def snapshot_streams(self) -> int:
         """Send each stream all it listens to again, as the real server does now and then; how many."""
-
-        def act() -> int:
-            for stream in self._rest.streams:
-                stream.snapshot()
-                self._rest.faults.counts["snapshot"] += 1
-            return len(self._rest.streams)
-
-        return self._do(act)
+        return self._do(self._rest.faults.snapshot_streams)
 
     def cancel_streams(self) -> int:
         """Tell all streams that the right to read is gone; how many."""
-
-        def act() -> int:
-            for stream in self._rest.streams:
-                stream.cancel()
-                self._rest.faults.counts["cancel"] += 1
-            return len(self._rest.streams)
-
-        return self._do(act)
+        return self._do(self._rest.faults.cancel_streams)
 
     def refuse(self) -> None:
         """Break all connections and take no new ones until `accept`."""

@@ -20,7 +20,7 @@ class Node:
         self,
         value: Scalar | None = None,
         children: Mapping[str, Node] | None = None,
-        priority: bool | float | str | None = None,
+        priority: Scalar | None = None,
         ordered: list[str] | None = None,
     ) -> None:
         self.value = value

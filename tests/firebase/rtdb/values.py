@@ -59,7 +59,7 @@ def _server_value(asked: Any, before: Node, now_ms: int) -> Scalar:
 def _priority(given: Any, before: Node, now_ms: int) -> Scalar | None:
     if isinstance(given, dict) and set(given) == {".sv"}:
         return _server_value(given[".sv"], Node(before.priority), now_ms)
-    if given is None or isinstance(given, bool | int | float | str):
+    if given is None or (isinstance(given, int | float | str) and not isinstance(given, bool)):
         return None if given is None else scalar(given)
     raise Refused(400, "Invalid data; priority must be a string, a number or null")
 
