@@ -27,6 +27,7 @@ from cubesat_tui.departure import Departure
 from cubesat_tui.drawing.signs import ASCII, UNICODE
 from cubesat_tui.modes import warm
 from cubesat_tui.past_journal import PastJournal
+from cubesat_tui.pending_acts import waiting_words
 from cubesat_tui.protocols import OwnStation, Snapshots
 from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
@@ -272,8 +273,17 @@ class MissionApp(App[Departure]):
             self.say("This console is read-only: nothing was asked of the station.", "warning")
             return
         request = await self._left(kind, body)
-        if request is not None and self.snapshot is not None and self.snapshot.link.state == "DOWN":
-            self.say("No station is running: the request waits until one starts.", "warning")
+        if request is not None:
+            self._say_waiting()
+
+    def _say_waiting(self, *, patient: bool = False) -> bool:
+        """Say why what was asked for has no answer; False where one may still come."""
+        if self.snapshot is None:
+            return False
+        words = waiting_words(self.snapshot.link.state, self.snapshot.health, patient=patient)
+        if words:
+            self.say(words, "warning")
+        return bool(words)
 
     async def _left(self, kind: str, body: dict[str, Any]) -> str | None:
         """Leave a request; its id, or None after words that say why the inbox did not take it."""

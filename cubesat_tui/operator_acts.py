@@ -60,9 +60,13 @@ class OperatorActs(MissionApp):
         found = self._chosen("acknowledged")
         if found is None:
             return
-        seen, alarm = found
+        (seen, alarm), newest = found, self.snapshot
+        if newest is None:
+            return
         if alarm.muted:
             self.say(f"{self._named(alarm)} is {muted_words(alarm)}: nothing waits for an acknowledgement.")
+        elif alarm.key in newest.pending:
+            self.say(f"{self._named(alarm)}: {newest.pending[alarm.key]}, the owner has not answered yet.")
         elif not alarm.awaits_operator:
             when = f" at {date_clock_text(alarm.acked_ns)}" if alarm.acked_ns is not None else ""
             self.say(f"Acknowledged already by {alarm.acked_by or 'somebody'}{when}.")
@@ -179,14 +183,13 @@ class OperatorActs(MissionApp):
         request = await self._left(kind, body)
         if request is None:
             return
-        if self.snapshot is not None and self.snapshot.link.state == "DOWN":
-            self.say("No station is running: the request waits until one starts.", "warning")
+        if self._say_waiting():
             return
         events = await self._requests.answers(self.view, request, len(body.get("subjects", ())))
         if events:
             self.say(*told(events, self.snapshot, self.signs))
         else:
-            self.say("The station has not answered yet: Events (5) will tell.", "warning")
+            self._say_waiting(patient=True)
 
 
 def as_seen(alarm: Alarm) -> dict[str, int]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cubesat_tui.pending_acts import words_of
+
 if TYPE_CHECKING:
     from cubesat_tui.fleet import FleetNow
-    from telemetry.alarms import Alarm, Event
+    from telemetry.alarms import Alarm, Event, Key
     from telemetry.dictionary import Channel, LimitSet, Mission
     from telemetry.freshness import Acquisition
     from telemetry.limits import Result
@@ -119,6 +121,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Journal rows in all that the Events screen tells of."""
     past_ns: int | None = None
     """None for now; else the moment of the past as of which all this was known: values then have times, no ages."""
+
+    @property
+    def pending(self) -> Mapping[Key, str]:
+        """(satellite, subject) -> `ack pending`, ...: acts that the owner of a replica has not answered yet."""
+        return words_of(self.health)
 
     @property
     def value_of(self) -> dict[str, float]:

@@ -13,9 +13,9 @@ from cubesat_tui.drawing.why import (
     alarm_label,
     on_movement,
     quantity,
+    shown_state,
     shown_units,
     sign_of,
-    state_word,
     value_now,
 )
 from telemetry.alarms import STALE, AlarmState
@@ -57,17 +57,19 @@ def needs_rows(
     for alarm in alarms:
         mark = alarm.key == selected
         now = snapshot.channels.get(alarm.channel)
-        tail = "" if state_word(alarm) == AlarmState.UNACK_ALARM.word else state_word(alarm)
+        state = shown_state(alarm, snapshot)
+        tail = "" if state == AlarmState.UNACK_ALARM.word else state
         if now is None:
             text = shown_units(alarm.text, signs)
             out.append(alarm_line(alarm, text, size, signs, mark))
             continue
-        state, age = tail, left(tail, 10) if tail else ""
+        # Of two words the second says that it is not done.
+        age = left(tail.split()[-1] if alarm.key in snapshot.pending else tail, 10) if tail else ""
         if now.acquisition is not Acquisition.ACQUIRED:
             # How old the value is comes first there; the state stands in place of the gauge.
             age = ""
         key = alarm_key(alarm)
-        out.append(long_row(now, size, signs, key=key, word=True, tail=age, state=state, mark=mark))
+        out.append(long_row(now, size, signs, key=key, word=True, tail=age, state=tail, mark=mark))
     return out
 
 
@@ -80,7 +82,7 @@ def alarm_head(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, lead
         (f"{lead}{signs.glyph(sign.key)} {left(sign.word, 6)}", sign.style),
         (f"{alarm_label(alarm, snapshot)}  ", "title"),
         (f"{now}  ", "value"),
-        (state_word(alarm), "label"),
+        (shown_state(alarm, snapshot), "label"),
     )
     return crop(made, size)
 
@@ -103,7 +105,7 @@ def box_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, mark: 
     else:
         current = quantity(snapshot, alarm.channel, value_now(alarm, snapshot), signs)
         text = f"{current} {sign_of(alarm)} {alarm.limit:g} {sign.word} ×{count_text(alarm.count)}"
-    state = state_word(alarm)
+    state = shown_state(alarm, snapshot)
     head = row(
         (signs.pointer if mark else " ", "key"),
         (signs.glyph(sign.key) + " ", sign.style),
@@ -148,7 +150,7 @@ def table_row(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet, mark:
         )
     made = row(
         (signs.pointer if mark else " ", "key"),
-        ("  " + left(state_word(alarm), _STATE - 1) + " ", style),
+        ("  " + left(shown_state(alarm, snapshot), _STATE - 1) + " ", style),
         (f"{signs.glyph(sign.key)} {left(sign.word, 7)}", sign.style),
         (left(day_clock_text(alarm.raised_ns), 12), "label"),
         (left(alarm_label(alarm, snapshot), label - 1) + " ", style),

@@ -12,6 +12,7 @@ from cubesat_tui.drawing.numbers import clock_text, count_text, date_clock_text
 from cubesat_tui.drawing.rows import EMPTY, Row, crop, folded, row, rule, spread
 from cubesat_tui.drawing.signs import SignSet, unit
 from cubesat_tui.drawing.why import alarm_label, share_rows, shown_units, why_lines
+from cubesat_tui.pending_acts import pending_line
 
 if TYPE_CHECKING:
     from cubesat_tui.minute_moves import Move
@@ -168,13 +169,14 @@ def event_detail(event: Event, size: int, signs: SignSet) -> list[Row]:
 def acts_rows(snapshot: Snapshot, size: int, signs: SignSet, most: int) -> list[Row]:
     """Who did what lately."""
     acts = [e for e in snapshot.events if e.actor and not e.kind.startswith("station.")][:most]
-    rows: list[Row] = [rule(row(("ACTS", "title")), size, signs)]
+    waiting = pending_line(snapshot.health)
+    rows: list[Row] = [rule(row(("ACTS", "title")), size, signs, row((waiting, "warning")) if waiting else ())]
     for event in acts:
         style = "warning" if event.kind == "act.refused" else "plain"
         what = act_words(event, snapshot, signs)
         made = row((f" {clock_text(event.at_ns)} ", "dim"), (f"{event.actor} ", "value"), (what, style))
         rows.append(crop(made, size))
-    if not acts:
+    if not acts and not waiting:
         rows.append(row((" nobody has acted yet: a acknowledges", "dim")))
     return rows
 

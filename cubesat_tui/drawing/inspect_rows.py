@@ -17,7 +17,7 @@ from cubesat_tui.drawing.why import (
     contributions,
     quantity,
     sentence,
-    state_word,
+    shown_state,
 )
 from telemetry.limit_text import expected_text
 
@@ -55,7 +55,7 @@ def _alarm_rows(alarm: Alarm, snapshot: Snapshot, size: int, signs: SignSet) -> 
     sign = SIGNS[alarm_key(alarm)]
     rows: list[Row] = [
         row(
-            (f" {signs.glyph(sign.key)} {sign.word}  {state_word(alarm)}", sign.style),
+            (f" {signs.glyph(sign.key)} {sign.word}  {shown_state(alarm, snapshot)}", sign.style),
             (f"  {alarm.subject}", "dim"),
         ),
     ]

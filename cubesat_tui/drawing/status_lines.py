@@ -30,6 +30,8 @@ TABS = (
 FLEET_TAB = ("6", "fleet", "Fleet", "Fleet")
 """Stands on the line of a mission with several satellites."""
 _GOOD_LINKS = {"LIVE", "QUIET", "REPLAY"}
+_SILENT = {"DOWN", "MONITOR DOWN"}
+"""Links beyond which nobody is known to fit models."""
 
 
 def status_rows(
@@ -165,7 +167,7 @@ def _model(snapshot: Snapshot, words: int) -> Row:
         )
     else:
         spans.append(("none yet" if words > 2 else "none", "dim"))
-    if snapshot.link.state == "DOWN":
+    if snapshot.link.state in _SILENT:
         return tuple(spans)
     if model.error:
         spans.append((" trainer down" if words > 1 else " !", "distress"))

@@ -78,6 +78,11 @@ def state_word(alarm: Alarm) -> str:
     return alarm.state.word
 
 
+def shown_state(alarm: Alarm, snapshot: Snapshot) -> str:
+    """As `state_word`; `ack pending` while an act on it has not been answered by the owner of a replica."""
+    return snapshot.pending.get(alarm.key) or state_word(alarm)
+
+
 def sentence(alarm: Alarm, snapshot: Snapshot, signs: SignSet) -> str:
     """`6204 > 6000 rpm CRITICAL HIGH, set NOMINAL, 12 samples, since 07:13:31Z`, or the model's sentence."""
     since = f"since {clock_text(alarm.raised_ns)}Z"
