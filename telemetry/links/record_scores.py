@@ -12,7 +12,7 @@ from telemetry.links.link_keys import MOST_ROWS
 from telemetry.links.record import Record, RecordRefused, counted, decoded
 from telemetry.links.record_columns import Integers, Values, integers, integers_of, values, values_of
 from telemetry.links.record_frames import satellite_of, satellites_of
-from telemetry.store.rows import Float32s, ScoreBatch
+from telemetry.store.rows import Float32s, ScoreBatch, ScoreColumns
 
 
 class _ScoresText(msgspec.Struct, omit_defaults=True):
@@ -37,7 +37,8 @@ def scores_text(scores: ScoreBatch, *, readable: bool = False) -> str:
     if not len(scores):
         return "null"
     used, satellite = np.unique(scores.satellite, return_inverse=True)
-    figures = np.column_stack([scores.score, scores.p, _shortest(scores.axes)])
+    columns = scores.columns
+    figures = np.column_stack([columns.score, columns.p, _shortest(columns.axes)])
     score, p, *axes = values(figures, readable=readable)
     return msgspec.json.encode(
         _ScoresText(
@@ -45,8 +46,8 @@ def scores_text(scores: ScoreBatch, *, readable: bool = False) -> str:
             satellites=[scores.satellites[number] for number in used.tolist()],
             boot=integers(scores.boot),
             seq=integers(scores.seq),
-            model=integers(scores.model),
-            state=integers(scores.state),
+            model=integers(columns.model),
+            state=integers(columns.state),
             score=score,
             p=p,
             axes=axes,
@@ -69,19 +70,18 @@ def scores_of(record: Record) -> ScoreBatch:
         state = integers_of(one.state, one.n)
         if bool(((state < 0) | (state > 2)).any()):
             raise ValueError("state: allowed: 0 to 2")
-        score, p = values_of([one.score, one.p], one.n).T
+        figures = values_of([one.score, one.p], one.n)
+        if bool(np.isnan(figures).any()):
+            raise ValueError("score, p: allowed: numbers")
         with np.errstate(over="ignore"):
             axes = values_of(one.axes, one.n).astype(np.float32)
+        model = integers_of(one.model, one.n)
         return ScoreBatch(
             satellites_of(one.satellites),
             satellite_of(one.satellite, one.n, len(one.satellites)),
             integers_of(one.boot, one.n),
             integers_of(one.seq, one.n),
-            integers_of(one.model, one.n),
-            score.copy(),
-            p.copy(),
-            state,
-            axes,
+            ScoreColumns(model, figures[:, 0].copy(), figures[:, 1].copy(), state, axes),
         )
     except ValueError as error:
         raise RecordRefused("wrong shape", str(error)) from error

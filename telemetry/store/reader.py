@@ -7,6 +7,7 @@ grows without end), and pages by key, never by offset. One instance is one conne
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from telemetry.store import fleet, schema, series
 from telemetry.store.catalog import Catalog
 from telemetry.store.connection import open_reader
 from telemetry.store.errors import StoreError, StoreRefused
+from telemetry.store.recorded import EVENT, RUN, event_of, run_of
 from telemetry.store.rows import (
     ContactRow,
     HealthRow,
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
     from telemetry.query import Query
     from telemetry.store.flagged import Flagged
     from telemetry.store.judged import JudgedRows
+    from telemetry.store.publication import Outgoing
 
 _FRAME = "id, satellite, boot, seq, t_ns, received_ns, quality, layout, v"
-_EVENT = "id, at_ns, satellite, kind, severity, subject, actor, body"
 
 
 class StoreReader:
@@ -234,9 +236,9 @@ class StoreReader:
     def journal(self, after_id: int = 0, limit: int = 10_000) -> list[Event]:
         """Events as they were written, from the one after `after_id`: what the alarm state is folded of."""
         rows = self._connection.rows(
-            f"SELECT {_EVENT} FROM journal WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)
+            f"SELECT {EVENT} FROM journal WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit)
         )
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def journal_page(
         self,
@@ -255,22 +257,22 @@ class StoreReader:
         # Of any kind: down the ids. By the index of kinds all of the journal would be read and sorted.
         by_id = "" if kind else "NOT INDEXED"
         rows = self._connection.rows(
-            f"SELECT {_EVENT} FROM journal {by_id} WHERE id < ? AND severity >= ?"
+            f"SELECT {EVENT} FROM journal {by_id} WHERE id < ? AND severity >= ?"
             " AND kind >= ? AND kind < ? || char(1114111) AND (? IS NULL OR satellite IN (?, ''))"
             " AND kind <> ? ORDER BY id DESC LIMIT ?",
             (before, min_severity, kind, kind, satellite, satellite, without, limit),
         )
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def event_beside(self, kind: str, satellite: str, at_ns: int, *, later: bool) -> Event | None:
         """The first event of a kind and a satellite after `at_ns`, or the last one before it."""
         beside, order = (">", "ASC") if later else ("<", "DESC")
         row = self._connection.one(
-            f"SELECT {_EVENT} FROM journal INDEXED BY journal_kind WHERE kind = ? AND satellite = ?"
+            f"SELECT {EVENT} FROM journal INDEXED BY journal_kind WHERE kind = ? AND satellite = ?"
             f" AND at_ns {beside} ? ORDER BY at_ns {order}, id LIMIT 1",
             (kind, satellite, at_ns),
         )
-        return None if row is None else _event(row)
+        return None if row is None else event_of(row)
 
     def gaps(self, satellite: str, t0_ns: int, t1_ns: int) -> list[tuple[int, int]]:
         """Times without frames that overlap [t0_ns, t1_ns), from the `gap.found` events of the journal."""
@@ -295,9 +297,8 @@ class StoreReader:
 
         With `until_ns` those recorded by then.
         """
-        names = RunRow.__struct_fields__
         rows = self._connection.rows(
-            f"SELECT {', '.join(names)} FROM run WHERE id < ? AND at_ns <= ?"
+            f"SELECT {RUN} FROM run WHERE id < ? AND at_ns <= ?"
             " AND (? IS NULL OR satellite IS NULL OR satellite = ?) ORDER BY id DESC LIMIT ?",
             (
                 2**62 if before_id is None else before_id,
@@ -307,9 +308,7 @@ class StoreReader:
                 limit,
             ),
         )
-        return [
-            RunRow(**{**dict(zip(names, row, strict=True)), "body": msgspec.json.decode(row[-1])}) for row in rows
-        ]
+        return [run_of(row) for row in rows]
 
     def contacts(self, t0_ns: int, t1_ns: int, satellite: str | None = None) -> list[ContactRow]:
         """Predicted passes that overlap [t0_ns, t1_ns), by acquisition."""
@@ -357,6 +356,13 @@ class StoreReader:
         with self._catalog.snapshot():
             return series.scores(self._catalog, satellite, n, t0_ns, t1_ns)
 
+    @cached_property
+    def outgoing(self) -> Outgoing:
+        """What of this store goes into a link."""
+        from telemetry.store.publication import Outgoing
+
+        return Outgoing(self._catalog)
+
     def integrity(self) -> str:
         """`ok`, or what SQLite's quick check found."""
         try:
@@ -385,16 +391,3 @@ def _is_newer(frame: Frame, before: Frame) -> bool:
 class _GapBody(msgspec.Struct):
     t0_ns: int
     t1_ns: int
-
-
-def _event(row: tuple[int, int, str, str, int, str, str, str]) -> Event:
-    return Event(
-        id=row[0],
-        at_ns=row[1],
-        satellite=row[2],
-        kind=row[3],
-        severity=row[4],
-        subject=row[5],
-        actor=row[6],
-        body=msgspec.json.decode(row[7]),
-    )

@@ -35,6 +35,10 @@ class ScoreColumns(msgspec.Struct, frozen=True, eq=False):
     axes: Float32s
     """Shape (n, 3): position of the row in the picture of Clusters."""
 
+    def take(self, rows: npt.NDArray[np.intp] | Bools) -> ScoreColumns:
+        """The selected rows."""
+        return ScoreColumns(self.model[rows], self.score[rows], self.p[rows], self.state[rows], self.axes[rows])
+
 
 class ScoredBatch(msgspec.Struct, frozen=True, eq=False):
     """Frames on their way into the store. `invalid` is bool[n, k]; without it the writer's own rule is applied."""
@@ -52,13 +56,7 @@ class ScoreBatch(msgspec.Struct, frozen=True, eq=False):
     satellite: Int64s
     boot: Int64s
     seq: Int64s
-    model: Int64s
-    score: Float64s
-    p: Float64s
-    state: Int64s
-    """As in `ScoreColumns`."""
-    axes: Float32s
-    """Shape (n, 3)."""
+    columns: ScoreColumns
 
     def __len__(self) -> int:
         return int(self.seq.shape[0])
@@ -66,22 +64,15 @@ class ScoreBatch(msgspec.Struct, frozen=True, eq=False):
     def take(self, rows: npt.NDArray[np.intp] | Bools) -> ScoreBatch:
         """The selected rows."""
         return ScoreBatch(
-            self.satellites,
-            self.satellite[rows],
-            self.boot[rows],
-            self.seq[rows],
-            self.model[rows],
-            self.score[rows],
-            self.p[rows],
-            self.state[rows],
-            self.axes[rows],
+            self.satellites, self.satellite[rows], self.boot[rows], self.seq[rows], self.columns.take(rows)
         )
 
     @staticmethod
     def empty() -> ScoreBatch:
         """No opinions."""
         none, real = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float64)
-        return ScoreBatch((), none, none, none, none, real, real, none, np.zeros((0, 3), dtype=np.float32))
+        columns = ScoreColumns(none, real, real, none, np.zeros((0, 3), dtype=np.float32))
+        return ScoreBatch((), none, none, none, columns)
 
 
 class AppendResult(msgspec.Struct):

@@ -11,6 +11,7 @@ import numpy as np
 from telemetry.frame import Float64s, FrameBatch, Int64s, Layout
 from telemetry.store.blocks import COARSE, FINE, Blocks, read_blocks
 from telemetry.store.catalog import Catalog, TrackRow
+from telemetry.store.recorded import axes_of
 from telemetry.store.rows import Scores, Series
 
 _END = 2**62
@@ -241,8 +242,6 @@ def scores(catalog: Catalog, satellite: str, n: int | None, t0_ns: int | None, t
             ),
         )
         rows.reverse()
-    nowhere = np.full(3, np.nan, dtype="<f4").tobytes()
-    axes = np.frombuffer(b"".join(row[6] or nowhere for row in rows), dtype="<f4").reshape(len(rows), 3)
     return Scores(
         np.array([row[0] for row in rows], dtype=np.int64),
         np.array([row[1] for row in rows], dtype=np.int64),
@@ -250,5 +249,5 @@ def scores(catalog: Catalog, satellite: str, n: int | None, t0_ns: int | None, t
         np.array([row[3] for row in rows], dtype=np.float64),
         np.array([row[4] for row in rows], dtype=np.float64),
         np.array([row[5] for row in rows], dtype=np.int64),
-        axes,
+        axes_of(row[6] for row in rows),
     )

@@ -24,6 +24,9 @@ from telemetry.store.acceptance import Acceptance, is_late
 from telemetry.store.blocks import COARSE, FINE, Blocks
 from telemetry.store.connection import open_writer
 from telemetry.store.errors import StoreError, StoreFull, StoreRefused
+from telemetry.store.publication import Publication
+from telemetry.store.recorded import write_cursors, write_events, write_run, write_scores
+from telemetry.store.replication import Replication
 from telemetry.store.rows import (
     AppendResult,
     Bools,
@@ -31,7 +34,6 @@ from telemetry.store.rows import (
     HealthRow,
     InvalidRule,
     RunRow,
-    ScoreColumns,
     ScoredBatch,
     nan_is_invalid,
 )
@@ -44,15 +46,10 @@ CHECKPOINT_PAGES = 1000
 _INSERT_FRAME = (
     "INSERT INTO frame(id, satellite, boot, seq, t_ns, received_ns, quality, layout, v) VALUES (?,?,?,?,?,?,?,?,?)"
 )
-_INSERT_SCORE = "INSERT INTO score(frame, model, score, p, state, axes, satellite, t_ns) VALUES (?,?,?,?,?,?,?,?)"
 _INSERT_BLOCK = (
     "INSERT INTO block(satellite, layout, stored, level, first_id, last_id, t0, t1, stats)"
     " VALUES (?,?,?,?,?,?,?,?,?)"
 )
-_INSERT_EVENT = (
-    "INSERT INTO journal(id, at_ns, satellite, kind, severity, subject, actor, body) VALUES (?,?,?,?,?,?,?,?)"
-)
-_RUN_FIELDS = RunRow.__struct_fields__[1:]
 
 
 class _Now(Protocol):
@@ -83,6 +80,10 @@ class StoreWriter:
         self._log_pages = 0
         self._connection.on_commit(self._committed_pages)
         self._forget()
+        self.publication = Publication(self._connection, self._transaction)
+        """What of this store is on its way into a link."""
+        self.replication = Replication(self._connection, self._transaction)
+        """What another station judged, on its way into this store."""
 
     def _prepare(self) -> None:
         try:
@@ -133,7 +134,9 @@ class StoreWriter:
     def append(
         self, batches: Sequence[ScoredBatch], events: Sequence[Event], cursors: Mapping[str, str]
     ) -> AppendResult:
-        """Store batches, journal rows and cursors (source name -> cursor) in one durable transaction.
+        """Store batches, journal rows and cursors in one durable transaction.
+
+        A cursor stands under the name of its source, or as `link/stream` where a link has several streams.
 
         A frame whose (satellite, boot, seq) is stored already is counted as a duplicate; a frame older than the
         newest of its packet is marked LATE unless it is STORED; a negative boot or seq is refused and counted.
@@ -151,7 +154,7 @@ class StoreWriter:
                 self._connection.many(SAVE_TRACK, (track.row() for track in touched.values()))
             reach("ingest")
             self._write_events(events, result)
-            self._write_cursors(cursors)
+            write_cursors(self._connection, cursors.items())
         return result
 
     def record_run(self, run: RunRow, events: Sequence[Event] = ()) -> bool:
@@ -160,14 +163,8 @@ class StoreWriter:
         Returns:
             False when this retrain of this satellite is recorded already; then nothing is written.
         """
-        values = [getattr(run, name) for name in _RUN_FIELDS[:-1]]
-        values.append(msgspec.json.encode(run.body).decode())
-        names = ", ".join(_RUN_FIELDS)
         with self._transaction():
-            self._connection.run(
-                f"INSERT INTO run({names}) VALUES ({','.join('?' * len(values))}) ON CONFLICT DO NOTHING", values
-            )
-            new = self._connection.changes() == 1
+            new = write_run(self._connection, run)
             if new:
                 self._write_events(events, AppendResult())
         return new
@@ -288,7 +285,8 @@ class StoreWriter:
         result.first_id = result.first_id or int(ids[0])
         result.last_id = int(ids[-1])
         if scored.score is not None:
-            self._write_scores(scored.score, keep, ids, numbers, batch.t_ns)
+            score = scored.score if keep is None else scored.score.take(keep)
+            write_scores(self._connection, ids, numbers, batch.t_ns, score)
         invalid = self._invalid_of(scored, batch, keep)
         for rows, track in groups:
             self._extend(track, ids[rows], batch, rows, invalid[rows])
@@ -320,58 +318,13 @@ class StoreWriter:
             ),
         )
 
-    def _write_scores(
-        self, score: ScoreColumns, keep: Bools | None, ids: Int64s, numbers: Int64s, t_ns: Int64s
-    ) -> None:
-        rows = np.arange(len(score.model)) if keep is None else np.flatnonzero(keep)
-        chosen = score.model[rows] != 0
-        if not chosen.any():
-            return
-        rows = rows[chosen]
-        axes = np.ascontiguousarray(score.axes[rows], dtype="<f4")
-        self._connection.many(
-            _INSERT_SCORE,
-            zip(
-                ids[chosen].tolist(),
-                score.model[rows].tolist(),
-                score.score[rows].tolist(),
-                score.p[rows].tolist(),
-                score.state[rows].tolist(),
-                axes.view("V12").ravel().tolist(),
-                numbers[chosen].tolist(),
-                t_ns[chosen].tolist(),
-                strict=True,
-            ),
-        )
-
     def _write_events(self, events: Sequence[Event], result: AppendResult) -> None:
         if not events:
             return
         result.first_event = self._next_event
-        self._connection.many(
-            _INSERT_EVENT,
-            (
-                (
-                    number,
-                    event.at_ns,
-                    event.satellite,
-                    event.kind,
-                    int(event.severity),
-                    event.subject,
-                    event.actor,
-                    msgspec.json.encode(event.body).decode(),
-                )
-                for number, event in enumerate(events, self._next_event)
-            ),
-        )
+        write_events(self._connection, self._next_event, events)
         self._next_event += len(events)
         result.last_event = self._next_event - 1
-
-    def _write_cursors(self, cursors: Mapping[str, str]) -> None:
-        if cursors:
-            self._connection.many(
-                "INSERT OR REPLACE INTO cursor(link, stream, value) VALUES (?, 'frames', ?)", cursors.items()
-            )
 
     def _invalid_of(self, scored: ScoredBatch, batch: FrameBatch, keep: Bools | None) -> Bools:
         if scored.invalid is not None:
