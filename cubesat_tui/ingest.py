@@ -68,9 +68,9 @@ class Ingest:
         clock: Clock,
         source_name: str,
         confirm: Callable[[FrameBatch], Awaitable[None]],
-        journaled: Callable[[Sequence[Event]], None] = lambda _: None,
+        journaled: Callable[[Sequence[Event], int], None] = lambda _, __: None,
     ) -> None:
-        """`journaled` is told of the events of each transaction once it is durable."""
+        """`journaled` is told of the events of each transaction, and the id of the last, once it is durable."""
         self.accepted = 0
         """Frames stored in all; whoever opens the store sets what was there before."""
         self.refused: Counter[str] = Counter()
@@ -173,12 +173,12 @@ class Ingest:
             self.note([_space_again(since_ns, self._clock.now_ns(), most)])
 
     def _commit(self, work: Work) -> None:
-        self._count(self._writer.append(work.scored, work.events, work.cursors))
+        result = self._count(self._writer.append(work.scored, work.events, work.cursors))
         self._stuck = None
         self.disk_full = 0
         for act in work.after:
             act()
-        self._journaled(work.events)
+        self._journaled(work.events, result.last_event)
 
     def _count(self, result: AppendResult) -> AppendResult:
         self.accepted += result.accepted

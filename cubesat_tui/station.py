@@ -24,6 +24,8 @@ from cubesat_tui.faults_by_hand import KINDS_BEGIN, REMEMBERED, FaultsByHand
 from cubesat_tui.forecast import Forecast
 from cubesat_tui.frame_queue import FrameQueue
 from cubesat_tui.heartbeat import health_row
+from cubesat_tui.hook_positions import CURSOR as HOOKS_CURSOR
+from cubesat_tui.hook_positions import past
 from cubesat_tui.hooks import hooks_of
 from cubesat_tui.ingest import DISK_RETRY_S, Ingest
 from cubesat_tui.judgement import Judgement
@@ -173,12 +175,19 @@ class Station:
         self.ingest = Ingest(
             self.queue, self.judgement, self.writer, clock, self.source_name, self._confirm, self._journaled
         )
-        self.hooks = hooks_of(mission, self.directory, clock, self.ingest.note, self.desk.alarms)
         if self.judgement.newest_ns is not None:
             self.mission_clock.observe(self.judgement.newest_ns)
         if before is not None:
             # Until the source says so itself: a replay that cannot be opened ends no shelf by the wall clock.
             self.mission_clock.live = before.body.get("live") is not False
+        self.hooks = hooks_of(
+            mission,
+            self.directory,
+            clock,
+            self.ingest.note,
+            self.writer.cursor(HOOKS_CURSOR),
+            live=self.mission_clock.live,
+        )
         self.ingest.accepted = accepted
         self.ingest.refused.update(before.body.get("refused", {}) if before is not None else {})
         self.ingest.note(told)
@@ -211,8 +220,8 @@ class Station:
             loops.append(self.hooks.run())
         return loops
 
-    def _journaled(self, events: Sequence[Event]) -> None:
-        self.hooks.tell(events, live=self.mission_clock.live)
+    def _journaled(self, events: Sequence[Event], last_id: int) -> None:
+        self.hooks.tell(events, live=self.mission_clock.live, last_id=last_id)
 
     async def _until_over(self, tasks: list[asyncio.Task[None]]) -> None:
         """Wait for `stop`; a loop that fails ends the station with its error, one that finishes does not."""
@@ -238,7 +247,8 @@ class Station:
         for task in [*loops, ingest]:
             task.cancel()
         await asyncio.gather(*loops, ingest, return_exceptions=True)
-        self.ingest.note([*self.hooks.close(), self._event("station.ended", "station", {})])
+        ended = [*self.hooks.close(), self._event("station.ended", "station", {})]
+        self.ingest.note(ended, self.hooks.cursors())
         await self.ingest.finish()
         self.link.end()
         self._beat()
@@ -417,7 +427,7 @@ class Station:
     async def _store_past(self, scored: list[ScoredBatch], events: list[Event]) -> None:
         """In a transaction of its own, of which no hook hears; nothing of it touches an alarm that is open now."""
         while True:
-            closed = [event for event in events if (event.satellite, event.subject) not in self.desk.alarms]
+            closed = [past(event) for event in events if (event.satellite, event.subject) not in self.desk.alarms]
             try:
                 self.ingest.store(scored, closed, {})
                 break

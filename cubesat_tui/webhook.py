@@ -24,6 +24,9 @@ def post(client: httpx.Client, url: str, body: bytes, timeout_s: float) -> str:
         return "no connection"
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         return f"the connection failed ({type(error).__name__})"
+    except (UnicodeError, ValueError) as error:
+        # A name of a host that no resolver takes.
+        return f"no address to post to ({type(error).__name__})"
     if 200 <= status < 300:
         return ""
     return f"answered {status}" + (": redirects are not followed" if 300 <= status < 400 else "")

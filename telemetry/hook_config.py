@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,6 +14,9 @@ CLEARED = "cleared"
 OCCASIONS = (RAISED, SEVERITY, CLEARED)
 ENV = "env:"
 """Before the name of an environment variable, where a value does not belong in a file."""
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+LONGEST_NAME = 253
 
 
 class CommandHook(msgspec.Struct, frozen=True):
@@ -65,11 +70,22 @@ def public_part(url: str) -> str:
 
 
 def is_address(url: str) -> bool:
-    """Whether something can be posted there: http or https, a host, nothing that no address has."""
+    """Whether something can be posted there: http or https, a host (RFC 1123), nothing that no address has."""
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         return False
     plain = url.isascii() and url.isprintable() and " " not in url
-    return plain and parts.scheme in ("http", "https") and bool(parts.hostname)
+    return plain and parts.scheme in ("http", "https") and _is_host(parts.hostname or "")
+
+
+def _is_host(host: str) -> bool:
+    """A name, or an IP address; what ends in a number is one of these."""
+    if ":" in host or host.rstrip(".").rpartition(".")[2].isdigit():
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
+    return len(host) <= LONGEST_NAME and _NAME.fullmatch(host) is not None

@@ -37,7 +37,8 @@ COMMAND = {
 WEBHOOK = {
     "url": Rule(
         str,
-        f'an address beginning with http:// or https://, or "{ENV}NAME" of an environment variable that holds one',
+        "an address: http:// or https://, then the name of a host or its IP address;"
+        f' or "{ENV}NAME" of an environment variable that holds one',
         lambda text: is_text(2000)(text) and (_is_variable(text) or is_address(text)),
         needed=True,
     ),

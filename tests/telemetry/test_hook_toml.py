@@ -73,6 +73,12 @@ def test_of_an_address_only_scheme_and_host_are_shown(url: str, shown: str) -> N
         (f'[[hooks.webhook]]\nurl = "htp://ann:{CANARY}@h.org"', "url"),
         (f'[[hooks.webhook]]\nurl = "https://h.org/{CANARY} x"', "url"),
         (f'[[hooks.webhook]]\nurl = "https://h.org:port/{CANARY}"', "url"),
+        (f'[[hooks.webhook]]\nurl = "http://[bad/{CANARY}"', "url"),
+        (f'[[hooks.webhook]]\nurl = "http://[bad]/{CANARY}"', "url"),
+        (f'[[hooks.webhook]]\nurl = "http://a..b/{CANARY}"', "url"),
+        (f'[[hooks.webhook]]\nurl = "http://{"a" * 64}.org/{CANARY}"', "url"),
+        (f'[[hooks.webhook]]\nurl = "http://10.0.0.999/{CANARY}"', "url"),
+        (f'[[hooks.webhook]]\nurl = "http://{"a." * 127}org/{CANARY}"', "url"),
         (f'[[hooks.webhook]]\nurl = "https://h.org"\nheaders = {{Authorization = "Bearer {CANARY}"}}', "headers"),
         (f'[[hooks.webhook]]\nurl = "https://h.org"\nheaders = {{"Bearer {CANARY}" = "env:A"}}', "headers"),
         (f'[[hooks.webhook]]\nurl = "https://h.org"\nheaders = "{CANARY}"', "headers"),
@@ -101,3 +107,17 @@ def test_the_table_of_the_document_is_right(tmp_path: Path) -> None:
     [table] = re.findall(r"^```toml\n(.*?)^```$", document, re.M | re.S)
     found = hooks_of(tmp_path, table)
     assert [type(hook) for hook in found] == [CommandHook, WebhookHook]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h",
+        "https://a-b.c_d.example.org./x",
+        "http://10.0.0.9:8080",
+        "http://[::1]:80/x",
+        "http://xn--bcher-kva.example",
+    ],
+)
+def test_an_address_that_can_be_posted_to_is_taken(tmp_path: Path, url: str) -> None:
+    assert hooks_of(tmp_path, f'[[hooks.webhook]]\nurl = "{url}"') == (WebhookHook(url),)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from cubesat_tui.app import ConsoleApp
 from telemetry.alarms import EXPIRED, RAISED, SHELVED, UNSHELVED, Event
 from telemetry.frame import Quality
 from telemetry.limits import Level
+from telemetry.store.writer import StoreWriter
 
 CANARY = "canary-7f3a"
 SUBJECT = "eps.bat_v"
@@ -230,6 +232,17 @@ async def test_a_variable_that_is_not_set_is_told_before_the_first_alarm(hooked,
     assert listener.got == []
 
 
+async def test_a_host_that_no_resolver_takes_is_said_in_words_and_kills_no_child(
+    hooked, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK_URL", "http://xn--a/in")
+    rig = hooked(webhook("env:HOOK_URL"))
+    await rig.start()
+    await feed(rig, 6.8)
+    await until(rig, lambda: bool(rig.events("hook.failed")))
+    assert "no address to post to" in rig.events("hook.failed")[0].text
+
+
 async def test_only_what_is_raised_live_is_told(hooked, listener: Listener) -> None:
     rig = hooked(webhook(listener.url))
     await rig.start()
@@ -250,6 +263,86 @@ async def test_only_what_is_raised_live_is_told(hooked, listener: Listener) -> N
     assert listener.occasions == ["raised"]
     # What was on its way when a station ended would be told here.
     assert rig.events("hook.") == []
+
+
+async def test_what_still_waits_when_a_station_ends_is_told_by_the_next_one_and_once(
+    hooked, listener: Listener
+) -> None:
+    listener.answers = [500]
+    rig = hooked(webhook(listener.url))
+    await rig.start()
+    await feed(rig, 7.5, 6.8)
+    await until(rig, lambda: bool(rig.events("hook.failed")))
+    await feed(rig, 7.5)
+    rig.ask("ack", {"satellite": "TESTBIRD", "subject": SUBJECT})
+    await until(rig, lambda: bool(rig.events("alarm.cleared")))
+    await rig.stop()
+    tried = [one["delivery"] for one in listener.got]
+    assert listener.occasions == ["raised"] * len(tried)
+    listener.got.clear()
+    listener.answers = [204]
+    await rig.start()
+    await until(rig, lambda: len(listener.got) == 2 and not rig.station.hooks.outlets[0].waiting)
+    assert listener.occasions == ["raised", "cleared"]
+    assert listener.got[0]["delivery"] == tried[0], "whoever got it before knows it again"
+    # Values that grow old meanwhile are told, too.
+    assert re.search(r": [23] told late, since the station had ended$", rig.events("hook.late")[-1].text)
+    for _ in range(2):
+        await rig.stop()
+        await rig.start()
+        await feed(rig, 7.5)
+    assert len(listener.got) == 2
+    assert len(rig.events("hook.late")) == 1
+
+
+def forget(rig: Any, to: int) -> None:
+    """As after kill -9: the store knows of no delivery after the journal row `to`."""
+    writer = StoreWriter(rig.directory.telemetry, rig.clock)
+    name = next(iter(json.loads(writer.cursor("hooks") or "")))
+    writer.append([], [], {"hooks": json.dumps({name: to})})
+    writer.close()
+
+
+async def test_after_a_kill_only_the_last_delivery_may_come_twice(hooked, listener: Listener) -> None:
+    rig = hooked(webhook(listener.url))
+    await rig.start()
+    await feed(rig, 7.5, 6.8, 6.2)
+    await until(rig, lambda: len(listener.got) == 2 and not rig.station.hooks.outlets[0].waiting)
+    first = json.loads(rig.station.writer.cursor("hooks") or "")
+    worse = rig.events("alarm.severity")[0].id
+    assert worse - 1 <= next(iter(first.values())), "kept before the second was told"
+    await rig.stop()
+    forget(rig, worse - 1)
+    await rig.start()
+    await until(rig, lambda: len(listener.got) == 3)
+    assert listener.occasions == ["raised", "severity", "severity"]
+    assert listener.got[1]["delivery"] == listener.got[2]["delivery"]
+
+
+async def test_the_past_of_a_simulator_and_what_is_too_old_are_not_told_after_a_restart(
+    hooked, listener: Listener
+) -> None:
+    rig = hooked(webhook(listener.url))
+    station = await rig.start()
+    await until(rig, lambda: bool(rig.events("station.started")))
+    before = rig.events()[-1].id
+    now = rig.clock.now_ns()
+
+    def raised(subject: str, age_s: int) -> Event:
+        return Event(now - age_s * 10**9, "TESTBIRD", RAISED, int(Level.CRITICAL), subject, "", {"text": subject})
+
+    await station._store_past([], [raised(f"hist.{i}", 60) for i in range(3)])
+    assert all(one.body["past"] is True for one in rig.events(RAISED))
+    station.ingest.note([raised("old.one", 7200), raised(SUBJECT, 60)])
+    await until(rig, lambda: len(listener.got) == 1)
+    await rig.stop()
+    listener.got.clear()
+    forget(rig, before)
+    await rig.start()
+    await until(rig, lambda: len(listener.got) == 1 and not rig.station.hooks.outlets[0].waiting)
+    [late] = rig.events("hook.late")
+    assert late.text.endswith("1 told late, since the station had ended, 1 given up: older than 1 h, or too many")
+    assert late.severity > 0
 
 
 async def test_a_shelved_alarm_is_not_told_until_its_shelf_ends(hooked, listener: Listener) -> None:
