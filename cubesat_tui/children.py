@@ -175,6 +175,14 @@ class Child:
         if isinstance(message, dict):
             self._on_line(message)
 
+    def say(self, message: Any) -> bool:
+        """Write one JSON line to its stdin; False where nobody is there to read it."""
+        process = self._process
+        if process is None or process.returncode is not None or process.stdin is None or process.stdin.is_closing():
+            return False
+        process.stdin.write(json.dumps(message).encode() + b"\n")
+        return True
+
     async def close(self, grace_s: float = 1.0) -> None:
         """End it: end-of-file and TERM, then KILL to its whole session after `grace_s` seconds of real time."""
         self._closing = True

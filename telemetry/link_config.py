@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from telemetry.plain_text import plain_text
+
 FIREBASE = "firebase"
 EMULATOR = "FIREBASE_DATABASE_EMULATOR_HOST"
 """Environment variable of Google's tools: `host:port` of an emulator, which takes the place of every address."""
+EMULATED = "https://demo-cubesat-tui.firebaseio.com"
 ROOT = "cubesat_tui"
 _SLUG = re.compile(r"[^a-z0-9]+")
 _FORBIDDEN = frozenset(".#$[]")
@@ -102,3 +106,23 @@ def is_emulator(text: str) -> bool:
     """Whether `text` is what the emulator's environment variable holds: `host:port` of this machine."""
     host, colon, port = text.rpartition(":")
     return bool(colon) and port.isdigit() and int(port) < 65_536 and is_loopback(host.strip("[]"))
+
+
+class LinkRefused(Exception):
+    """The link of a mission cannot be used as it is configured; one line says what is to be changed."""
+
+
+def address_of(link: LinkConfig, environ: Mapping[str, str]) -> str:
+    """The address of the database, as it is asked of Google's own client and of ours.
+
+    An emulator needs none: the name of its database is made up where the file gives no address.
+
+    Raises:
+        LinkRefused: there is neither an address nor an emulator, or the emulator is not on this machine.
+    """
+    emulator = environ.get(EMULATOR, "")
+    if emulator and not is_emulator(emulator):
+        raise LinkRefused(f"{EMULATOR}: {plain_text(emulator, 60)}: allowed: host:port of this machine")
+    if link.url or emulator:
+        return link.url or EMULATED
+    raise LinkRefused("mission.toml: link.url: missing: allowed: https://HOST of a database")

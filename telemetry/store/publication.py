@@ -91,6 +91,17 @@ class Publication:
                 )
         return True
 
+    def withdrawn(self, key: str) -> None:
+        """What stands under `key` never arrived, and others wrote since: its rows go out anew under a later key.
+
+        Raises:
+            ValueError: a later range of the stream is on its way; that one is to be withdrawn before.
+        """
+        if any(one > key for one, _, _ in self.unpublished(StreamKey.parse(key).stream)):
+            raise ValueError(f"{key}: a later range is on its way")
+        with self._transaction():
+            self._connection.run("DELETE FROM publication WHERE key = ?", (key,))
+
     def unpublished(self, stream: str | None = None) -> list[tuple[str, int, int]]:
         """(key, first id, last id) of what is on its way, of one stream or of each, oldest first."""
         rows = self._connection.rows("SELECT key, first_id, last_id FROM publication ORDER BY key")
