@@ -3,7 +3,7 @@
     ack       {satellite, subject, severity?, raised_ns?}      severity and raised_ns as they were seen
     ack_all   {subjects: [[satellite, subject, severity?, raised_ns?], ...]}
     shelve    {satellite, subject, until_ns | minutes, reason, severity?, raised_ns?}  mission time; as seen
-    unshelve  {satellite, subject, reason?}
+    unshelve  {satellite, subject, reason?, severity?, raised_ns?}                     as seen
     note      {satellite, subject, text}                        subject "": a note of the shift
     undo      {satellite?, subject?}                            what the same operator did last, within 30 s
 
@@ -46,22 +46,22 @@ class AlarmRequests:
         match request.kind:
             case "ack":
                 key = _key(body)
-                return self._told(
-                    request, key, self._ack(request, key, body.get("severity"), body.get("raised_ns"))
-                )
+                return self._told(request, key, self._ack(request, key, **_as_seen(body)))
             case "ack_all":
                 # All are read before the first is applied: a request is done as a whole or not at all.
                 wanted = [_wanted(one) for one in body["subjects"]]
                 return [
                     event
-                    for key, severity, raised_ns in wanted
-                    for event in self._told(request, key, self._ack(request, key, severity, raised_ns))
+                    for key, seen, raised_ns in wanted
+                    for event in self._told(request, key, self._ack(request, key, seen, raised_ns))
                 ]
             case "shelve":
                 return self._told(request, _key(body), self._shelve(request))
             case "unshelve":
                 key, reason = _key(body), _text(body, "reason") if "reason" in body else ""
-                outcome = self._desk.unshelve(key, request.actor, reason, self._now_ns(), request.id)
+                outcome = self._desk.unshelve(
+                    key, request.actor, reason, self._now_ns(), request.id, **_as_seen(body)
+                )
                 return self._told(request, key, outcome)
             case "note":
                 key = (str(body.get("satellite", "")), str(body.get("subject", "")))
@@ -72,14 +72,10 @@ class AlarmRequests:
             case _:
                 return self._undo(request)
 
-    def _ack(self, request: Request, key: Key, severity: Any, raised_ns: Any) -> list[Event] | str:
+    def _ack(self, request: Request, key: Key, seen: int | None, raised_ns: int | None) -> list[Event] | str:
+        now_ns = self._now_ns()
         return self._desk.acknowledge(
-            key,
-            request.actor,
-            self._now_ns(),
-            seen=_whole_or_none(severity, "severity"),
-            raised_ns=_whole_or_none(raised_ns, "raised_ns"),
-            request=request.id,
+            key, request.actor, now_ns, seen=seen, raised_ns=raised_ns, request=request.id
         )
 
     def _shelve(self, request: Request) -> list[Event] | str:
@@ -102,8 +98,7 @@ class AlarmRequests:
             self._now_ns(),
             now_ns,
             request=request.id,
-            seen=_whole_or_none(body.get("severity"), "severity"),
-            raised_ns=_whole_or_none(body.get("raised_ns"), "raised_ns"),
+            **_as_seen(body),
         )
 
     def _undo(self, request: Request) -> list[Event]:
@@ -151,8 +146,10 @@ def _whole(value: Any, name: str) -> int:
     return value
 
 
-def _whole_or_none(value: Any, name: str) -> int | None:
-    return None if value is None else _whole(value, name)
+def _as_seen(body: Mapping[str, Any]) -> dict[str, int | None]:
+    """`telemetry.shelving.overtaken`: what the operator saw of an alarm, as far as the request says."""
+    names = {"seen": "severity", "raised_ns": "raised_ns"}
+    return {to: None if body.get(name) is None else _whole(body[name], name) for to, name in names.items()}
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

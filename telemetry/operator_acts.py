@@ -27,6 +27,8 @@ from telemetry.plain_text import plain_text
 from telemetry.shelving import LEAST_REASON, Shelving, is_shelved, overtaken, too_short
 
 LONGEST_NOTE = 300
+AHEAD_NS = NS_PER_S
+"""By so much a clock is corrected every day."""
 
 
 class OperatorActs(Shelving):
@@ -91,6 +93,9 @@ class OperatorActs(Shelving):
 
         What one request did to several alarms is taken back together; `satellite` and `subject` choose among it.
 
+        By the station's clock; an act that lies in its future was done before the clock was set back: how long ago
+        that was is not known, and it stays.
+
         Returns:
             The events, and the sentences that say what was not taken back and why.
         """
@@ -108,6 +113,8 @@ class OperatorActs(Shelving):
             return [], [
                 f"{actor or 'nobody'} did nothing{on} in the last {UNDO_NS // NS_PER_S} s that can be undone"
             ]
+        if mine[-1].event.at_ns - at_ns > AHEAD_NS:
+            return [], [f"the clock was set back since {actor} did that: it can no longer be undone"]
         newest = mine[-1].event.body.get("id")
         together = [one for one in mine if newest and one.event.body.get("id") == newest] or mine[-1:]
         events: list[Event] = []

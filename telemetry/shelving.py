@@ -55,8 +55,21 @@ class Shelving(OpenAlarms):
         body = {"until_ns": until_ns, "reason": reason, "text": text}
         return [self._do(at_ns, key, SHELVED, body, actor=actor, request=request)]
 
-    def unshelve(self, key: Key, actor: str, reason: str, at_ns: int, request: str = "") -> list[Event] | str:
-        """End a shelf by hand. Who does has seen the alarm: it is acknowledged with it (ISA-18.2 11.7.3)."""
+    def unshelve(
+        self,
+        key: Key,
+        actor: str,
+        reason: str,
+        at_ns: int,
+        request: str = "",
+        *,
+        seen: int | None = None,
+        raised_ns: int | None = None,
+    ) -> list[Event] | str:
+        """End a shelf by hand. Who does has seen the alarm: it is acknowledged with it (ISA-18.2 11.7.3).
+
+        `seen` and `raised_ns` as in `overtaken`.
+        """
         alarm = self._alarms.get(key)
         actor, reason = plain_text(actor, 40).strip(), plain_text(reason, LONGEST_REASON).strip()
         if alarm is None:
@@ -67,6 +80,8 @@ class Shelving(OpenAlarms):
             return f"{plain_text(key[1], 80)} is not shelved"
         if reason and too_short(reason):
             return f"a reason has at least {LEAST_REASON} characters"
+        if other := overtaken(alarm, seen, raised_ns):
+            return other
         text = f"{actor} unshelved{', ' if reason else ''}{reason}: {alarm.text}"
         body = {"why": BY_OPERATOR, "reason": reason, "text": text}
         events = [self._do(at_ns, key, UNSHELVED, body, actor=actor, request=request)]

@@ -55,7 +55,7 @@ class _ReasonDialog(AskDialog):
         return "" if is_reason(self.text_of("reason")) else WANTED
 
     def request(self) -> dict[str, Any]:
-        """What the station is asked, beside which alarm and why."""
+        """What the station is asked, beside which alarm, as it was seen, and why."""
         return {}
 
     KIND = ""
@@ -69,7 +69,7 @@ class _ReasonDialog(AskDialog):
             self._became_worse = True
             return False
         body = {"satellite": alarm.satellite, "subject": alarm.subject, "reason": self.text_of("reason")}
-        self.console_app.ask_about(alarm, self.KIND, body | self.request())
+        self.console_app.ask_about(alarm, self.KIND, body | self.request() | as_seen(alarm))
         return True
 
     _became_worse = False
@@ -109,11 +109,10 @@ class ShelveDialog(_ReasonDialog):
         return super().problem()
 
     def request(self) -> dict[str, Any]:
-        choice, alarm = self.query_one(ShelfChoice), self.alarm
-        seen = {} if alarm is None else as_seen(alarm)
+        choice = self.query_one(ShelfChoice)
         if choice.minutes is not None:
-            return {"minutes": choice.minutes, **seen}
-        return {"until_ns": choice.until(self.snapshot.now_ns), **seen}
+            return {"minutes": choice.minutes}
+        return {"until_ns": choice.until(self.snapshot.now_ns)}
 
     @on(ShelfChoice.Changed)
     def _chosen(self) -> None:

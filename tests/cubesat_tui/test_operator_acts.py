@@ -312,8 +312,10 @@ async def test_s_takes_a_shelved_one_off_with_a_reason_and_a_does_not_touch_it(c
         await told_of(pilot, "at least 3 letters")
         await pilot.press(*"pointed again", "enter")
         await settled(pilot)
-    wanted = {"satellite": SATELLITE, "subject": WHEEL, "reason": "pointed again"}
-    assert asked(directory) == [("unshelve", wanted)]
+    [(kind, wanted)] = asked(directory)
+    assert kind == "unshelve"
+    seen = {"severity": 4, "raised_ns": NOW - 32 * S}
+    assert wanted == {"satellite": SATELLITE, "subject": WHEEL, "reason": "pointed again", **seen}
 
 
 async def test_m_writes_on_the_alarm_and_tab_turns_to_the_shift(console, directory) -> None:

@@ -84,6 +84,17 @@ def test_a_shelf_is_for_what_was_seen() -> None:
     done(desk.shelve(KEY, "ann", NOW + HOUR, "known", NOW, NOW, seen=4, raised_ns=NOW))
 
 
+def test_the_end_of_a_shelf_is_for_what_was_seen() -> None:
+    desk = desk_with(KEY)
+    done(desk.shelve(KEY, "lk", NOW + HOUR, "known", NOW, NOW))
+    assert desk.unshelve(KEY, "ann", "", NOW, seen=1) == "eps.bat_v is now WARNING: look again"
+    other = desk.unshelve(KEY, "ann", "", NOW, seen=2, raised_ns=NOW - 1)
+    assert isinstance(other, str)
+    assert "is another alarm by now" in other
+    assert desk.alarms[KEY].shelved
+    assert kinds(done(desk.unshelve(KEY, "ann", "", NOW, seen=2, raised_ns=NOW))) == ["unshelved"]
+
+
 def test_the_longest_shelf_and_the_shortest_reason_are_allowed() -> None:
     desk = desk_with(KEY)
     assert kinds(done(desk.shelve(KEY, "ann", NOW + LONGEST_SHELF_NS, "a bc", NOW, NOW))) == ["shelved"]
@@ -179,6 +190,15 @@ def test_undo_is_for_thirty_seconds_and_for_who_did_it() -> None:
     assert desk.undo("ann", NOW + 30 * NS_PER_S + 1) == late
     assert kinds(desk.undo("ann", NOW + 30 * NS_PER_S)[0]) == ["ack_undone"]
     assert desk.undo("ann", NOW + 30 * NS_PER_S)[0] == [], "once"
+
+
+@pytest.mark.parametrize(("back_s", "undone"), [(0, True), (1, True), (2, False), (3600, False)])
+def test_a_clock_that_was_set_back_makes_no_undo_last_longer(back_s: int, undone: bool) -> None:
+    desk = desk_with(KEY)
+    done(desk.acknowledge(KEY, "ann", NOW))
+    events, refused = desk.undo("ann", NOW - back_s * 10**9)
+    assert bool(events) == undone
+    assert refused == ([] if undone else ["the clock was set back since ann did that: it can no longer be undone"])
 
 
 def test_an_alarm_that_its_acknowledgement_cleared_comes_back_whole_even_after_a_restart() -> None:
