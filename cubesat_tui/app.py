@@ -37,7 +37,7 @@ class ConsoleApp(TimeApp, NightApp, OperatorActs):
     COMMANDS: ClassVar[set[Any]] = {ConsoleCommands}
     CSS = """
     Toast { background: $panel; }
-    ConsoleApp.-ascii .chart-box, ConsoleApp.-ascii ExportDialog #box,
+    ConsoleApp.-ascii .chart-box,
     ConsoleApp.-ascii ClustersScreen.wide #scatter-side, ConsoleApp.-ascii ClustersScreen.wide #cluster-detail,
     ConsoleApp.-ascii ClustersScreen.wide #cluster-modes {
         border: ascii $line; }

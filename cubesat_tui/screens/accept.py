@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-from textual import on
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Input
+from textual.widget import Widget
 
 from cubesat_tui import messages
-from cubesat_tui.drawing.inject_rows import keys_row, said_rows
-from cubesat_tui.drawing.rows import EMPTY, Row, row
+from cubesat_tui.drawing.inject_rows import said_rows
+from cubesat_tui.drawing.rows import Row
 from cubesat_tui.drawing.why import alarm_label
-from cubesat_tui.faults_by_hand import Refused
 from cubesat_tui.nominal import LEAST_REASON, Nominal, checked, of_alarm, sentence
-from cubesat_tui.widgets.lines import Lines
+from cubesat_tui.screens.asking import AskDialog, line_to_type
 from telemetry.clock import NS_PER_S, iso, parse_iso
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
-    from cubesat_tui.app import ConsoleApp
     from cubesat_tui.snapshot import Snapshot
     from telemetry.alarms import Alarm
 
@@ -32,124 +25,61 @@ ABOUT = (
     "These rows leave quarantine and are learned with the next fit; what looks like them is no anomaly then."
     " Hard limits are never learned. This cannot be undone."
 )
+LONGEST_LIST = 1000
+"""Characters of the list of channels."""
 
 
-class AcceptDialog(ModalScreen[None]):
+class AcceptDialog(AskDialog):
     """Posts `AcceptRequested`; the station decides."""
 
-    AUTO_FOCUS = "#reason"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", show=False, priority=True),
-        Binding("escape", "close", show=False, priority=True),
-        Binding("down,tab", "app.focus_next", show=False, priority=True),
-        Binding("up,shift+tab", "app.focus_previous", show=False, priority=True),
-    ]
-    DEFAULT_CSS = """
-    AcceptDialog { align: center middle; background: $background 60%; }
-    AcceptDialog #box { width: 78; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
-        background: $panel; border: round $line; border-title-color: $accent; border-title-style: bold; }
-    AcceptDialog.ascii #box { border: ascii $line; }
-    AcceptDialog #about { margin-bottom: 1; }
-    AcceptDialog #foot { margin-top: 1; }
-    AcceptDialog .field { height: 1; }
-    AcceptDialog .field Lines { width: 10; height: 1; }
-    AcceptDialog Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $cursor; }
-    AcceptDialog Input:focus { border: none; }
-    """
-    FIELDS: ClassVar[dict[str, str]] = {"channels": "Channels", "from": "From", "to": "To", "reason": "Reason"}
+    AUTO_FOCUS: ClassVar[str | None] = "#reason"
+    DEFAULT_CSS = "AcceptDialog .word { width: 10; }"
+    KEYS = (("tab", "next field"), ("enter", "accept it"), ("esc", "leave it"))
+    ROOM = 11
 
     def __init__(self, snapshot: Snapshot, alarm: Alarm) -> None:
         """`alarm`: the anomaly that is to be accepted; channels and span are its own to begin with."""
-        super().__init__()
-        self._snapshot = snapshot
-        self._label = alarm_label(alarm, snapshot)
+        super().__init__(f"ACCEPT AS NOMINAL: {plain_text(alarm_label(alarm, snapshot), 40)}", snapshot)
         self._first = of_alarm(alarm, snapshot.now_ns)
-        self._said = ""
-        self._wish: Nominal | None = None
 
-    @property
-    def _owner(self) -> ConsoleApp:
-        return cast("ConsoleApp", self.app)
+    def fields(self) -> Iterable[tuple[str, Widget]]:
+        first = self._first
+        yield "Channels", line_to_type("channels", plain_text(" ".join(first.channels), LONGEST_LIST), LONGEST_LIST)
+        yield "From", line_to_type("from", iso(first.t0_ns // NS_PER_S * NS_PER_S))
+        yield "To", line_to_type("to", iso(-(-first.t1_ns // NS_PER_S) * NS_PER_S))
+        yield "Reason", line_to_type("reason")
 
-    def compose(self) -> ComposeResult:
-        values = {
-            "channels": " ".join(self._first.channels),
-            "from": iso(self._first.t0_ns // NS_PER_S * NS_PER_S),
-            "to": iso(-(-self._first.t1_ns // NS_PER_S) * NS_PER_S),
-            "reason": "",
-        }
-        with Vertical(id="box"):
-            yield Lines(id="about")
-            for name, word in self.FIELDS.items():
-                with Horizontal(classes="field"):
-                    head = Lines()
-                    head.rows = (row((word, "label")),)
-                    yield head
-                    field = Input(plain_text(values[name], 1000), id=name, select_on_focus=False)
-                    field.cursor_blink = False
-                    yield field
-            yield Lines(id="foot")
+    def about(self, size: int) -> list[Row]:
+        return said_rows(ABOUT, size)[:3]
 
-    def on_mount(self) -> None:
-        self.set_class(self._owner.signs.ascii, "ascii")
-        box = self.query_one("#box", Vertical)
-        box.border_title = Content(f"ACCEPT AS NOMINAL: {plain_text(self._label, 40)}")
-        self.call_after_refresh(self._lay)
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._lay)
-
-    def _lay(self) -> None:
-        if not self.is_mounted:
-            return
-        size = max(20, self.query_one("#box", Vertical).content_size.width or 72)
-        self.query_one("#about", Lines).draw(said_rows(ABOUT, size)[:3])
-        self._wish, self._said = self._read()
-        reason = self.query_one("#reason", Input).value.strip()
-        if self._wish is not None:
-            text, style = sentence(self._wish, self._snapshot.mission), "value"
-        elif len(reason) < LEAST_REASON:
-            text, style = f"A reason of at least {LEAST_REASON} letters: the audit will say it.", "label"
-        else:
-            text, style = self._said, "warning"
-        said: list[Row] = list(said_rows(plain_text(text, 300), size, style)[:2])
-        said += [EMPTY] * (2 - len(said))
-        keys = keys_row(("tab", "next field"), ("enter", "accept it"), ("esc", "leave it"))
-        self.query_one("#foot", Lines).draw((*said, keys))
-
-    def _read(self) -> tuple[Nominal | None, str]:
-        """What the fields say, or why it cannot be."""
-        texts = {name: self.query_one(f"#{name}", Input).value.strip() for name in self.FIELDS}
+    def said(self) -> tuple[str, str]:
         try:
-            wish = msgspec.structs.replace(
-                self._first,
-                reason=texts["reason"],
-                channels=tuple(texts["channels"].replace(",", " ").split()),
-                t0_ns=parse_iso(texts["from"]),
-                t1_ns=parse_iso(texts["to"]),
-            )
-            return checked(wish, self._snapshot.mission, self._snapshot.now_ns), ""
-        except (Refused, ValueError) as error:
-            return None, str(error)
+            wish = self._wish()
+        except ValueError as error:
+            if len(self.text_of("reason")) < LEAST_REASON:
+                return f"A reason of at least {LEAST_REASON} letters: the audit will say it.", "label"
+            return plain_text(str(error), 300), "warning"
+        return plain_text(sentence(wish, self.snapshot.mission), 300), "value"
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._lay()
+    def submit(self) -> bool:
+        try:
+            wish = self._wish()
+        except ValueError:
+            return False
+        self.console_app.post_message(messages.AcceptRequested(msgspec.to_builtins(wish)))
+        return True
 
-    def action_accept(self) -> None:
-        # Behind the keys that are on their way to the field: who types ahead means the whole reason.
-        (self.focused or self).call_later(self._accept)
+    def _wish(self) -> Nominal:
+        """What the fields say.
 
-    def _accept(self) -> None:
-        if not self.is_current:
-            return
-        self._lay()
-        if self._wish is None:
-            self.notify(plain_text(self._said, 200), severity="warning", markup=False, timeout=4)
-            return
-        self._owner.post_message(messages.AcceptRequested(msgspec.to_builtins(self._wish)))
-        self.dismiss()
-
-    def action_close(self) -> None:
-        self.dismiss()
+        Raises:
+            ValueError: it cannot be, or a time is none.
+        """
+        wish = msgspec.structs.replace(
+            self._first,
+            reason=self.text_of("reason"),
+            channels=tuple(self.text_of("channels").replace(",", " ").split()),
+            t0_ns=parse_iso(self.text_of("from")),
+            t1_ns=parse_iso(self.text_of("to")),
+        )
+        return checked(wish, self.snapshot.mission, self.snapshot.now_ns)

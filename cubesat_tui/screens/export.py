@@ -15,13 +15,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Checkbox, RadioButton, RadioSet
 
 from cubesat_tui import messages
 from cubesat_tui.drawing.numbers import count_text
 from cubesat_tui.drawing.rows import Row, left, row
 from cubesat_tui.export_run import Cancelled, Done, ExportRun, Failed, Progress
+from cubesat_tui.screens.dialog import Choice, Dialog, Tick
 from cubesat_tui.widgets.lines import Lines
 from exports.request import ExportRequest
 
@@ -42,19 +42,14 @@ class Offer:
     """Filter that names the instant of the selected frame."""
 
 
-class ExportDialog(ModalScreen[None]):
+class ExportDialog(Dialog[None]):
     """Sketch E. Starts the run it is given; `esc` cancels, and closes when nothing runs."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "export", "export", priority=True),
-        Binding("escape", "back", "cancel, or close", priority=True),
         Binding("y", "copy_path", "copy the path"),
         Binding("Y", "copy_scp", "copy an scp line"),
     ]
     DEFAULT_CSS = """
-    ExportDialog { align: center middle; background: $background 60%; }
-    ExportDialog #box { width: 76; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
-        background: $panel; border: round $line; border-title-color: $accent; border-title-style: bold; }
     ExportDialog RadioSet { layout: horizontal; height: auto; width: 1fr; background: $panel; border: none;
         padding: 0; }
     ExportDialog #what { layout: vertical; }
@@ -78,11 +73,10 @@ class ExportDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         offer = self._offer
         filtered = bool(offer.filter_text)
-        with Vertical(id="box") as box:
-            box.border_title = "EXPORT"
+        with Vertical(id="box"):
             with Horizontal(classes="line"):
                 yield _Name("What")
-                with RadioSet(id="what", compact=True):
+                with Choice(id="what", compact=True):
                     if filtered:
                         yield RadioButton(Content(f"{offer.filter_rows} of the filter"), True, id="filter")
                     yield RadioButton(Content(f"whole ledger, {offer.all_rows}"), not filtered, id="all")
@@ -93,11 +87,11 @@ class ExportDialog(ModalScreen[None]):
                 yield Lines(id="filter-text")
             with Horizontal(classes="line"):
                 yield _Name("Form")
-                with RadioSet(id="form", compact=True):
+                with Choice(id="form", compact=True):
                     yield RadioButton(Content("CSV"), True, id="csv")
                     yield RadioButton(Content("Parquet"), id="parquet")
-                yield Checkbox(Content("both times"), True, id="both-times", compact=True)
-                yield Checkbox(Content("anomaly columns"), True, id="anomaly-columns", compact=True)
+                yield Tick(Content("both times"), True, id="both-times", compact=True)
+                yield Tick(Content("anomaly columns"), True, id="anomaly-columns", compact=True)
             with Horizontal(classes="line"):
                 yield _Name("To")
                 yield Lines(id="to")
@@ -108,6 +102,7 @@ class ExportDialog(ModalScreen[None]):
             yield Lines(id="result")
 
     def on_mount(self) -> None:
+        self.entitle("EXPORT")
         self._draw_form()
         self.query_one("#what", RadioSet).focus()
 
@@ -140,7 +135,7 @@ class ExportDialog(ModalScreen[None]):
         name = f"{self._offer.satellite}_<time of the export>.{self._choice('form') or 'csv'}"
         self.query_one("#to", Lines).draw((row((shown + "/", "label")), row((name, "value"))))
 
-    def action_export(self) -> None:
+    def enter(self) -> None:
         if self.query_one("#cancel", Button).has_focus:
             self.action_back()
         elif self._run is None:
@@ -158,7 +153,7 @@ class ExportDialog(ModalScreen[None]):
     def _pressed(self, event: Button.Pressed) -> None:
         event.stop()
         if event.button.id == "export":
-            self.action_export()
+            self.enter()
         else:
             self.action_back()
 

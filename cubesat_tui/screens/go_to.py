@@ -7,36 +7,25 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from cubesat_tui.conductor import ALLOWED, NoMoment, moment_of
 from cubesat_tui.drawing.inject_rows import keys_row, said_rows
 from cubesat_tui.drawing.numbers import age_text, date_clock_text
 from cubesat_tui.drawing.rows import EMPTY, Row, row
+from cubesat_tui.screens.dialog import Dialog, Line
 from cubesat_tui.widgets.lines import Lines
 from telemetry.clock import iso
 from telemetry.plain_text import plain_text
 
 
-class GoToDialog(ModalScreen[int | None]):
+class GoToDialog(Dialog[int]):
     """Answers the moment in UTC ns, or None to stay."""
 
-    AUTO_FOCUS = "#moment"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", show=False, priority=True),
-        Binding("escape", "close", show=False, priority=True),
-    ]
+    AUTO_FOCUS: ClassVar[str | None] = "#moment"
     DEFAULT_CSS = """
-    GoToDialog { align: center middle; background: $background 60%; }
-    GoToDialog #box { width: 72; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
-        background: $panel; border: round $line; border-title-color: $accent; border-title-style: bold; }
-    GoToDialog.ascii #box { border: ascii $line; }
-    GoToDialog Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $cursor; }
-    GoToDialog Input:focus { border: none; }
+    GoToDialog #box { width: 72; }
     GoToDialog #said { height: auto; margin-top: 1; }
     """
 
@@ -50,15 +39,11 @@ class GoToDialog(ModalScreen[int | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
-            line = Input(self._proposed, id="moment", placeholder=ALLOWED, max_length=40)
-            line.cursor_blink = False
-            yield line
+            yield Line(self._proposed, ALLOWED, id="moment", longest=40, select_on_focus=True)
             yield Lines(id="said")
 
     def on_mount(self) -> None:
-        signs = getattr(self.app, "signs", None)
-        self.set_class(signs is not None and signs.ascii, "ascii")
-        self.query_one("#box", Vertical).border_title = Content("GO TO TIME (UTC)")
+        self.entitle("GO TO TIME (UTC)")
         self.call_after_refresh(self._say)
 
     def on_resize(self) -> None:
@@ -67,7 +52,7 @@ class GoToDialog(ModalScreen[int | None]):
     def _say(self) -> None:
         if not self.is_mounted:
             return
-        size = max(20, self.query_one("#box", Vertical).content_size.width or 66)
+        size = self.width_of_box(66)
         text = self.query_one("#moment", Input).value
         said: Sequence[Row]
         if not text.strip():
@@ -92,13 +77,7 @@ class GoToDialog(ModalScreen[int | None]):
         self._refused = False
         self._say()
 
-    def action_go(self) -> None:
-        # Behind the keys that are on their way to the line: who types ahead means the whole time.
-        (self.focused or self).call_later(self._go)
-
-    def _go(self) -> None:
-        if not self.is_current:
-            return
+    def enter(self) -> None:
         try:
             moment = moment_of(self.query_one("#moment", Input).value, self._now_ns, self._first_ns)
         except NoMoment:
@@ -106,6 +85,3 @@ class GoToDialog(ModalScreen[int | None]):
             self._say()
             return
         self.dismiss(moment)
-
-    def action_close(self) -> None:
-        self.dismiss(None)

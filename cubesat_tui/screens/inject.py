@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 from textual import on
@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from cubesat_tui import messages
@@ -30,6 +29,7 @@ from cubesat_tui.drawing.inject_rows import (
     target_items,
 )
 from cubesat_tui.drawing.rows import EMPTY, Row, row
+from cubesat_tui.screens.dialog import Dialog, Line
 from cubesat_tui.screens.mission_screen import WIDE
 from cubesat_tui.widgets.lines import Lines
 from sim.catalogue import KINDS, Fault, FaultRefused, Kind
@@ -37,7 +37,6 @@ from sim.injection import Wish, fault_of, seconds_text, sentence, usual_target, 
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
-    from cubesat_tui.app import ConsoleApp
     from cubesat_tui.snapshot import Snapshot
 
 Step = Literal["kind", "target", "form", "sure"]
@@ -61,34 +60,27 @@ def why_not(snapshot: Snapshot | None, *, read_only: bool) -> str:
     return ""
 
 
-class InjectDialog(ModalScreen[None]):
+class InjectDialog(Dialog[None]):
     """Posts `FaultRequested` once the operator has confirmed; the station decides."""
 
-    AUTO_FOCUS = ""
+    AUTO_FOCUS: ClassVar[str | None] = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "next", show=False, priority=True),
-        Binding("escape", "back", show=False, priority=True),
         Binding("down,tab", "move(1)", show=False, priority=True),
         Binding("up,shift+tab", "move(-1)", show=False, priority=True),
-        Binding("j", "move(1)", show=False),
-        Binding("k", "move(-1)", show=False),
-        Binding("pagedown", "move(10)", show=False),
-        Binding("pageup", "move(-10)", show=False),
-        Binding("slash", "find", show=False),
+        Binding("pagedown", "move(10)", show=False, priority=True),
+        Binding("pageup", "move(-10)", show=False, priority=True),
+        Binding("j", "letter(1)", show=False, priority=True),
+        Binding("k", "letter(-1)", show=False, priority=True),
+        Binding("slash", "find", show=False, priority=True),
     ]
     DEFAULT_CSS = """
-    InjectDialog { align: center middle; background: $background 60%; }
-    InjectDialog #box { width: 78; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
-        background: $panel; border: round $line; border-title-color: $accent; border-title-style: bold;
-        border-subtitle-color: $dim; }
+    InjectDialog #box { width: 78; border-subtitle-color: $dim; }
     InjectDialog.wide #box { width: 100; }
-    InjectDialog.ascii #box { border: ascii $line; }
     InjectDialog #foot { margin-top: 1; }
     InjectDialog .field { height: 1; display: none; }
     InjectDialog .field Lines { width: 10; height: 1; }
     InjectDialog .field .hint { width: 1fr; }
-    InjectDialog Input { width: 18; height: 1; border: none; padding: 0 1; background: $cursor; }
-    InjectDialog Input:focus { border: none; }
+    InjectDialog Input { width: 18; }
     InjectDialog #find { width: 1fr; display: none; }
     InjectDialog.form #list { display: none; }
     InjectDialog.form .field.used { display: block; }
@@ -110,24 +102,24 @@ class InjectDialog(ModalScreen[None]):
         self._wish: Wish | None = None
         self._injected = tuple(snapshot.health.get("injected") or ())
 
-    @property
-    def _owner(self) -> ConsoleApp:
-        return cast("ConsoleApp", self.app)
-
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Lines(id="list")
-            yield _Line("part of a name; arrows choose, enter takes it", id="find")
+            hint = "part of a name; arrows choose, enter takes it"
+            yield Line(placeholder=hint, id="find", select_on_focus=True)
             for name, word in self.FIELDS.items():
                 with Horizontal(classes="field", id=f"field-{name}"):
                     yield _Fixed((row((word, "label")),))
-                    yield _Line("", id=name)
+                    yield Line(id=name, select_on_focus=True)
                     yield Lines(id=f"hint-{name}", classes="hint")
             yield Lines(id="foot")
 
     def on_mount(self) -> None:
-        self.set_class(self._owner.signs.ascii, "ascii")
         self._lay()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Where there is a line to type into, a letter is a letter.
+        return not (action in ("letter", "find") and isinstance(self.focused, Input))
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width >= WIDE[0] and event.size.height >= WIDE[1], "wide")
@@ -144,7 +136,7 @@ class InjectDialog(ModalScreen[None]):
     def _targets(self) -> list[Item]:
         assert self._kind is not None
         if self._kind.targets == ("channel",):
-            return channel_items(self._channels, self._snapshot.channels, self._owner.signs)
+            return channel_items(self._channels, self._snapshot.channels, self.console_app.signs)
         return target_items(self._kind)
 
     def _label(self, target: str) -> str:
@@ -161,8 +153,8 @@ class InjectDialog(ModalScreen[None]):
         self.set_class(form, "form")
         ending = self._step == "sure" and self._ending is not None
         what = "" if kind is None or self._step == "kind" or ending else f": {kind.name}"
-        box.border_title = Content(f"BREAK SOMETHING ON {self._satellite}{what}")
-        foot = self._foot(max(20, box.content_size.width or 72))
+        self.entitle(f"BREAK SOMETHING ON {self._satellite}{what}")
+        foot = self._foot(self.width_of_box(72))
         if form:
             box.border_subtitle = None
         else:
@@ -175,7 +167,9 @@ class InjectDialog(ModalScreen[None]):
             height = min(room, max(1, len(items)) + groups)
             names = NAME_SIZE if self._step == "kind" else CHANNEL_NAME_SIZE
             names = min(names, max((len(item.name) for item in items), default=8))
-            self.query_one("#list", Lines).draw(list_rows(items, cursor, size, height, names, self._owner.signs))
+            self.query_one("#list", Lines).draw(
+                list_rows(items, cursor, size, height, names, self.console_app.signs)
+            )
         self.query_one("#foot", Lines).draw(foot)
 
     def _foot(self, size: int) -> list[Row]:
@@ -238,6 +232,9 @@ class InjectDialog(ModalScreen[None]):
         elif self._step == "form":
             self.focus_next() if step > 0 else self.focus_previous()
 
+    def action_letter(self, step: int) -> None:
+        self.action_move(step)
+
     def action_find(self) -> None:
         if self._step in ("kind", "target"):
             self.add_class("finding")
@@ -247,7 +244,7 @@ class InjectDialog(ModalScreen[None]):
             self.set_focus(find)
             self._lay()
 
-    def action_next(self) -> None:
+    def enter(self) -> None:
         match self._step:
             case "kind":
                 self._take_kind()
@@ -359,16 +356,8 @@ class InjectDialog(ModalScreen[None]):
         else:
             assert self._wish is not None
             body = msgspec.to_builtins(self._wish)
-        self._owner.post_message(messages.FaultRequested(body))
+        self.console_app.post_message(messages.FaultRequested(body))
         self.dismiss()
-
-
-class _Line(Input):
-    """One row to type into, without a blinking cursor."""
-
-    def __init__(self, placeholder: str, *, id: str) -> None:
-        super().__init__(placeholder=placeholder, id=id, select_on_focus=True)
-        self.cursor_blink = False
 
 
 class _Fixed(Lines):
