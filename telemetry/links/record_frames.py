@@ -42,7 +42,12 @@ class _FramesText(msgspec.Struct, omit_defaults=True):
     packet: str = ""
 
 
+class _Uses(msgspec.Struct):
+    layout: str
+
+
 _FRAMES = msgspec.json.Decoder(list[_FramesText])
+_USES = msgspec.json.Decoder(list[_Uses])
 
 
 def frames_text(batches: Sequence[FrameBatch], *, readable: bool = False) -> str:
@@ -76,7 +81,7 @@ def digests_of(record: Record) -> set[str]:
     Raises:
         RecordRefused: the text is no list of frames.
     """
-    return {one.layout for one in decoded(record, _FRAMES.decode)}
+    return {one.layout for one in decoded(record, _USES.decode)}
 
 
 def layout_of(digest: str, text: object) -> Layout:
