@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 
 import numpy as np
@@ -15,6 +14,7 @@ from telemetry.frame import FrameBatch, Layout
 from telemetry.links.bundles import Bundles
 from telemetry.links.firebase_rest import Rest
 from telemetry.links.link import LinkReport, Lost, Pruned, StreamCursor
+from telemetry.links.read_ahead import ReadAhead
 from telemetry.links.record import Record, RecordRefused
 from telemetry.links.record_frames import digests_of, frames_of, layout_of
 from telemetry.links.stream_follower import StreamFollower
@@ -79,9 +79,7 @@ class FirebaseSource:
         self._follower = StreamFollower(rest, "frames", StreamCursor.of(cursor), refused=self.refused)
         self._layouts = Layouts(rest)
         self._fits: dict[tuple[str, str], str] = {}
-        self._bundles = Bundles()
-        self._reading: asyncio.Task[None] | None = None
-        self._closed = False
+        self._ahead = ReadAhead(self._read)
 
     @property
     def report(self) -> LinkReport:
@@ -94,31 +92,15 @@ class FirebaseSource:
         return self._mission.simulated
 
     def __aiter__(self) -> AsyncIterator[FrameBatch]:
-        return self._batches()
+        return self._ahead.batches()
 
-    async def _batches(self) -> AsyncGenerator[FrameBatch]:
-        if self._closed:
-            return
-        self._reading = asyncio.create_task(self._read())
-        try:
-            while batches := await self._bundles.get():
-                for batch in batches:
-                    yield batch
-            if not self._closed:
-                await self._reading
-        finally:
-            await self.close()
-
-    async def _read(self) -> None:
-        try:
-            async with aclosing(self._follower.followed()) as followed:
-                async for one in followed:
-                    if isinstance(one, Record):
-                        await self._bundles.put(await self._frames(one), StreamCursor(one.key, one.last).text)
-                    else:
-                        self._tell(one)
-        finally:
-            self._bundles.end()
+    async def _read(self, bundles: Bundles) -> None:
+        async with aclosing(self._follower.followed()) as followed:
+            async for one in followed:
+                if isinstance(one, Record):
+                    await bundles.put(await self._frames(one), StreamCursor(one.key, one.last).text)
+                else:
+                    self._tell(one)
 
     async def _frames(self, record: Record) -> list[FrameBatch]:
         try:
@@ -164,7 +146,4 @@ class FirebaseSource:
 
     async def close(self) -> None:
         """Stop reading; the iterator ends."""
-        self._closed = True
-        if self._reading is not None and not self._reading.done():
-            self._reading.cancel()
-            await asyncio.wait((self._reading,))
+        await self._ahead.close()

@@ -19,7 +19,8 @@ _MOST_SECRETS = 64
 _SHORTEST = 12
 
 _SHAPES = (
-    re.compile(r"((?:auth|access_token|id_token|idToken|refresh_token|refreshToken|assertion|key)=)[^&\s\"'<>)]+"),
+    re.compile(r"(\b(?:auth|access_token|id_token|idToken|refresh_token|refreshToken|assertion)=)[^&\s\"'<>)]+"),
+    re.compile(r"([?&]key=)[^&\s\"'<>)]+"),
     re.compile(r"((?:Bearer|Basic)\s+)[^\s\"',<>)]+", re.IGNORECASE),
     re.compile(
         r"([\"'](?:access_token|id_token|idToken|refresh_token|refreshToken|private_key|private_key_id|assertion)"
