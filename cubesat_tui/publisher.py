@@ -170,6 +170,11 @@ class Publisher:
         return self._child.pid
 
     @property
+    def starts(self) -> int:
+        """How often a courier was started."""
+        return self._child.starts
+
+    @property
     def report(self) -> LinkReport:
         """How publishing goes."""
         if self._other is not None:

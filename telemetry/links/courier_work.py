@@ -118,7 +118,7 @@ class Writer(msgspec.Struct):
     name: str = ""
     session: str = ""
     since_ns: int = 0
-    beat: float = 0
+    beat: int = 0
 
 
 class Range(NamedTuple):
@@ -164,9 +164,7 @@ class Courier:
             by = self._claim(claim)
             heads = {stream: self._head(stream) for stream in claim.streams} if by is None else {}
         except Failure as failure:
-            # There is no record in it that could be at fault.
-            kind = REFUSED if failure.kind == POISON else failure.kind
-            self._failed(Failure(kind, failure.why), {"claim": claim.node})
+            self._failed(_blameless(failure), {"claim": claim.node})
             return
         if by is None:
             self._claimed[claim.node] = self._monotonic()
@@ -209,7 +207,14 @@ class Courier:
 
         Raises:
             Overtaken: it is not; it was told.
+            Failure: that cannot be seen now; there is nothing in it that could be at fault.
         """
+        try:
+            self._look_who_writes()
+        except Failure as failure:
+            raise _blameless(failure) from None
+
+    def _look_who_writes(self) -> None:
         for node, seen in list(self._claimed.items()):
             if self._monotonic() - seen < CHECK_S:
                 continue
@@ -225,9 +230,7 @@ class Courier:
 
     def _refuse(self, node: str, by: Writer) -> None:
         name = plain_text(by.name or "somebody without a name", 100)
-        self._say(
-            {"refused": {"node": node, "by": name, "since_ns": by.since_ns, "beat_ns": int(by.beat * NS_PER_MS)}}
-        )
+        self._say({"refused": {"node": node, "by": name, "since_ns": by.since_ns, "beat_ns": by.beat * NS_PER_MS}})
 
     def send(self, ranges: Sequence[Range]) -> None:
         """Append these in their order, in as few updates as their size allows; of each it is told what became."""
@@ -303,8 +306,7 @@ class Courier:
         try:
             there = self._database.get(self._path(one.stream, one.key))
         except Failure as failure:
-            kind = REFUSED if failure.kind == POISON else failure.kind
-            self._failed(Failure(kind, failure.why), {"key": one.key})
+            self._failed(_blameless(failure), {"key": one.key})
             return
         self._say({"sent": one.key} if there is not None else {"absent": one.key})
 
@@ -430,6 +432,11 @@ class Courier:
         return "/".join((self._settings.root, *parts))
 
 
+def _blameless(failure: Failure) -> Failure:
+    """The same of a request that holds no record: it is not the record's fault."""
+    return Failure(REFUSED, failure.why) if failure.kind == POISON else failure
+
+
 def _alert(event: Event) -> tuple[str, dict[str, Any]]:
     """An anomaly as the original wrote it, under a key that is the same whoever sends it and how often."""
     if event.kind != "alarm.raised" or not event.subject.startswith(ANOMALY_PREFIX):
@@ -459,9 +466,12 @@ def _writer(there: Any) -> Writer | None:
     known: dict[str, Any] = {}
     for name in Writer.__struct_fields__:
         value = fields.get(name)
-        kind = str if name in ("id", "name", "session") else int
-        if isinstance(value, kind) or (name == "beat" and isinstance(value, float)):
-            known[name] = value
+        if name in ("id", "name", "session"):
+            if isinstance(value, str):
+                known[name] = value
+        elif isinstance(value, (int, float)) and 0 <= value < 2**63:
+            # A database of JSON may keep whole numbers as floating ones.
+            known[name] = int(value)
     return Writer(**known)
 
 
