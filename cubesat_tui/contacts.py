@@ -133,6 +133,15 @@ class ContactWatch:
         """Whether the passes of `satellite` were computed, and there are any."""
         return bool(self._rows.get(satellite))
 
+    def planned(self, satellite: str) -> bool:
+        """Whether the passes of `satellite` were computed, be there any or none."""
+        return satellite in self._rows
+
+    @property
+    def none_known(self) -> bool:
+        """Whether passes were computed and no satellite has any."""
+        return bool(self._rows) and not any(self._rows.values())
+
     def in_view(self, satellite: str, now_ns: int, rise_ns: int = 0, set_ns: int = 0) -> bool:
         """Whether `satellite` is in contact, since `rise_ns` at least and for `set_ns` more."""
         return any(

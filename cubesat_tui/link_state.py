@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CONNECTING, LIVE, STALE, DOWN, REPLAY = "CONNECTING", "LIVE", "STALE", "DOWN", "REPLAY"
 QUIET = "QUIET"
-"""Nothing is received and nothing can be: no satellite is in view of a station."""
+"""Nothing is received and nothing can be: no satellite is in view of a station, or it is not known when one is."""
 STALE_PERIODS = 3.0
 STALE_SLACK_S = 2.0
 DOWN_AFTER_S = 60.0
@@ -112,11 +112,11 @@ class LinkState:
         if not self.live:
             return REPLAY, "" if math.isinf(self.rate) else f"x{self.rate:g}"
         if self._heard is None:
-            return (QUIET, "no pass yet") if self._is_quiet() else (CONNECTING, "")
+            return (QUIET, self._why_quiet("no pass yet")) if self._is_quiet() else (CONNECTING, "")
         silence = self._clock.monotonic() - self._heard
         is_silent = silence > STALE_PERIODS * self._period_s / max(self.rate, 1e-9) + STALE_SLACK_S
         if is_silent and self._is_quiet():
-            return QUIET, "between passes"
+            return QUIET, self._why_quiet("between passes")
         if silence > DOWN_AFTER_S:
             return DOWN, f"nothing received for {silence:.0f} s"
         if is_silent:
@@ -125,6 +125,9 @@ class LinkState:
 
     def _is_quiet(self) -> bool:
         return self._contacts is not None and not self._contacts.expected(self._clock.now_ns(), GRACE_NS)
+
+    def _why_quiet(self, words: str) -> str:
+        return "no pass known" if self._contacts is not None and self._contacts.none_known else words
 
     def step(self) -> tuple[str, str] | None:
         """The state and its reason when the state changed since the last step, else None."""

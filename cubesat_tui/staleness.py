@@ -5,6 +5,11 @@ Silence is measured on the monotonic clock since reception, channel by channel, 
 down"), or the satellite is out of view and is heard in passes only ("loss of signal"). Silence during such a cause
 does not count, and begins anew when it is over. Otherwise a satellite has one alarm, which lists its channels.
 A source that lives and sends nothing is no cause: nobody else would say so.
+
+Of a satellite that is heard in passes only, while none of them is known (its elements no longer reach the present,
+or no station ever sees it), nobody can tell a failure from a loss of signal. To alarm would be red between all
+passes, which is nearly always; to say nothing would make the silence look expected. So its alarm is raised, listed
+with what is missing, and muted by "no pass known": it is not new and never rings, its values are EXPIRED as any.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from telemetry.clock import NS_PER_S, Clock, iso
 from telemetry.dictionary import Bus, Channel, Mission
 from telemetry.frame import FrameBatch, Layout, Quality
 from telemetry.freshness import expires_after_s
+from telemetry.suppression import stale_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +41,8 @@ RISE_NS = 60 * NS_PER_S
 """Time that a pass has to bring its first frame; until then the satellite counts as out of view."""
 SET_NS = 30 * NS_PER_S
 """It counts so again for this long before the end: low over the horizon the first frames are lost."""
-LINK_DOWN, LOSS_OF_SIGNAL = "link down", "loss of signal"
+LINK_DOWN, LOSS_OF_SIGNAL, NO_PASS_KNOWN = "link down", "loss of signal", "no pass known"
+NO_PASS_WORDS = "no pass is known for this satellite, so whether it should be heard is not either: give a newer tle"
 
 
 @dataclass
@@ -135,21 +142,22 @@ class Staleness:
         visible = self._contacts.in_view(watch.name, t_ns, RISE_NS, SET_NS)
         watch.in_view = min(watch.in_view, now) if visible else math.inf
         watch.cause = self._cause(watch, visible=visible)
-        if watch.cause:
+        if watch.cause in (LINK_DOWN, LOSS_OF_SIGNAL):
             watch.since = now
         if not (watch.stale or watch.told or watch.muted or watch.cause) and self._is_fresh(watch, now):
             return []
         last = watch.last()
         self._follow(watch, last, now)
         events: list[Event] = []
+        again = watch.cause != watch.muted and NO_PASS_KNOWN in (watch.cause, watch.muted)
         if watch.cause and watch.cause != watch.muted:
             events += self._desk.inhibit(watch.name, watch.cause, t_ns)
             if watch.muted:
                 events += self._desk.release(watch.name, watch.muted, t_ns)
             watch.muted = watch.cause
         named = sorted(watch.stale, key=lambda name: last.get(name, -math.inf))
-        if watch.told != frozenset(named):
-            events += self._desk.stale(watch.name, named, t_ns, self._text(watch, named, last, now))
+        if watch.told != frozenset(named) or (named and again):
+            events += self._desk.stale(watch.name, named, t_ns, self._text(watch, named, last, now), again=again)
             watch.told = frozenset(named)
         if watch.muted and not watch.cause and not self._undecided(watch, last, now):
             events += self._desk.release(watch.name, watch.muted, t_ns)
@@ -166,7 +174,9 @@ class Staleness:
     def _cause(self, watch: _Watch, *, visible: bool) -> str:
         if self._link.cut:
             return LINK_DOWN
-        return LOSS_OF_SIGNAL if self._in_passes_only and not visible and self._contacts.known(watch.name) else ""
+        if not self._in_passes_only or visible or not self._contacts.planned(watch.name):
+            return ""
+        return LOSS_OF_SIGNAL if self._contacts.known(watch.name) else NO_PASS_KNOWN
 
     def _follow(self, watch: _Watch, last: dict[str, float], now: float) -> None:
         """Channels enter when they were silent for too long, and leave once they were fresh for a while."""
@@ -196,8 +206,15 @@ class Staleness:
         return False
 
     def _text(self, watch: _Watch, named: Iterable[str], last: dict[str, float], now: float) -> str:
-        """Where nothing at all comes any more; the desk's own words name single channels."""
-        names = set(named)
+        """Where nothing comes any more, or nobody knows when it should; else the desk's words name channels."""
+        names = list(named)
+        told = self._silence(watch, names, last, now)
+        if names and watch.cause == NO_PASS_KNOWN:
+            return f"{told or stale_text(names)}; {NO_PASS_WORDS}"
+        return told
+
+    def _silence(self, watch: _Watch, names: list[str], last: dict[str, float], now: float) -> str:
+        """The sentence where nothing comes any more, else ""."""
         held = [expires_after_s(watch.bus.by_name[name], self._link.rate) for name in last]
         newest = max(last.values(), default=now)
         if len(names) < 2 or now - newest <= min(held, default=math.inf):

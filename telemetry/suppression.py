@@ -58,13 +58,16 @@ class Suppression(OpenAlarms):
                 events.append(self._do(t_ns, alarm.key, RELEASED, body))
         return events
 
-    def stale(self, satellite: str, channels: Sequence[str], t_ns: int, text: str = "") -> list[Event]:
+    def stale(
+        self, satellite: str, channels: Sequence[str], t_ns: int, text: str = "", *, again: bool = False
+    ) -> list[Event]:
         """`channels` of a satellite are those whose values are too old now, worst first: one alarm for all of them.
 
         It returns once there is none. Call it as often as they are looked at: only a change is told.
 
         Args:
             text: the sentence; by default it names the first channels and counts the others.
+            again: tell it also of the same channels, because the sentence is another.
         """
         key = (satellite, STALE)
         old = self._alarms.get(key)
@@ -72,7 +75,7 @@ class Suppression(OpenAlarms):
             body = {"text": "all values are fresh again", "current": 0}
             return self._return(old, t_ns, body) if old is not None and old.active else []
         was = old.channels if old is not None and old.active else ()
-        if set(was) == set(channels):
+        if set(was) == set(channels) and not again:
             return []
         count, level = len(channels), int(Level.WARNING)
         before = 0 if old is None else int(old.worst or 0)

@@ -14,7 +14,7 @@ from cubesat_tui.drawing.signs import ASCII
 from cubesat_tui.drawing.status_lines import status_rows
 from cubesat_tui.link_state import LinkState
 from cubesat_tui.snapshot_reader import SnapshotReader
-from cubesat_tui.staleness import RISE_NS, SET_NS, SETTLE_S, Staleness
+from cubesat_tui.staleness import NO_PASS_WORDS, RISE_NS, SET_NS, SETTLE_S, Staleness
 from cubesat_tui.status import read_status
 from telemetry.alarm_desk import AlarmDesk
 from telemetry.alarms import STALE, Event
@@ -168,8 +168,59 @@ def test_a_pass_that_brings_nothing_releases_the_alarm_of_the_one_before() -> No
     assert sky.alarm.inhibited_by == ""
 
 
-def test_without_known_passes_silence_is_not_expected() -> None:
+def test_without_a_known_pass_silence_is_listed_with_what_is_missing_and_never_rings() -> None:
     sky = Sky(visible=False)
+    sky.run(10)
+    sky.sending["K"] = set()
+    assert kinds(sky.run(20)) == ["alarm.raised", "alarm.inhibited"]
+    assert sky.alarm.inhibited_by == "no pass known"
+    assert not sky.alarm.needs_acknowledgement
+    assert "nothing received since" in sky.alarm.text
+    assert sky.alarm.text.endswith("; " + NO_PASS_WORDS)
+    assert sky.link.state == ("QUIET", "no pass known")
+    assert kinds(sky.run(60)) == ["alarm.updated"], "the slow channel"
+    assert sky.run(5900) == [], "it does not come and go"
+    sky.sending["K"] = {"hk", "thm"}
+    assert kinds(sky.run(10)) == ["alarm.returned", "alarm.cleared"], "it was heard: nothing is left to do"
+    assert sky.link.state[0] == "LIVE"
+
+
+def test_one_of_many_channels_that_falls_silent_with_no_pass_known_says_so_too() -> None:
+    sky = Sky(visible=False)
+    sky.sending["K"] = {"hk", "thm"}
+    sky.run(10)
+    sky.sending["K"] = {"hk"}
+    sky.run(60)
+    assert sky.alarm.text == f"1 channel too old: thm.t; {NO_PASS_WORDS}"
+    assert sky.alarm.inhibited_by == "no pass known"
+
+
+def test_passes_that_become_known_are_the_cause_from_then_on() -> None:
+    sky = Sky(visible=False)
+    sky.run(10)
+    sky.sending["K"] = set()
+    sky.run(20)
+    now = sky.clock.now_ns()
+    row = ContactRow(
+        satellite="K",
+        station="Munich",
+        acquisition_ns=now + 300 * NS_PER_S,
+        loss_ns=now + 900 * NS_PER_S,
+        max_el_deg=9,
+    )
+    sky.contacts.plan("K", [row])
+    sky.run(5)
+    assert sky.alarm.inhibited_by == "loss of signal"
+    sky.run(300 + (RISE_NS // NS_PER_S) + 30)
+    assert sky.alarm.inhibited_by == ""
+    assert sky.alarm.needs_acknowledgement
+    assert NO_PASS_WORDS not in sky.alarm.text
+
+
+def test_before_passes_are_computed_nothing_is_said_about_them() -> None:
+    sky = Sky(visible=False)
+    sky.contacts = ContactWatch()
+    sky.watch = Staleness(sky.mission, sky.clock, sky.desk, sky.link, sky.contacts)
     sky.run(10)
     sky.sending["K"] = set()
     assert kinds(sky.run(20)) == ["alarm.raised"]
