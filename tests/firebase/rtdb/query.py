@@ -84,11 +84,13 @@ class Query(NamedTuple):
         return found if self.last is None else found[-self.last :]
 
     def select(self, node: Node) -> Node:
-        """The node with the children asked for alone."""
+        """The node with the children asked for alone, and no priority; as it is where nothing is left out."""
+        if self.low is None and self.high is None and not self.limited:
+            return node
         keys = self.window(node)
         if not keys:
             return EMPTY
-        return Node(None, {key: node.children[key] for key in keys}, node.priority)
+        return Node(None, {key: node.children[key] for key in keys})
 
     def holds(self, node: Node, keys: Iterable[str]) -> set[str]:
         """Which of the keys are in the window."""
