@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from telemetry.alarms import Event
 from telemetry.frame import FrameBatch
 
 if TYPE_CHECKING:
+    from sim.history import Past
     from telemetry.dictionary import Mission
 
 CURSOR = "history"
@@ -76,15 +76,8 @@ async def in_thread(batches: Iterator[FrameBatch]) -> FrameBatch | None:
     return await asyncio.to_thread(next, batches, None)
 
 
-def history_of(mission: Mission, satellite: str, t_end_ns: int) -> Iterator[FrameBatch]:
-    """The frames of the past six orbits, oldest first."""
-    from sim.history import history
+def past_of(mission: Mission, satellite: str, t_end_ns: int) -> Past:
+    """The past six orbits: frames, oldest first, and then what happened in them, handled long before now."""
+    from sim.history import Past
 
-    return history(mission, satellite, t_end_ns, ORBITS, mission.source.seed)
-
-
-def events_of(mission: Mission, satellite: str, t_end_ns: int) -> list[Event]:
-    """What happened in them: alarms that were raised, acknowledged and cleared long before now."""
-    from sim.history import history_events
-
-    return list(history_events(mission, satellite, t_end_ns, ORBITS, mission.source.seed))
+    return Past(mission, satellite, t_end_ns, ORBITS, mission.source.seed)

@@ -17,7 +17,7 @@ from typing import Any
 from cubesat_tui.acts import CURSOR as INBOX_CURSOR
 from cubesat_tui.acts import Acts
 from cubesat_tui.backfill import CURSOR as HISTORY_CURSOR
-from cubesat_tui.backfill import PAUSE_S, Backfill, events_of, has_history, history_of, in_thread, pieces
+from cubesat_tui.backfill import PAUSE_S, Backfill, has_history, in_thread, past_of, pieces
 from cubesat_tui.children import Backoff, Child
 from cubesat_tui.contacts import REFRESH_NS, ContactWatch, compute_contacts, orbit_note
 from cubesat_tui.faults_by_hand import KINDS_BEGIN, REMEMBERED, FaultsByHand
@@ -405,7 +405,8 @@ class Station:
         self.ingest.note([], {HISTORY_CURSOR: plan.cursor()})
         satellites = [satellite.name for satellite in self.mission.satellites]
         for number, satellite in enumerate(satellites):
-            batches = history_of(self.mission, satellite, plan.t_end_ns)
+            past = past_of(self.mission, satellite, plan.t_end_ns)
+            batches = past.frames()
             first_ns: int | None = None
             while (batch := await in_thread(batches)) is not None:
                 first_ns = int(batch.t_ns[0]) if first_ns is None else first_ns
@@ -413,8 +414,7 @@ class Station:
                     await self._store_history(piece)
                 share = (int(batch.t_ns[-1]) - first_ns) / max(1, plan.t_end_ns - first_ns)
                 self.history_progress = (int(100 * (number + share) / len(satellites)), 100)
-            events = await asyncio.to_thread(events_of, self.mission, satellite, plan.t_end_ns)
-            await self._store_past([], events)
+            await self._store_past([], past.events)
         self.ingest.note([], {HISTORY_CURSOR: Backfill(plan.t_end_ns, done=True).cursor()})
         await self.ingest.idle()
         self.history_progress = None

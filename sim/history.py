@@ -32,35 +32,77 @@ MARGIN_S = 20
 TASK_S = round(TASK_PERIOD_S)
 
 
-def history(
-    mission: Mission, satellite: str, t_end_ns: int, orbits: float = HISTORY_ORBITS, seed: int | None = None
-) -> Iterator[FrameBatch]:
-    """Frames of the `orbits` orbits before `t_end_ns` (UTC ns, a whole second), marked STORED and SIMULATED.
+class Past:
+    """The `orbits` orbits before `t_end_ns` (UTC ns, a whole second) of one satellite, flown once.
 
     With the boot of a fresh `SimSource` as `t_end_ns` the live values continue these. `seed` defaults to the
     mission's. The boot of the history is its first second. A satellite that was only just released has none.
-
-    Raises:
-        ValueError: the mission cannot be simulated; see `sim.flight.Flight`.
     """
-    if _only_released(mission):
-        return
-    flight = Flight(mission, (satellite,), mission.source.seed if seed is None else seed)
-    end = t_end_ns // NS_PER_S
-    start = history_start(flight, end, orbits)
-    flight.settle(start)
-    plan = _plan(flight, excursions(flight, start, end))
-    seq = np.zeros(1, dtype=np.int64)
-    pieces: list[Measured] = []
-    for flown in flight.coast(start, end):
-        pieces.append(flight.measure(flown, plan))
-        stop = flown.t0_s + len(flown.truth)
-        if stop % (BATCH_BLOCKS * BLOCK_S) == 0 or stop == end:
-            batches, seq = flight.packed(
-                pieces, boot=start, seq=seq, received_ns=t_end_ns, quality=Quality.STORED | Quality.SIMULATED
-            )
-            yield from batches
-            pieces = []
+
+    def __init__(
+        self,
+        mission: Mission,
+        satellite: str,
+        t_end_ns: int,
+        orbits: float = HISTORY_ORBITS,
+        seed: int | None = None,
+    ) -> None:
+        self._mission = mission
+        self._satellite = satellite
+        self._t_end_ns = t_end_ns
+        self._orbits = orbits
+        self._seed = mission.source.seed if seed is None else seed
+        self.events: list[Event] = []
+        """Journal rows of the two handled alarms, once all frames were taken: raised, acknowledged by "sim",
+        returned, cleared. They come from the mission's own limit check over the measured values; a mission whose
+        limits those values do not cross gets no event."""
+
+    def frames(self) -> Iterator[FrameBatch]:
+        """The frames, oldest first, marked STORED and SIMULATED; once.
+
+        Raises:
+            ValueError: the mission cannot be simulated; see `sim.flight.Flight`.
+        """
+        if _only_released(self._mission):
+            return
+        flight = Flight(self._mission, (self._satellite,), self._seed)
+        end = self._t_end_ns // NS_PER_S
+        start = history_start(flight, end, self._orbits)
+        flight.settle(start)
+        faults = excursions(flight, start, end)
+        plan = _plan(flight, faults)
+        windows = sorted({(fault.start_s - MARGIN_S, fault.end_s + MARGIN_S) for fault in faults})
+        seen: dict[tuple[int, int], list[Measured]] = {window: [] for window in windows}
+        seq = np.zeros(1, dtype=np.int64)
+        pieces: list[Measured] = []
+        for flown in flight.coast(start, end):
+            measured = flight.measure(flown, plan)
+            pieces.append(measured)
+            stop = flown.t0_s + len(flown.truth)
+            for window in windows:
+                if flown.t0_s < window[1] and stop > window[0]:
+                    seen[window].append(measured)
+            if stop % (BATCH_BLOCKS * BLOCK_S) == 0 or stop == end:
+                batches, seq = flight.packed(
+                    pieces,
+                    boot=start,
+                    seq=seq,
+                    received_ns=self._t_end_ns,
+                    quality=Quality.STORED | Quality.SIMULATED,
+                )
+                yield from batches
+                pieces = []
+        desk = AlarmDesk()
+        self.events += [
+            event for window in windows for event in _handled(flight, desk, faults, window, seen[window])
+        ]
+
+
+def history(
+    mission: Mission, satellite: str, t_end_ns: int, orbits: float = HISTORY_ORBITS, seed: int | None = None
+) -> Iterator[FrameBatch]:
+    """The frames of a `Past`."""
+    return Past(mission, satellite, t_end_ns, orbits, seed).frames()
 
 
 def excursions(flight: Flight, start_s: int, end_s: int) -> tuple[Fault, ...]:
@@ -112,40 +154,6 @@ def _quiet(flight: Flight, start_s: int, after_s: int) -> int:
         if not busy:
             return t
     return first
-
-
-def history_events(
-    mission: Mission, satellite: str, t_end_ns: int, orbits: float = HISTORY_ORBITS, seed: int | None = None
-) -> list[Event]:
-    """Journal rows of the two handled alarms: raised, acknowledged by "sim", returned, cleared.
-
-    They come from the mission's own limit check over the measured values that `history` yields with the same
-    arguments; a mission whose limits those values do not cross gets no event.
-
-    Raises:
-        ValueError: the mission cannot be simulated; see `sim.flight.Flight`.
-    """
-    if _only_released(mission):
-        return []
-    flight = Flight(mission, (satellite,), mission.source.seed if seed is None else seed)
-    end = t_end_ns // NS_PER_S
-    start = history_start(flight, end, orbits)
-    faults = excursions(flight, start, end)
-    if not faults:
-        return []
-    plan = _plan(flight, faults)
-    windows = sorted({(fault.start_s - MARGIN_S, fault.end_s + MARGIN_S) for fault in faults})
-    flight.settle(start)
-    seen: dict[tuple[int, int], list[Measured]] = {window: [] for window in windows}
-    for flown in flight.coast(start, end):
-        stop = flown.t0_s + len(flown.truth)
-        inside = [window for window in windows if flown.t0_s < window[1] and stop > window[0]]
-        for window in inside:
-            seen[window].append(flight.measure(flown, plan))
-        if flown.t0_s >= windows[-1][1]:
-            break
-    desk = AlarmDesk()
-    return [event for window in windows for event in _handled(flight, desk, faults, window, seen[window])]
 
 
 def _handled(

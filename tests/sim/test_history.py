@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from sim.history import history, history_events
-from telemetry.alarms import ACKNOWLEDGED, CLEARED, RAISED, RETURNED, fold, fold_all
+from sim.flight import Flight
+from sim.history import Past, history
+from sim.sensors import Flown
+from telemetry.alarms import ACKNOWLEDGED, CLEARED, RAISED, RETURNED, Event, fold, fold_all
 from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch, Quality
 from telemetry.limits import Level, levels
 
 S = 1_000_000_000
+
+
+def events_of(past: Past) -> list[Event]:
+    """What happened in it, once its frames were taken."""
+    for _ in past.frames():
+        pass
+    return past.events
 
 
 @pytest.fixture
@@ -72,7 +82,7 @@ def test_the_last_stored_and_the_first_live_values_belong_together(
 
 
 def test_two_alarms_were_raised_acknowledged_returned_and_cleared(mission: Mission, created_s: int) -> None:
-    events = history_events(mission, "KESTREL-1", created_s * S)
+    events = events_of(Past(mission, "KESTREL-1", created_s * S))
     for subject in ("obc.cpu", "eps.bus5v_v"):
         own = [event for event in events if event.subject == subject]
         assert [event.kind for event in own] == [RAISED, ACKNOWLEDGED, RETURNED, CLEARED]
@@ -96,7 +106,7 @@ def test_the_events_are_in_the_data_and_nothing_else_is(
             out = levels(channel.limits[-1], values) > Level.IN_LIMITS
             third = np.flatnonzero(out[2:] & out[1:-1] & out[:-2]) + 2
             found += [(int(t[i]) * S, channel.name) for i in third if i - 1 not in third]
-    events = history_events(mission, "KESTREL-1", created_s * S)
+    events = events_of(Past(mission, "KESTREL-1", created_s * S))
     assert sorted(found) == [(event.at_ns, event.subject) for event in events if event.kind == RAISED]
     for event in events:
         if event.kind == RETURNED:
@@ -107,5 +117,25 @@ def test_the_events_are_in_the_data_and_nothing_else_is(
 
 
 def test_a_history_too_short_for_an_excursion_has_no_events(mission: Mission, created_s: int) -> None:
-    assert history_events(mission, "KESTREL-1", created_s * S, orbits=0.1) == []
+    assert events_of(Past(mission, "KESTREL-1", created_s * S, orbits=0.1)) == []
     assert sum(len(b) for b in history(mission, "KESTREL-1", created_s * S, orbits=0.1)) > 1_000
+
+
+def test_the_past_is_flown_once_for_its_frames_and_what_happened_in_them(
+    mission: Mission, recorded: list[FrameBatch], created_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flown: list[tuple[int, int]] = []
+    coast = Flight.coast
+
+    def counted(flight: Flight, start_s: int, end_s: int) -> Iterator[Flown]:
+        flown.append((start_s, end_s))
+        return coast(flight, start_s, end_s)
+
+    monkeypatch.setattr(Flight, "coast", counted)
+    past = Past(mission, "KESTREL-1", created_s * S)
+    batches = list(past.frames())
+    assert len(past.events) == 8
+    assert len(flown) == 1
+    assert [(b.layout, b.values.tobytes(), b.t_ns.tobytes()) for b in batches] == [
+        (b.layout, b.values.tobytes(), b.t_ns.tobytes()) for b in recorded
+    ]

@@ -11,7 +11,7 @@ import pytest
 
 from sim.catalogue import KINDS, Fault, FaultRefused
 from sim.channels import PRESETS
-from sim.history import history, history_events
+from sim.history import Past
 from sim.injection import Injectable
 from sim.radio import GROUND_NOISE_DBM
 from sim.scenario import Planned, Scenario
@@ -164,8 +164,9 @@ async def test_every_kind_flies(quiet: Mission, created_s: int) -> None:
 
 async def test_a_released_satellite_brakes_and_has_no_past(make_mission: MissionMaker, created_s: int) -> None:
     mission = make_mission(scenario="detumble")
-    assert list(history(mission, "KESTREL-1", created_s * S)) == []
-    assert history_events(mission, "KESTREL-1", created_s * S) == []
+    past = Past(mission, "KESTREL-1", created_s * S)
+    assert list(past.frames()) == []
+    assert past.events == []
     tape = begun(mission, created_s)
     cursor = await (await tape.play(900, step=30)).stop()
     assert set(tape.series("obc.mode").values()) == {2.0}
