@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -49,7 +49,8 @@ class Told(NamedTuple):
 
 
 class _Posted(msgspec.Struct):
-    at_ns: int
+    at_ns: Annotated[float, msgspec.Meta(ge=-(2**62), le=2**62)]
+    """The database has no whole numbers beyond 2^53: exact to 256 ns."""
     kind: str
     t: str
     actor: str
@@ -229,4 +230,4 @@ def _letter(uid: str, number: str, value: object) -> Letter:
         body = msgspec.json.decode(posted.t, type=dict[str, Any])
     except (msgspec.ValidationError, msgspec.DecodeError, ValueError, RecursionError):
         return Letter(number, 0, "", "", {}, uid)
-    return Letter(number, posted.at_ns, plain_text(posted.kind, 40), plain_text(posted.actor, 40), body, uid)
+    return Letter(number, int(posted.at_ns), plain_text(posted.kind, 40), plain_text(posted.actor, 40), body, uid)

@@ -9,14 +9,14 @@ frames are missing is judged on boot and sequence number, never on keys.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
+from telemetry.frame import Layout
 from telemetry.links.link_keys import StreamKey
 from telemetry.links.record import Record
-from telemetry.links.source import Source
 
 CONNECTING: Final = "CONNECTING"
 BACKFILL: Final = "BACKFILL"
@@ -95,41 +95,65 @@ class Letter(msgspec.Struct, frozen=True):
     uid: str = ""
 
 
-class Link(Source, Protocol):
-    """A source whose frames come from another station, with all that travels beside them.
+class Told(NamedTuple):
+    """The owner's report as it stands in a link: UTC ms by the clock of the link's server, and JSON."""
 
-    As a source it yields the stream `frames`; the cursor of a batch is the text of a `StreamCursor`.
+    stamp_ms: float
+    text: str
+
+
+class Link(Protocol):
+    """One end of a link, opened: what other stations have laid down is followed, letters are laid down and taken.
+
+    Records are appended by the carrier's courier, from the store (`telemetry.store.publication`). Iterators go on
+    through outages by themselves, say in `report` how they fare, and end when the link is closed.
     """
 
     @property
     def report(self) -> LinkReport:
-        """How the link is now."""
+        """The worst of what is followed."""
         ...
 
-    async def publish(self, records: Sequence[Record]) -> None:
-        """Append records, all or none. A record whose key is there already is left as it is: a retry is harmless.
-
-        Raises:
-            ConnectionError: whether they were appended is not known; the same records are to be sent again.
-        """
+    def is_live(self, stream: str) -> bool:
+        """Whether all that was in `stream` a moment ago has been yielded."""
         ...
 
     def follow(self, stream: str, cursor: StreamCursor) -> AsyncIterator[Followed]:
-        """What comes after `cursor`, in order of keys, each record once; ends when the link is closed."""
+        """What comes after `cursor`, in the order of keys, each record once; what is missing in its place."""
+        ...
+
+    async def layouts(self, record: Record) -> Mapping[str, Layout]:
+        """Digest -> layout of at least those that a record of frames uses.
+
+        Raises:
+            telemetry.links.record.RecordRefused: the link has no such layout, or what stands there is none.
+        """
+        ...
+
+    def told(self) -> AsyncIterator[Told]:
+        """The owner's report, now and whenever it is written anew."""
+        ...
+
+    def letters(self) -> AsyncIterator[Letter]:
+        """The mailbox, oldest first, and what is laid into it; one may come again until it is `done`."""
         ...
 
     async def post(self, letter: Letter) -> None:
         """Lay a letter into the mailbox; the same id again is the same letter.
 
         Raises:
-            ConnectionError: whether it is there is not known.
+            ConnectionError: whether it is there is not known; the same letter is to be sent again.
         """
         ...
 
-    def letters(self) -> AsyncIterator[Letter]:
-        """The mailbox, oldest first, and what is laid into it from now on: for the owner alone."""
+    async def done(self, letters: Sequence[Letter]) -> None:
+        """Take letters out of the mailbox; their outcome is in the journal.
+
+        Raises:
+            ConnectionError: whether they are out of it is not known.
+        """
         ...
 
-    async def done(self, letters: Sequence[Letter]) -> None:
-        """Take letters out of the mailbox; their outcome is in the journal."""
+    async def close(self) -> None:
+        """End every iteration."""
         ...
