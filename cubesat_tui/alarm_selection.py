@@ -2,33 +2,40 @@
 
 A list that grows moves under the selection, never the selection in the list. Where the selected alarm is over, the
 selection has to go somewhere else; `surprise` says so to the next act, which is then not done: what it would have
-met is not what the operator was looking at.
+met is not what the operator was looking at. Only one that leaves because of what the operator did to it is expected
+to: at once, and not hours later because its condition is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from telemetry.alarms import Alarm, Key
+    from telemetry.alarms import Alarm, AlarmState, Key
 
 
 LOOK_NS = 2_000_000_000
 """What an operator has had before the eyes for so long is what a key means."""
+DONE_WITHIN_S = 10.0
+"""What an act does away with is gone by then, or the act was refused."""
 
 
 class AlarmSelection:
     """The selected alarm among those of a list that changes by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._key: Key | None = None
         self._at = 0
         """Where it stood last."""
         self._lost: Key | None = None
         self._drifted: tuple[Key, int] | None = None
-        self._own: set[Key] = set()
-        """Alarms this operator acted on: that they leave the list is no surprise."""
+        self._state: AlarmState | None = None
+        """Of the selected alarm, when it was seen last."""
+        self._own: dict[Key, tuple[float, AlarmState | None]] = {}
+        """Alarms this operator acted on, when and in which state: that these acts end them is no surprise."""
 
     @property
     def key(self) -> Key | None:
@@ -51,12 +58,18 @@ class AlarmSelection:
             self._at = min(self._at, len(keys) - 1)
             self._key = keys[self._at]
         self._at = keys.index(self._key)
-        return alarms[self._at]
+        alarm = alarms[self._at]
+        own = self._own.get(alarm.key)
+        if own is not None and own[1] is not None and alarm.state is not own[1]:
+            # The act is done, and it is still here: what ends it later is something else.
+            del self._own[alarm.key]
+        self._state = alarm.state
+        return alarm
 
     def _leave(self) -> None:
-        if self._key in self._own:
-            self._own.discard(self._key)
-        elif self._lost is None:
+        assert self._key is not None
+        at, _ = self._own.pop(self._key, (-DONE_WITHIN_S, None))
+        if self._monotonic() - at >= DONE_WITHIN_S and self._lost is None:
             self._lost = self._key
         self._key = None
 
@@ -81,8 +94,9 @@ class AlarmSelection:
         self._key, self._lost, self._drifted, self._at = None, None, None, 0
 
     def acted(self, *keys: Key) -> None:
-        """The operator acted on these."""
-        self._own.update(keys)
+        """The operator acts on these."""
+        now = self._monotonic()
+        self._own |= {key: (now, self._state if key == self._key else None) for key in keys}
 
     def surprise(self, now_ns: int | None = None) -> Key | None:
         """The alarm that was selected before, where the selection has moved by itself since.

@@ -5,16 +5,26 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cubesat_tui.alarm_selection import LOOK_NS, AlarmSelection
+from cubesat_tui.alarm_selection import DONE_WITHIN_S, LOOK_NS, AlarmSelection
 from telemetry.alarms import Alarm, AlarmState
 
 
 def _alarm(name: str) -> Alarm:
-    return Alarm("SAT", name, "limit", 2, AlarmState.UNACK_ALARM, 1, 1, name)
+    """A capital letter is acknowledged."""
+    state = AlarmState.ACK_ALARM if name.isupper() else AlarmState.UNACK_ALARM
+    return Alarm("SAT", name.lower(), "limit", 2, state, 1, 1, name)
 
 
 def _list(names: str) -> list[Alarm]:
     return [_alarm(name) for name in names]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def _selected(selection: AlarmSelection, names: str) -> str:
@@ -49,6 +59,26 @@ def test_what_the_operator_did_away_with_is_no_surprise() -> None:
     selection.acted(("SAT", "a"))
     assert _selected(selection, "b") == "b"
     assert selection.surprise() is None
+
+
+def test_one_that_was_acknowledged_and_is_over_hours_later_is_told_of_like_any_other() -> None:
+    selection = AlarmSelection(Clock())
+    selection.among(_list("ab"))
+    selection.acted(("SAT", "a"))
+    assert _selected(selection, "bA") == "a", "acknowledged, it is listed on"
+    assert _selected(selection, "b") == "b"
+    assert selection.surprise() == ("SAT", "a")
+
+
+def test_an_act_that_was_refused_explains_nothing_later() -> None:
+    clock = Clock()
+    selection = AlarmSelection(clock)
+    selection.among(_list("ab"))
+    selection.acted(("SAT", "a"))
+    assert _selected(selection, "ab") == "a"
+    clock.now = DONE_WITHIN_S
+    assert _selected(selection, "b") == "b"
+    assert selection.surprise() == ("SAT", "a")
 
 
 def test_an_empty_list_between_does_not_hide_that_the_alarm_is_another() -> None:

@@ -160,6 +160,60 @@ async def test_one_that_is_over_between_two_keys_hands_its_key_to_nobody(console
     assert [body["subject"] for _, body in asked(directory)] == [DISTANCE]
 
 
+@pytest.mark.parametrize("mode", ["1", "5"])
+async def test_what_was_acknowledged_and_returns_hours_later_hands_the_next_key_to_nobody(
+    console, directory, mode: str
+) -> None:
+    app = console()
+    async with app.run_test(size=SMALL) as pilot:
+        await opened(pilot, mode)
+        await pilot.press("down", "up", "a")
+        await settled(pilot)
+        await arrived(
+            pilot,
+            directory,
+            Event(NOW, SATELLITE, "alarm.acknowledged", 0, WHEEL, "ann", {"text": "ann acknowledged"}),
+        )
+        assert "Wheel X speed" in marked(app)
+        before = asked(directory)
+        await arrived(
+            pilot,
+            directory,
+            Event(NOW, SATELLITE, "alarm.returned", 0, WHEEL, "", {"text": "back"}),
+            Event(NOW, SATELLITE, "alarm.cleared", 0, WHEEL, "", {"text": "cleared"}),
+        )
+        await settled(pilot)
+        assert "Wheel X speed" not in marked(app)
+        await pilot.press("a")
+        await told_of(pilot, "now, no longer Wheel X speed: look, then press again.")
+        assert asked(directory) == before
+        await pilot.press("a")
+        await settled(pilot, lambda: asked(directory) != before or "Acknowledged already" in " ".join(toasts(app)))
+
+
+async def test_one_cleared_by_its_own_acknowledgement_lets_the_next_key_through(console, directory) -> None:
+    returned = Event(NOW, SATELLITE, "alarm.returned", 0, WHEEL, "", {"text": "back"})
+    write(directory, returned)
+    app = console()
+    async with app.run_test(size=SMALL) as pilot:
+        await opened(pilot)
+        await pilot.press("home")
+        while "Wheel X speed" not in marked(app):
+            await pilot.press("down")
+            await settled(pilot)
+        await pilot.press("a")
+        await settled(pilot)
+        await arrived(
+            pilot,
+            directory,
+            Event(NOW, SATELLITE, "alarm.acknowledged", 0, WHEEL, "ann", {"text": "ann acknowledged"}),
+            Event(NOW, SATELLITE, "alarm.cleared", 0, WHEEL, "", {"text": "cleared"}),
+        )
+        await pilot.press("a")
+        await settled(pilot)
+        assert not any("look, then press again" in one for one in toasts(app))
+
+
 async def test_a_sends_what_was_seen(console, directory) -> None:
     app = console()
     async with app.run_test(size=SMALL) as pilot:
