@@ -39,39 +39,29 @@ def measure(quick: bool = False) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="cubesat-tui-bench-") as folder:
         reader = _flown(Path(folder), FLOWN_S // 10 if quick else FLOWN_S)
         rows = reader.outgoing.newest_ids()["frames"]
-        single = [row for row in _rows(reader.outgoing.frames_between(1, min(rows, 2000)))]
+        single = list(_rows(reader.outgoing.frames_between(1, min(rows, 2000))))
         push = sum(len(json.dumps(row)) for row in single) / len(single)
         beside = f"push-per-row {push:.0f}"
         size = {n: _bytes_per_row(reader, rows, n) for n in (1, 2, 60, MOST_ROWS)}
-        for n, (compressed, plain) in size.items():
-            yield Figure(
-                f"link: bytes a row, records of {n}", compressed, "B", beside=f"{beside}, plain {plain:.0f}"
-            )
-        yield Figure(
-            "link: push-per-row over records of 60, bytes", push / size[60][0], "x", at_least=10, beside=beside
-        )
-        yield Figure(
-            f"link: push-per-row over records of {MOST_ROWS}, bytes",
-            push / size[MOST_ROWS][0],
-            "x",
-            at_least=18,
-            beside=beside,
-        )
+        for n, (compressed, readable) in size.items():
+            name = f"link: bytes a row, records of {n}"
+            yield Figure(name, compressed, "B", beside=f"{beside}, readable {readable:.0f}")
+        for n, least in ((60, 10), (MOST_ROWS, 18)):
+            name = f"link: push-per-row over records of {n}, bytes"
+            yield Figure(name, push / size[n][0], "x", at_least=least, beside=beside)
         yield from _speed(reader, rows, single)
         reader.close()
 
 
 def _speed(reader: StoreReader, rows: int, single: list[dict[str, Any]]) -> Iterator[Figure]:
     ranges = [(first, min(first + MOST_ROWS - 1, rows)) for first in range(1, rows, MOST_ROWS)]
-    read = [reader.outgoing.frames_between(*one) for one in ranges]
-    values = [_value(batches, first, compress=True) for batches, (first, _) in zip(read, ranges, strict=True)]
+    read = [(first, reader.outgoing.frames_between(first, last)) for first, last in ranges]
     keys = [StreamKey("frames", CREATED_S, first).text for first, _ in ranges]
-    layouts = {batch.layout.digest: batch.layout for batches in read for batch in batches}
+    values = [_value(*one, compress=True) for one in read]
+    layouts = {batch.layout.digest: batch.layout for _, batches in read for batch in batches}
 
     naive = len(single) / _cpu_s(lambda: [json.dumps(row) for row in single])
-    out = rows / _cpu_s(
-        lambda: [_value(b, first, compress=True) for b, (first, _) in zip(read, ranges, strict=True)]
-    )
+    out = rows / _cpu_s(lambda: [_value(*one, compress=True) for one in read])
     back = rows / _cpu_s(lambda: [_decoded(key, value, layouts) for key, value in zip(keys, values, strict=True)])
     store = rows / _cpu_s(lambda: [reader.outgoing.frames_between(*one) for one in ranges])
     beside = f"json.dumps a row {naive:,.0f}"
@@ -117,12 +107,11 @@ def _rows(batches: list[FrameBatch]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _value(batches: list[FrameBatch], first: int, *, compress: bool) -> dict[str, Any]:
+def _value(first: int, batches: list[FrameBatch], *, compress: bool) -> dict[str, Any]:
     rows = sum(map(len, batches))
     key = StreamKey("frames", CREATED_S, first).text
-    return to_value(
-        Record(key, first, first + rows - 1, rows, frames_text(batches, readable=not compress)), compress
-    )
+    text = frames_text(batches, readable=not compress)
+    return to_value(Record(key, first, first + rows - 1, rows, text), compress)
 
 
 def _decoded(key: str, value: dict[str, Any], layouts: dict[str, Layout]) -> list[FrameBatch]:
@@ -138,7 +127,7 @@ def _bytes_per_row(reader: StoreReader, rows: int, n: int) -> tuple[float, float
     for first in firsts:
         batches = reader.outgoing.frames_between(first, first + n - 1)
         for at, compress in enumerate((True, False)):
-            sizes[at] += len(json.dumps(_value(batches, first, compress=compress), separators=(",", ":")))
+            sizes[at] += len(json.dumps(_value(first, batches, compress=compress), separators=(",", ":")))
     return sizes[0] / (n * len(firsts)), sizes[1] / (n * len(firsts))
 
 
