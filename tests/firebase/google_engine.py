@@ -17,7 +17,7 @@ import platformdirs
 from random_cases import Case
 
 HERE = Path(__file__).with_name("node")
-FILES = ("package.json", "package-lock.json", "engine.mjs")
+FILES = ("package.json", "package-lock.json", "engine.mjs", "rules.mjs")
 
 
 class NoEngine(Exception):

@@ -67,8 +67,10 @@ class Database:
             self.check_read(path, account)
             if etag(before) != if_match:
                 raise NotMatching(before)
-        node = from_json(value, before, self.now_ms(), len(path))
-        self._apply(path, {(): node}, account, merged=False)
+        # One request, one time: rules compare what was written with theirs.
+        now = self.now_ms()
+        node = from_json(value, before, now, len(path))
+        self._apply(path, {(): node}, account, now, merged=False)
         return self.root.at(path)
 
     def patch(self, path: Path, value: Any, account: Account) -> None:
@@ -85,7 +87,7 @@ class Database:
             if any(place[: len(other)] == other or other[: len(place)] == place for other in writes):
                 raise Refused(400, "Invalid data; one path of the update contains another")
             writes[place] = from_json(item, self.root.at(path + place), now, len(path) + len(place))
-        self._apply(path, writes, account, merged=True)
+        self._apply(path, writes, account, now, merged=True)
 
     def push(self, path: Path, value: Any, account: Account) -> str:
         """Write a new child under a key that sorts after those before; returns the key."""
@@ -93,11 +95,11 @@ class Database:
         self.put((*path, key), value, account)
         return key
 
-    def _apply(self, at: Path, writes: Mapping[Path, Node], account: Account, *, merged: bool) -> None:
+    def _apply(self, at: Path, writes: Mapping[Path, Node], account: Account, now: int, *, merged: bool) -> None:
         before = after = self.root
         for place, node in writes.items():
             after = after.with_at(at + place, node)
-        self.rules.check_write(before, after, [at + place for place in writes], account, self.now_ms())
+        self.rules.check_write(before, after, [at + place for place in writes], account, now)
         self.root = after
         if self._record is not None:
             for place in writes:
