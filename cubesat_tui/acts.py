@@ -32,6 +32,9 @@ CURSOR = "inbox"
 FREE_KINDS = ("console.", "export.", "trainer.", "mlflow.")
 """What others may have journaled as they say it; the rest of the journal is the station's own word."""
 
+UID = "uid"
+"""Field of the body of a request that came over a link, and of the events that answer it."""
+
 
 @dataclass
 class Applied:
@@ -105,7 +108,9 @@ class Acts:
         for request in self._inbox.pending():
             if request.id in self._waiting:
                 continue
-            applied.events.extend(self._apply(request))
+            uid = request.body.pop(UID, None)
+            events = self._apply(request)
+            applied.events.extend(events if uid is None else [_by_user(event, uid) for event in events])
             applied.ids.append(request.id)
         if applied.ids:
             reach("acts_applied")
@@ -178,6 +183,11 @@ class Acts:
 
     def _refused(self, request: Request, reason: str, satellite: str = "") -> Event:
         return refusal(request, reason, self._now_ns(), satellite)
+
+
+def _by_user(event: Event, uid: object) -> Event:
+    """With the name under which a link knows whoever asked; the actor is what they call themselves."""
+    return msgspec.structs.replace(event, body={**event.body, UID: plain_text(str(uid), 128)})
 
 
 def _text(request: Request, field_name: str) -> str:

@@ -19,7 +19,8 @@ from cubesat_tui.acts import Acts
 from cubesat_tui.backfill import CURSOR as HISTORY_CURSOR
 from cubesat_tui.backfill import PAUSE_S, Backfill, has_history, in_thread, past_of, pieces
 from cubesat_tui.children import Backoff, Child
-from cubesat_tui.contacts import REFRESH_NS, ContactWatch, compute_contacts, orbit_note
+from cubesat_tui.contact_plan import ContactPlan
+from cubesat_tui.contacts import ContactWatch
 from cubesat_tui.faults_by_hand import KINDS_BEGIN, REMEMBERED, FaultsByHand
 from cubesat_tui.forecast import Forecast
 from cubesat_tui.frame_queue import FrameQueue
@@ -31,6 +32,7 @@ from cubesat_tui.ingest import DISK_RETRY_S, Ingest
 from cubesat_tui.judgement import Judgement
 from cubesat_tui.link_state import LinkState
 from cubesat_tui.nominal import NominalByHand
+from cubesat_tui.roles import STATION, claim_role
 from cubesat_tui.served_models import ServedModels
 from cubesat_tui.sources import SourceFactory
 from cubesat_tui.staleness import Staleness
@@ -149,6 +151,7 @@ class Station:
         mission, clock = self.mission, self.clock
         self.writer = StoreWriter(self.directory.telemetry, clock, invalid_rule(mission))
         open_files.callback(self.writer.close)
+        claim_role(self.directory, self.writer, STATION)
         inbox = Inbox(self.directory.inbox)
         open_files.callback(inbox.close)
         for satellite in mission.satellites:
@@ -371,30 +374,16 @@ class Station:
             self.beats_missed += 1
 
     async def _follow_contacts(self) -> None:
-        planned_ns: int | None = None
-        notes: dict[str, str] = {}
+        plan = ContactPlan(self.mission, self.contacts, self.writer)
         while True:
-            now = self.mission_clock.now_ns()
             # A replay has no time of its own before its first frame, and may then jump back to it.
             known = self.mission_clock.live or self.judgement.newest_ns is not None
-            if known and (planned_ns is None or abs(now - planned_ns) > REFRESH_NS):
-                planned_ns = now
-                for satellite in self.mission.satellites:
-                    await self._plan_contacts(satellite.name, now, notes)
+            for satellite, note in (await plan.follow(self.mission_clock.now_ns()) if known else {}).items():
+                self.ingest.note([self._event("contact.orbit", satellite, {"text": note}, Level.WATCH)])
             events = self.contacts.step(self.mission_clock.now_ns())
             if events:
                 self.ingest.note(events)
             await self.clock.sleep(CONTACTS_EVERY_S)
-
-    async def _plan_contacts(self, satellite: str, now_ns: int, notes: dict[str, str]) -> None:
-        rows = await asyncio.to_thread(compute_contacts, self.mission, satellite, now_ns)
-        self.contacts.plan(satellite, rows)
-        with contextlib.suppress(StoreFull):
-            self.writer.replace_contacts(satellite, rows)
-        note = await asyncio.to_thread(orbit_note, self.mission, satellite, now_ns)
-        if note and notes.get(satellite) != note:
-            notes[satellite] = note
-            self.ingest.note([self._event("contact.orbit", satellite, {"text": note}, Level.WATCH)])
 
     async def _write_history(self) -> None:
         # The present first: what the satellite does now is on screen before what it did yesterday.

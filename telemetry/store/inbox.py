@@ -75,6 +75,21 @@ class Inbox:
             raise StoreFull(f"{self.path}: DISK FULL, the request was not taken") from error
         return number
 
+    def put(self, request: Request) -> None:
+        """Leave a request that has its id already, from another station; one that waits here is left as it is.
+
+        Raises:
+            StoreFull: no space left; the request was not taken.
+        """
+        text = msgspec.json.encode(request.body).decode()
+        try:
+            self._connection.run(
+                "INSERT OR IGNORE INTO request(id, at_ns, kind, body, actor) VALUES (?,?,?,?,?)",
+                (request.id, request.at_ns, request.kind, text, request.actor),
+            )
+        except apsw.FullError as error:
+            raise StoreFull(f"{self.path}: DISK FULL, the request was not taken") from error
+
     def pending(self, limit: int = 100) -> list[Request]:
         """The oldest requests that nobody has applied yet."""
         rows = self._connection.rows(

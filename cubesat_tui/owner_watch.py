@@ -1,0 +1,143 @@
+"""What a replica knows of the owner of its satellites: the report it sent last, and whether it still sends any.
+
+The owner writes its report every few seconds and the link's server stamps it. Silence is judged on the monotonic
+clock of the replica, so that no wall clock of anybody can make a dead owner look alive.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from telemetry.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from telemetry.clock import Clock
+
+MONITOR_DOWN = "MONITOR DOWN"
+SILENT_S = 30.0
+"""Without a new report for so long nobody is known to watch the limits, and acts stay pending."""
+SPACING_S = 15.0
+"""Reports that arrive closer than this come one by one, as they are written."""
+MOST_TEXT = 256 * 1024
+_Count = dict[str, int]
+
+
+class ReportRefused(Exception):
+    """What stands where the owner's report should is none."""
+
+
+class _Model(msgspec.Struct):
+    version: int | None = None
+    sha256: str | None = None
+    at_ns: int | None = None
+    retrain: int | None = None
+    kind: str | None = None
+
+
+class _Trainer(msgspec.Struct):
+    state: str = "off"
+    activity: str = ""
+    retrain: int | None = None
+    next_ns: int | None = None
+    error: str = ""
+
+
+class _Fault(msgspec.Struct):
+    id: str = ""
+    satellite: str = ""
+    text: str = ""
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+class Report(msgspec.Struct):
+    """The owner's heartbeat as far as a console draws from it; fields as of `heartbeat.health_body`."""
+
+    link: str = "CONNECTING"
+    detail: str = ""
+    source: str = ""
+    rate: float | None = 1.0
+    live: bool = True
+    ended: bool = False
+    scenario: str | None = None
+    injected: list[_Fault] = []
+    refused: _Count = {}
+    model: _Model | None = None
+    learning: _Count | None = None
+    trainer: _Trainer = msgspec.field(default_factory=_Trainer)
+    disk_full: int = 0
+    mission_ns: int | None = None
+    operator: str = ""
+
+
+def read_report(text: str) -> Report:
+    """The report in `text` (JSON), everything in it plain.
+
+    Raises:
+        ReportRefused: it is none.
+    """
+    if len(text) > MOST_TEXT:
+        raise ReportRefused(f"a report of {len(text)} characters; at most {MOST_TEXT} are read")
+    try:
+        return msgspec.convert(_plain(msgspec.json.decode(text)), Report)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ReportRefused(plain_text(str(error))) from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain_text(value, 400)
+    if isinstance(value, dict):
+        return {plain_text(str(name), 80): _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value
+
+
+class OwnerWatch:
+    """Hears reports and tells how long there was none."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since = clock.monotonic()
+        self._arrived: float | None = None
+        self._stamp_ms: float | None = None
+        self.report: Report | None = None
+        """The newest one, None before the first."""
+        self.refused = 0
+        """Reports that could not be read."""
+
+    def hear(self, stamp_ms: float, text: str) -> None:
+        """The report that stands there now, stamped by the server (UTC ms); one heard before is no sign of life.
+
+        What was written while the link was down is as old as its stamp is behind the time that went by.
+        """
+        if stamp_ms == self._stamp_ms:
+            return
+        try:
+            report = read_report(text)
+        except ReportRefused:
+            self.refused += 1
+            return
+        now = self._clock.monotonic()
+        if self._stamp_ms is None or self._arrived is None:
+            # The first: it may have stood there for hours, which only the wall clock can tell.
+            written = now - max(0.0, self._clock.now_ns() / 1e9 - stamp_ms / 1e3)
+        elif now - self._arrived <= SPACING_S:
+            written = now
+        else:
+            written = self._since + (stamp_ms - self._stamp_ms) / 1e3
+        self._since, self._arrived = min(now, written), now
+        self._stamp_ms, self.report = stamp_ms, report
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the owner wrote its newest report; since the replica began where there is none."""
+        return self._clock.monotonic() - self._since
+
+    @property
+    def silent(self) -> bool:
+        """Whether nobody is known to monitor."""
+        return self.silent_s > SILENT_S
