@@ -53,7 +53,7 @@ def outcome(client: Client, case: Case) -> dict[str, list[Any]]:
 
 
 def known_corner(by: str, bounds: dict[str, Any], at: Any) -> bool:
-    """The one thing not compared: the last n before a `$priority`, of more than 2 n children, none of which has one.
+    """The one thing not compared: the last n before a `$priority`, of more than 2 n children, none with any.
 
     Google's engine then falls back to an index by key, looks in it from "before the first key" backwards, and finds
     nothing; with `limitToFirst`, or as soon as one child has a priority, it finds the children as it should.
