@@ -16,7 +16,7 @@ from typing import Any
 
 from telemetry.clock import NS_PER_S
 from telemetry.link_config import EMULATOR
-from telemetry.links.courier_work import POISON, REFUSED, RETRY, Failure
+from telemetry.links.courier_database import POISON, REFUSED, RETRY, Failure
 from telemetry.links.redaction import keep_secret, redact
 
 HTTP_TIMEOUT_S = 8

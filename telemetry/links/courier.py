@@ -15,15 +15,20 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from telemetry.links.courier_work import Beat, Claim, Courier, Prune, Range, Settings
+from telemetry.links.courier_claims import Claim
+from telemetry.links.courier_records import Range
+from telemetry.links.courier_work import Beat, Courier, Prune, Settings
 from telemetry.links.redaction import install
 from telemetry.store.directory import MissionDirectory
 from telemetry.store.errors import StoreError
 from telemetry.store.reader import StoreReader
+
+if TYPE_CHECKING:
+    from telemetry.store.publication import Outgoing
 
 log = logging.getLogger("courier")
 
@@ -50,6 +55,7 @@ class Orders:
         self._directory = directory
         self._waiting: queue.Queue[Order] = queue.Queue(MOST_WAITING)
         self._courier: Courier | None = None
+        self._reader: StoreReader | None = None
 
     def put(self, order: Order) -> None:
         self._waiting.put(order)
@@ -83,11 +89,16 @@ class Orders:
         if order.token:
             self._opened.token()
 
+    def _outgoing(self) -> Outgoing:
+        if self._reader is None:
+            self._reader = StoreReader(self._directory.telemetry)
+        return self._reader.outgoing
+
     def _open(self, settings: Settings) -> None:
         from telemetry.links.admin_database import AdminDatabase
 
         database = AdminDatabase(settings.url, settings.credentials)
-        self._courier = Courier(settings, StoreReader(self._directory.telemetry), database, say)
+        self._courier = Courier(settings, self._outgoing, database, say)
         say({"opened": True})
 
 
