@@ -71,11 +71,17 @@ class Mirror:
         if self._task is not None and not self._task.done():
             await self.stop()
 
+    @property
+    def finished(self) -> bool:
+        """Whether it ended by itself."""
+        return self._task is not None and self._task.done()
+
     async def until(self, true: Callable[[], Any], seconds: float = 0.02) -> None:
         """Let time pass, `seconds` a step, until something is so; fails after 10 real seconds."""
         deadline = time.monotonic() + 10
         while not true():
-            if self._task is not None and self._task.done():
+            if self.finished:
+                assert self._task is not None
                 self._task.result()
             if time.monotonic() > deadline:
                 pytest.fail("it never became so")
