@@ -8,6 +8,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+KIND = "service_account"
+
 
 @cache
 def _private_key() -> str:
@@ -18,7 +20,7 @@ def _private_key() -> str:
 def service_account(url: str, project: str) -> dict[str, Any]:
     """What Google's console lets one download, with a key made in this process."""
     return {
-        "type": "service_account",
+        "type": KIND,
         "project_id": project,
         "private_key_id": "made-for-a-test",
         "private_key": _private_key(),
