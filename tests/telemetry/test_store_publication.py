@@ -96,6 +96,12 @@ def test_a_range_of_wide_frames_stays_below_what_a_link_takes(writer, reader):
     assert reader.outgoing.next_range("frames", 199) == (200, 200)
 
 
+def test_a_frame_that_is_larger_than_a_record_should_be_goes_alone(writer, reader, batch, hk, monkeypatch):
+    monkeypatch.setattr("telemetry.store.publication.MOST_VALUES", 8)
+    writer.append([ScoredBatch(batch(hk, [1, 2]))], [], {})
+    assert reader.outgoing.next_range("frames", 0) == (1, 1)
+
+
 def test_scores_events_and_runs_come_out_with_what_they_are_about(writer, reader, batch, hk):
     events = [Event(at_ns=i, satellite="KESTREL-1", kind="note", body={"text": "é"}) for i in range(3)]
     writer.append([scored(batch(hk, [4, 5, 6]), [7, 0, 8])], events, {})
@@ -147,7 +153,7 @@ def test_a_range_told_again_stays_what_it_is(writer):
         (key(60), 60, 70),
         (key(62), 62, 70),
         (key(61, start=START - 1), 61, 70),
-        (key(61), 62, 70),
+        (key(62), 61, 70),
         (key(61), 61, 60),
         ("f1_1", 61, 62),
         (key(61, start=START + 5)[1:], 61, 62),
