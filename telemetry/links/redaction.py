@@ -21,7 +21,7 @@ _SHORTEST = 12
 _SHAPES = (
     re.compile(r"(\b(?:auth|access_token|id_token|idToken|refresh_token|refreshToken|assertion)=)[^&\s\"'<>)]+"),
     re.compile(r"([?&]key=)[^&\s\"'<>)]+"),
-    re.compile(r"((?:Bearer|Basic)\s+)[^\s\"',<>)]+", re.IGNORECASE),
+    re.compile(r"(\b(?:Bearer|Basic)\s+)[^\s\"',<>)]{12,}", re.IGNORECASE),
     re.compile(
         r"([\"'](?:access_token|id_token|idToken|refresh_token|refreshToken|private_key|private_key_id|assertion)"
         r"[\"']\s*:\s*[\"'])[^\"']+"
