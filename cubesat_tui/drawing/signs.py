@@ -80,6 +80,16 @@ class SignSet(msgspec.Struct, frozen=True):
         return ">"
 
     @property
+    def above(self) -> str:
+        """Beside what lies beyond the upper edge."""
+        return "^" if self.ascii else "↑"
+
+    @property
+    def below(self) -> str:
+        """Beside what lies beyond the lower edge."""
+        return "_" if self.ascii else "↓"
+
+    @property
     def bar(self) -> str:
         """A filled cell of a share bar."""
         return "#" if self.ascii else "█"

@@ -60,6 +60,9 @@ def waiting_rows(mode: str, size: int, reason: str) -> tuple[Row, Row]:
     return pad(((" LINK CONNECTING ", "value"), (reason, "dim")), size), pad(tabs, size)
 
 
+USUAL = "fusion"
+DETECTORS = {"fusion": USUAL, "isolation_forest": "forest"}
+"""The word for a kind of model."""
 _FORMS = (
     # roomy, link's source, ground station, words about the model
     (True, True, True, 3),
@@ -156,9 +159,10 @@ def _model(snapshot: Snapshot, words: int) -> Row:
     spans: list[Span] = [("MODEL ", "label")]
     if model.version is not None:
         spans.append((f"v{model.version}", "value"))
-        if model.kind == "isolation_forest" and words > 1:
-            # The other detector is the usual one: what goes without saying takes no room.
-            spans.append((" forest", "label"))
+        detector = DETECTORS.get(model.kind, "")
+        # The usual one is named where there is room for it, the other wherever there is room for words.
+        if detector and (words > 2 or (detector != USUAL and words > 1)):
+            spans.append((f" {detector}", "label"))
     elif model.learning is not None:
         have, need = model.learning
         percent = min(99, 100 * have // max(1, need))

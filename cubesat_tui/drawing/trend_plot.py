@@ -161,7 +161,9 @@ def trend_rows(
         elif y == named:
             name = (" " + left(USUAL, names - 1), BAND_STYLE)
         elif line is None and y in (0, tall - 1) and y not in (edges.newest or ()):
-            name = (" " + left(_beyond(lines, low, high, y == 0), names - 1), "dim")
+            beyond = _beyond(lines, low, high, y == 0)
+            point = (signs.above if y == 0 else signs.below) if beyond else " "
+            name = (point + left(beyond, names - 1), "dim")
         body = texts[y]
         if line is None and gaps and y == tall - 1:
             body = _name_gaps(body, gaps)

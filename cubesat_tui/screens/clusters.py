@@ -60,6 +60,7 @@ class ClustersScreen(MissionScreen):
     """Scatter with its legend, and beside it the selected anomaly."""
 
     MODE = "clusters"
+    SHOWS_ANOMALIES = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("clusters")
     DEFAULT_CSS = """
     ClustersScreen #clusters-title { height: 1; }

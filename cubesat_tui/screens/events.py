@@ -52,6 +52,7 @@ class EventsScreen(MissionScreen):
     """Mode 5: open alarms, unacknowledged first; `tab` for the whole journal."""
 
     MODE = "events"
+    SHOWS_ANOMALIES = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("events")
     DEFAULT_CSS = """
     EventsScreen #head { height: 1; }

@@ -52,6 +52,7 @@ class LiveScreen(MarksWindows):
     """Mode 1. The selection is an alarm or a channel; the trend shows it and up to three channels followed."""
 
     MODE = "live"
+    SHOWS_ANOMALIES = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("live")
     DEFAULT_CSS = """
     LiveScreen #vitals { height: 1; }

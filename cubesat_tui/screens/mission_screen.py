@@ -38,6 +38,8 @@ class MissionScreen(Screen[None]):
     MODE: ClassVar[str] = ""
     ALWAYS_NOW: ClassVar[bool] = False
     """Whether it shows what is now also in fixed time; the banner then says so."""
+    SHOWS_ANOMALIES: ClassVar[bool] = False
+    """Whether what `i` would accept is to be seen here."""
     AUTO_FOCUS = ""
     DEFAULT_CSS = """
     MissionScreen { layout: vertical; background: $background; color: $foreground; }
@@ -112,13 +114,21 @@ class MissionScreen(Screen[None]):
         self._show_bar()
         if self.console_app.paused_at is None and (self.ALWAYS_NOW or not self.console_app.time.fixed):
             self.show(snapshot)
+        self._show_keys()
 
     def _show_bar(self) -> None:
         app = self.console_app
         if app.snapshot is not None:
             self.query_one(StatusBar).show(app.snapshot, app.paused_at, app.past_banner)
-            still = app.time.fixed or app.paused_at is not None
-            self.query_one(KeysLine).reword("space", "live" if still else "pause")
+
+    def _show_keys(self) -> None:
+        """What matters most at present leads the line: the way back to now, what the selected anomaly asks for."""
+        app = self.console_app
+        first = [("space", "live")] if app.time.fixed or app.paused_at is not None else []
+        news = app.snapshot
+        if self.SHOWS_ANOMALIES and not app.read_only and news is not None and self.selected_anomaly(news):
+            first.append(("i", "accept"))
+        self.query_one(KeysLine).begin_with(first)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A worker that may fail without ending the console does not fail in silence."""
@@ -149,3 +159,4 @@ class MissionScreen(Screen[None]):
         snapshot = app.snapshot if self.ALWAYS_NOW and app.time.fixed else app.shown
         if snapshot is not None:
             self.show(snapshot)
+        self._show_keys()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.events import Resize
 
 from cubesat_tui.drawing.rows import Row, width
@@ -16,19 +18,20 @@ class KeysLine(Lines):
     def __init__(self, keys: tuple[tuple[str, str], ...]) -> None:
         super().__init__()
         self._keys = keys
-        self._words: dict[str, str] = {}
+        self._first: tuple[tuple[str, str], ...] = ()
 
-    def reword(self, key: str, word: str) -> None:
-        """What `key` does at present; a key that is not on the line stays off it."""
-        if self._words.get(key) != word:
-            self._words[key] = word
+    def begin_with(self, first: Sequence[tuple[str, str]]) -> None:
+        """What matters more than the rest at present, whether it has a place of its own on the line or not."""
+        if self._first != tuple(first):
+            self._first = tuple(first)
             self._lay(self.size.width)
 
     def on_resize(self, event: Resize) -> None:
         self._lay(event.size.width)
 
     def _lay(self, size: int) -> None:
-        said = ((key, self._words.get(key, word)) for key, word in self._keys)
+        leading = [key for key, _ in self._first]
+        said = (*self._first, *((key, word) for key, word in self._keys if key not in leading))
         keep: list[Row] = [((f" {key}", "key"), (f" {word} ", "label")) for key, word in said]
         while len(keep) > 2 and sum(map(width, keep)) > size:
             keep.pop(-3)

@@ -151,3 +151,13 @@ def test_the_range_holds_every_value(values) -> None:
     low, high = value_range(_data(values), [])
     assert low < min(values)
     assert high > max(values)
+
+
+@pytest.mark.parametrize(("signs", "up", "down"), [(UNICODE, "↑", "↓"), (ASCII, "^", "_")])
+def test_a_limit_beyond_the_scale_points_there_and_one_on_it_does_not(signs, up: str, down: str) -> None:
+    lines = [LimitLine(500.0, "warn 500", "warning"), LimitLine(-500.0, "warn -500", "warning")]
+    near = LimitLine(2.5, "warn 2.5", "warning")
+    rows = [plain(row) for row in trend_rows(_data(np.linspace(0.0, 5.0, 82)), [*lines, near], 60, 9, signs)]
+    assert rows[0].rstrip().endswith(f"{up}warn 500")
+    assert rows[7].rstrip().endswith(f"{down}warn -500")
+    assert any(row.rstrip().endswith(" warn 2.5") for row in rows)

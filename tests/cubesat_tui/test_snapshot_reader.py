@@ -226,7 +226,7 @@ def test_link_pass_and_data_stay_on_every_width(tmp_path: Path, size: int, conta
         assert word in plain(first)
     assert "07:14:03Z" in plain(second)
     if size >= 80:
-        assert "MODEL v17 #182" in plain(first)
+        assert f"MODEL v17{' fusion' if size >= 140 else ''} #182" in plain(first)
         assert "CRIT ◆1/1 ▲0/1 ◈1/1" in plain(second)
         assert "4 LEDGER" in plain(second)
         assert "11-22 07:14:03Z" in plain(second)
@@ -236,3 +236,22 @@ def test_the_status_bar_reads_as_in_the_sketch(reader) -> None:
     first, second = status_rows(reader.read(), "live", 80, UNICODE)
     assert plain(first) == " KESTREL-1 SIM |LINK LIVE sim|PASS Munich LOS 06:12|DATA 0.9s|MODEL v17 #182 11s"
     assert plain(second) == " 1 LIVE 2 Clust 3 Models 4 Ledger 5 Events  CRIT ◆1/1 ▲0/1 ◈1/1  11-22 07:14:03Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "said"),
+    [
+        ("fusion", 140, "MODEL v17 fusion #182 retrain in"),
+        ("fusion", 80, "MODEL v17 #182"),
+        ("isolation_forest", 140, "MODEL v17 forest #182 retrain in"),
+        ("isolation_forest", 90, "MODEL v17 forest #182 11s"),
+        ("", 140, "MODEL v17 #182 retrain in"),
+    ],
+)
+def test_the_detector_in_force_is_named_where_there_is_room(directory, kind: str, size: int, said: str) -> None:
+    snapshot = SnapshotReader(directory, fabricated.clock()).read()
+    model = msgspec.structs.replace(snapshot.model, kind=kind)
+    snapshot = msgspec.structs.replace(snapshot, model=model)
+    line = plain(status_rows(snapshot, "live", size, UNICODE)[0])
+    assert said in line
+    assert len(line) <= size
