@@ -11,8 +11,9 @@ from link_contract import LinkContract, Range
 
 from telemetry.dictionary import Mission
 from telemetry.links.admin_database import AdminDatabase
-from telemetry.links.courier_work import Claim, Courier, Settings
-from telemetry.links.courier_work import Range as CourierRange
+from telemetry.links.courier_claims import Claim
+from telemetry.links.courier_records import Range as CourierRange
+from telemetry.links.courier_work import Courier, Settings
 from telemetry.links.endpoint import Endpoint
 from telemetry.links.firebase import FirebaseSource
 from telemetry.links.firebase_link import FirebaseLink
@@ -46,7 +47,9 @@ class FirebaseCarrier:
         courier = self._couriers.get(id(reader))
         if courier is None:
             settings = Settings(self._server.database_url, ROOT, f"station-{len(self._couriers)}", "test", "1")
-            courier = self._couriers[id(reader)] = Courier(settings, reader, self._database, self._said.append)
+            courier = self._couriers[id(reader)] = Courier(
+                settings, lambda: reader.outgoing, self._database, self._said.append
+            )
             courier.claim(Claim("publisher", list(STREAMS), take_over=True))
         self._said.clear()
         courier.send([CourierRange(StreamKey.parse(key).stream, key, first, last) for key, first, last in ranges])
