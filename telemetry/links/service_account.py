@@ -34,7 +34,8 @@ def needs_key(link: LinkConfig, environ: Mapping[str, str]) -> bool:
     Raises:
         LinkRefused: the address cannot be used.
     """
-    return not environ.get(EMULATOR) and urlsplit(address_of(link, environ)).scheme == "https"
+    address = address_of(link, environ)
+    return urlsplit(address).scheme == "https" and not environ.get(EMULATOR)
 
 
 def key_file(link: LinkConfig, directory: Path, environ: Mapping[str, str]) -> Path | None:
