@@ -47,7 +47,9 @@ def test_an_opinion_stands_beside_its_frame(writer, reader, batch, hk):
     assert rows["KESTREL-1", 7] == (7, 7 / 8, 2)
     assert rows["KESTREL-1", 5] == (7, 5 / 8, 2)
     assert rows["KESTREL-2", 5] == (None, None, None)
-    assert reader.scores("KESTREL-1").axes.tolist() == [[5, 5, 5], [7, 7, 7]]
+    scores = reader.scores("KESTREL-1")
+    assert scores.axes.tolist() == [[5, 5, 5], [7, 7, 7]]
+    assert scores.t_ns.tolist() == [batch(hk, [seq]).t_ns[0] for seq in (5, 7)]
     assert writer.cursor("firebase", "scores") == "c"
 
 
