@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,10 +15,9 @@ import pytest
 MAIN = Path(__file__).with_name("rtdb_main.py")
 
 
-def start(data: Path, port: int = 0) -> tuple[subprocess.Popen[str], int]:
-    process = subprocess.Popen(
-        [sys.executable, str(MAIN), "--port", str(port), "--data", str(data)], stdout=subprocess.PIPE, text=True
-    )
+def start(data: Path, port: int = 0, *options: str) -> tuple[subprocess.Popen[str], int]:
+    command = [sys.executable, str(MAIN), "--port", str(port), "--data", str(data), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())["port"]
 
@@ -44,3 +44,24 @@ def test_a_server_that_ended_has_its_data_when_it_is_started_again(tmp_path: Pat
     finally:
         process.terminate()
         process.wait(10)
+
+
+def test_the_conformance_tests_run_against_the_emulator_that_is_named(tmp_path: Path) -> None:
+    process, port = start(tmp_path / "data", 0, "--as-emulator")
+    try:
+        some = "own_id or page_by_key or a_stream_tells"
+        suite = [str(path) for path in MAIN.parent.glob("test_rtdb_conformance*.py")]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", some, *suite],
+            cwd=MAIN.parents[2],
+            env={**os.environ, "FIREBASE_DATABASE_EMULATOR_HOST": f"127.0.0.1:{port}"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+    finally:
+        process.terminate()
+        process.wait(10)
+    places = {(entry["ns"][:5], *entry["at"]) for line in (tmp_path / "data").open() if (entry := json.loads(line))}
+    assert ("test-", "rows") in places, "the rows of the pages were written there"
+    assert ("test-", "users", "ann") in places, "and by the user of an unsigned token"

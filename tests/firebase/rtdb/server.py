@@ -162,6 +162,10 @@ class RtdbServer:
         """The token, of whatever kind, is not valid any more; streams that use it are told."""
         self._do(lambda: (self._rest.tokens.revoke(token), self._rest.faults.review_streams()))
 
+    def believe_unsigned_tokens(self) -> None:
+        """From now on take ID tokens that were not issued here too, as Google's emulator does."""
+        self._do(lambda: setattr(self._rest.tokens, "trusting", True))
+
     def rotate_refresh_tokens(self) -> None:
         """From now on each exchange gives a new refresh token, and the old one is not valid after it."""
         self._do(lambda: setattr(self._rest.tokens, "rotate", True))
