@@ -56,7 +56,7 @@ def health_body(station: Station) -> dict[str, Any]:
         "mission_ns": station.mission_clock.now_ns(),
         "pid": os.getpid(),
         "operator": station.operator,
-    }
+    } | ({} if station.links is None else {"publish": station.links.health()})
 
 
 def refused(station: Station) -> dict[str, int]:

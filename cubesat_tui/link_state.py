@@ -15,6 +15,7 @@ from telemetry.links.source import Source
 
 if TYPE_CHECKING:
     from cubesat_tui.contacts import ContactWatch
+    from telemetry.links.link import LinkReport
 
 CONNECTING, LIVE, STALE, DOWN, REPLAY = "CONNECTING", "LIVE", "STALE", "DOWN", "REPLAY"
 QUIET = "QUIET"
@@ -58,9 +59,11 @@ class LinkState:
         self.live = True
         self.rate = 1.0
         self._told = CONNECTING
+        self._source: Source | None = None
 
     def use(self, source: Source) -> None:
         """A source was made: judge by its rate."""
+        self._source = source
         self.live = source.live
         self.rate = source.rate
         self._reason = ""
@@ -111,6 +114,9 @@ class LinkState:
             return DOWN, self._reason
         if not self.live:
             return REPLAY, "" if math.isinf(self.rate) else f"x{self.rate:g}"
+        carried = self._carried()
+        if carried is not None:
+            return carried
         if self._heard is None:
             return (QUIET, self._why_quiet("no pass yet")) if self._is_quiet() else (CONNECTING, "")
         silence = self._clock.monotonic() - self._heard
@@ -122,6 +128,11 @@ class LinkState:
         if is_silent:
             return STALE, f"nothing received for {silence:.0f} s"
         return LIVE, ""
+
+    def _carried(self) -> tuple[str, str] | None:
+        """What a source that comes over a link says of it, where that alone decides."""
+        report: LinkReport | None = getattr(self._source, "report", None)
+        return None if report is None or report.state in (LIVE, STALE) else (report.state, report.detail)
 
     def _is_quiet(self) -> bool:
         return self._contacts is not None and not self._contacts.expected(self._clock.now_ns(), GRACE_NS)

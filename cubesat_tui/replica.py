@@ -13,7 +13,7 @@ import contextlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -23,7 +23,9 @@ from cubesat_tui.contact_plan import ContactPlan
 from cubesat_tui.contacts import ContactWatch
 from cubesat_tui.forecast import Forecast
 from cubesat_tui.heartbeat import STATION
+from cubesat_tui.link_opening import LinkMaker
 from cubesat_tui.mailbox import Outgoing, answered_before
+from cubesat_tui.missing_rows import missing_event
 from cubesat_tui.owner_watch import OwnerWatch
 from cubesat_tui.pending_acts import FIELD as PENDING
 from cubesat_tui.replica_intake import ReplicaIntake
@@ -33,7 +35,7 @@ from telemetry.alarms import Event
 from telemetry.clock import Clock
 from telemetry.dictionary import Mission
 from telemetry.limits import Level
-from telemetry.links.link import Link, Lost, Pruned, StreamCursor
+from telemetry.links.link import Lost, Pruned, StreamCursor
 from telemetry.links.link_keys import STREAMS
 from telemetry.plain_text import plain_text
 from telemetry.store.directory import MissionDirectory, MissionHeld, MissionLock
@@ -60,7 +62,7 @@ class Replica:
         directory: MissionDirectory,
         mission: Mission,
         link_name: str,
-        make_link: Callable[[], Link],
+        make_link: LinkMaker,
         *,
         clock: Clock,
         operator: str = "",
@@ -127,7 +129,8 @@ class Replica:
         self.contacts = ContactWatch()
         self.forecast = Forecast(mission)
         self.outgoing = Outgoing(inbox, clock, answered)
-        self.link = self._make_link()
+        opened = self._make_link(self.writer, self._note_all)
+        self.link, self._beside = opened
         self.intake = ReplicaIntake(
             self.link, mission, self.writer, clock, self.link_name, accepted, self._mirrored
         )
@@ -141,6 +144,8 @@ class Replica:
             self._heartbeat(),
             self._plan_contacts(),
         ]
+        if self._beside is not None:
+            loops.append(self._beside())
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(one, name=one.__name__) for one in loops]
         intake = asyncio.create_task(self.intake.run(), name="intake")
         stopping = asyncio.create_task(self._stopping.wait())
@@ -167,7 +172,7 @@ class Replica:
             try:
                 async for item in self.link.follow(stream, cursor):
                     if isinstance(item, Lost | Pruned):
-                        self._note(self._missing(item))
+                        self._note(missing_event(item, self.clock.now_ns()))
                     else:
                         await self.intake.put(stream, item)
                         cursor = StreamCursor(item.key, item.last)
@@ -175,15 +180,6 @@ class Replica:
                 log.exception("following %s died", stream)
                 self.refused[plain_text(f"{stream}: {type(error).__name__}", 80)] += 1
             await self.clock.sleep(backoff.after(self.clock.monotonic() - begun))
-
-    def _missing(self, item: Lost | Pruned) -> Event:
-        rows = item.last - item.first + 1
-        if isinstance(item, Pruned):
-            text = f"{rows} rows of {item.stream} were let go by the link before they were read here"
-        else:
-            text = f"{rows} rows of {item.stream} are missing in the link"
-        level = Level.WARNING if isinstance(item, Lost) else Level.WATCH
-        return self._event("link.missing", {"stream": item.stream, "rows": rows, "text": text}, level)
 
     async def _hear_owner(self) -> None:
         backoff = Backoff(first=1.0, top=30.0)
@@ -239,6 +235,18 @@ class Replica:
 
     def _note(self, event: Event) -> None:
         self.intake.note(event)
+
+    def _note_all(
+        self,
+        events: Sequence[Event],
+        cursors: dict[str, str] | None = None,
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        """As `Ingest.note`, for what runs beside the link; it keeps no cursors."""
+        for event in events:
+            self._note(event)
+        if after is not None:
+            after()
 
     def _event(self, kind: str, body: dict[str, Any], level: Level = Level.IN_LIMITS) -> Event:
         """A fact about this replica and its link; the owner's journal has none of it."""

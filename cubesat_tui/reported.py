@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cubesat_tui.drawing.numbers import count_text
 from cubesat_tui.drawing.why import alarm_key
 from cubesat_tui.snapshot import ContactNow, LinkNow, ModelNow, Pass
 from telemetry.alarms import Alarm
@@ -53,7 +54,15 @@ def link_of(health: HealthRow | None, wall_ns: int, rate: float, *, coming: bool
         detail = str(health.body.get("source", ""))
         if rate != 1.0 and state == "LIVE":
             detail += f" x{rate:g}"
-    return LinkNow(state, detail, beat)
+    return LinkNow(state, detail, beat, _unsent(health.body.get("publish") or {}))
+
+
+def _unsent(publishing: Mapping[str, Any]) -> str:
+    """`unsent 312` while the link takes nothing, `publishing refused` while another station has it; else empty."""
+    state = publishing.get("state")
+    if state == "REFUSED":
+        return "publishing refused"
+    return f"unsent {count_text(int(publishing.get('unsent') or 0))}" if state == "DOWN" else ""
 
 
 def _short(seconds: float) -> str:

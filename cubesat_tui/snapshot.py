@@ -43,12 +43,14 @@ class ChannelNow(msgspec.Struct, frozen=True):
 class LinkNow(msgspec.Struct, frozen=True):
     """First truth. `state`: CONNECTING, LIVE, STALE, DOWN, REPLAY, ...; `detail`: source, rate or reason in words.
 
-    `beat_age_s`: wall seconds since the station's heartbeat, None where there never was one.
+    `beat_age_s`: wall seconds since the station's heartbeat, None where there never was one. `trouble`: what is
+    wrong beside a link that is well.
     """
 
     state: str
     detail: str
     beat_age_s: float | None
+    trouble: str = ""
 
 
 class ContactNow(msgspec.Struct, frozen=True):

@@ -12,13 +12,13 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.acts import CURSOR as INBOX_CURSOR
 from cubesat_tui.acts import Acts
 from cubesat_tui.backfill import CURSOR as HISTORY_CURSOR
 from cubesat_tui.backfill import PAUSE_S, Backfill, has_history, in_thread, past_of, pieces
-from cubesat_tui.children import Backoff, Child
+from cubesat_tui.children import Backoff
 from cubesat_tui.contact_plan import ContactPlan
 from cubesat_tui.contacts import ContactWatch
 from cubesat_tui.faults_by_hand import KINDS_BEGIN, REMEMBERED, FaultsByHand
@@ -53,6 +53,9 @@ from telemetry.store.rows import ScoredBatch
 from telemetry.store.validity import invalid_rule
 from telemetry.store.writer import StoreWriter
 
+if TYPE_CHECKING:
+    from cubesat_tui.station_links import StationLinks
+
 log = logging.getLogger(__name__)
 
 INBOX_EVERY_S = 0.25
@@ -78,6 +81,7 @@ class Station:
         end_with_source: bool = False,
         wait_for_lock_s: float = 0.3,
         lock: MissionLock | None = None,
+        links: StationLinks | None = None,
     ) -> None:
         """Take note of what is to be run; nothing is opened before `run`.
 
@@ -93,6 +97,7 @@ class Station:
             end_with_source: `run` returns when the source has no more frames.
             wait_for_lock_s: how long to wait for a station that is just ending.
             lock: the mission's, where it is held already; `run` releases it.
+            links: what it does over a link, where it uses one.
         """
         self.directory = directory
         self.mission = mission
@@ -106,6 +111,7 @@ class Station:
         self.beats_missed = 0
         """Heartbeats a full disk swallowed since the last one written."""
         self._beaten = -math.inf
+        self.links = links
         self._make_source = make_source
         self._with_trainer = trainer
         self._with_history = history
@@ -139,7 +145,7 @@ class Station:
             self.ingest.note([self._event("station.started", "station", {"source": self.source_name})])
             self._beat()
             ready()
-            trainer = asyncio.create_task(self._trainer()) if self._with_trainer else None
+            trainer = None if self.child is None else asyncio.create_task(self.child.supervise())
             loops = [asyncio.create_task(one, name=one.__name__) for one in self._loops()]
             ingest = asyncio.create_task(self.ingest.run(), name="ingest")
             try:
@@ -206,9 +212,9 @@ class Station:
         if self._with_history and not done and has_history(mission):
             # Told from the first heartbeat on: the trainer waits for it.
             self.history_progress = (0, 100)
-        self.child: Child | None = None
-        if self._with_trainer:
-            self.child = trainer_child(self.directory, self.trainer_view, clock)
+        self.child = trainer_child(self.directory, self.trainer_view, clock) if self._with_trainer else None
+        if self.links is not None:
+            self.links.open(self, inbox, self._apply_requests)
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         loops: list[Coroutine[Any, Any, None]] = [
@@ -221,10 +227,14 @@ class Station:
             loops.append(self._write_history())
         if self.hooks.outlets:
             loops.append(self.hooks.run())
+        if self.links is not None:
+            loops += self.links.loops()
         return loops
 
     def _journaled(self, events: Sequence[Event], last_id: int) -> None:
         self.hooks.tell(events, live=self.mission_clock.live, last_id=last_id)
+        if self.links is not None:
+            self.links.committed(events)
 
     async def _until_over(self, tasks: list[asyncio.Task[None]]) -> None:
         """Wait for `stop`; a loop that fails ends the station with its error, one that finishes does not."""
@@ -250,6 +260,8 @@ class Station:
         for task in [*loops, ingest]:
             task.cancel()
         await asyncio.gather(*loops, ingest, return_exceptions=True)
+        if self.links is not None:
+            await self.links.close()
         ended = [*self.hooks.close(), self._event("station.ended", "station", {})]
         self.ingest.note(ended, self.hooks.cursors())
         await self.ingest.finish()
@@ -284,19 +296,9 @@ class Station:
             self.source = None
             pause = backoff.after(self.clock.monotonic() - begun)
             self.link.lost(self.source_error)
-            self.ingest.note(
-                [
-                    self._event(
-                        "link.lost",
-                        self.source_name,
-                        {
-                            "error": self.source_error,
-                            "text": f"source {self.source_name} died: {self.source_error}",
-                        },
-                        Level.WARNING,
-                    )
-                ]
-            )
+            text = f"source {self.source_name} died: {self.source_error}"
+            body = {"error": self.source_error, "text": text}
+            self.ingest.note([self._event("link.lost", self.source_name, body, Level.WARNING)])
             await self.clock.sleep(pause)
         await self.ingest.idle()
         self.source_ended = True
@@ -319,17 +321,19 @@ class Station:
 
     async def _poll_inbox(self) -> None:
         while True:
-            if not self.ingest.disk_full:
-                try:
-                    applied = self.acts.poll()
-                except StoreFull as error:
-                    log.warning("%s; requests wait", error)
-                else:
-                    if applied.ids:
-                        self.ingest.note(
-                            applied.events, applied.cursors(), lambda applied=applied: self.acts.forget(applied)
-                        )
+            self._apply_requests()
             await self.clock.sleep(INBOX_EVERY_S)
+
+    def _apply_requests(self) -> None:
+        if self.ingest.disk_full:
+            return
+        try:
+            applied = self.acts.poll()
+        except StoreFull as error:
+            log.warning("%s; requests wait", error)
+            return
+        if applied.ids:
+            self.ingest.note(applied.events, applied.cursors(), lambda: self.acts.forget(applied))
 
     async def _heartbeat(self) -> None:
         while True:
@@ -339,13 +343,8 @@ class Station:
             changed = self.link.step()
             if changed is not None:
                 state, detail = changed
-                self.ingest.note(
-                    [
-                        self._event(
-                            f"link.{state.lower()}", self.source_name, {"text": f"link {state} {detail}".strip()}
-                        )
-                    ]
-                )
+                text = f"link {state} {detail}".strip()
+                self.ingest.note([self._event(f"link.{state.lower()}", self.source_name, {"text": text})])
             refusing = self.ingest.disk_full > 0
             silent = self.staleness.step(self.mission_clock.now_ns(), refusing=refusing)
             if silent:
@@ -422,10 +421,6 @@ class Station:
                 break
             except StoreFull:
                 await self.clock.sleep(DISK_RETRY_S)
-
-    async def _trainer(self) -> None:
-        assert self.child is not None
-        await self.child.supervise()
 
     def _event(self, kind: str, subject: str, body: dict[str, Any], level: Level = Level.IN_LIMITS) -> Event:
         return Event(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cubesat_tui.drawing.numbers import (
     age_text,
     clock_text,
@@ -14,7 +16,7 @@ from cubesat_tui.drawing.numbers import (
     month_clock_text,
 )
 from cubesat_tui.drawing.past_banner import PastBanner, fleet_row, past_row, paused_row
-from cubesat_tui.drawing.rows import Row, Span, pad, spread, width
+from cubesat_tui.drawing.rows import Row, Span, left, pad, spread, width
 from cubesat_tui.drawing.signs import ORDER, SIGNS, SignSet
 
 if TYPE_CHECKING:
@@ -76,12 +78,23 @@ _FORMS = (
 
 
 def _truths(snapshot: Snapshot, size: int) -> Row:
+    made = _fitted(snapshot, snapshot.link, size)
+    over, detail = width(made) - size, snapshot.link.detail
+    if 0 < over < len(detail):
+        # A reason may be of any length, and there are two more truths behind it.
+        shorter = msgspec.structs.replace(snapshot.link, detail=left(detail, len(detail) - over))
+        made = _fitted(snapshot, shorter, size)
+    return pad(made, size)
+
+
+def _fitted(snapshot: Snapshot, link: LinkNow, size: int) -> Row:
+    """The roomiest form that fits, else the narrowest."""
     name: Row = ((f" {snapshot.satellite}", "identity"), (" SIM " if snapshot.simulated else " ", "identity"))
     made: Row = name
     for roomy, source, place, words in _FORMS:
         bar: Span = (" │ " if roomy else "|", "rule")
         fields = [
-            _link(snapshot.link, source),
+            _link(link, source),
             _contact(snapshot.contact, snapshot.now_ns, place),
             _data(snapshot, roomy),
         ]
@@ -90,7 +103,7 @@ def _truths(snapshot: Snapshot, size: int) -> Row:
         made = (*name, *(span for field in fields for span in (bar, *field)))
         if width(made) <= size:
             break
-    return pad(made, size)
+    return made
 
 
 def _fleet_truths(snapshot: Snapshot, size: int) -> Row:
@@ -130,7 +143,8 @@ def _link(link: LinkNow, source: bool) -> Row:
     style = "good" if link.state == "LIVE" else "value" if good else "distress"
     # The reason of a bad link is never the word that goes; the name of a good one's source is.
     more = f" {link.detail}" if link.detail and (source or not good) else ""
-    return (("LINK ", "label"), (link.state, style), (more, "label" if good else style))
+    trouble: Row = ((f", {link.trouble}", "distress"),) if link.trouble else ()
+    return (("LINK ", "label"), (link.state, style), (more, "label" if good else style), *trouble)
 
 
 def _contact(contact: ContactNow, now_ns: int, named: bool) -> Row:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Annotated, Any, NamedTuple, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 
@@ -27,6 +27,7 @@ from telemetry.links.link import (
     Letter,
     LinkReport,
     StreamCursor,
+    Told,
 )
 from telemetry.links.link_health import AccessRefused, LinkHealth
 from telemetry.links.record import Record
@@ -39,13 +40,6 @@ MOST_LETTER = 128 * 1024
 MOST_STATUS = 4 * 2**20
 _WORST_FIRST = (REFUSED, DOWN, STALE, CONNECTING, BACKFILL, LIVE)
 _Thing = TypeVar("_Thing")
-
-
-class Told(NamedTuple):
-    """The owner's report as it stands in the link: UTC ms by the clock of the link's server, and JSON."""
-
-    stamp_ms: float
-    text: str
 
 
 class _Posted(msgspec.Struct):

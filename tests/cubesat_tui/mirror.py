@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cubesat_tui.link_opening import Opened
 from cubesat_tui.replica import Replica
 from cubesat_tui.snapshot import Snapshot
 from cubesat_tui.snapshot_reader import SnapshotReader
@@ -39,7 +40,7 @@ class Mirror:
             self.directory,
             self.mission,
             "firebase",
-            lambda: MemoryLink(self.server, self.uid),
+            lambda *_: Opened(MemoryLink(self.server, self.uid)),
             clock=self.clock,
             operator="bob",
             wait_for_lock_s=0.0,

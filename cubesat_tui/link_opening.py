@@ -1,0 +1,98 @@
+"""Opening the link of a mission: where it is, what is shown to be let in, and the words where that cannot be.
+
+Nothing here imports the HTTP client before a link is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from telemetry.link_config import LinkRefused, address_of
+from telemetry.links.endpoint import Endpoint, EndpointRefused
+from telemetry.links.service_account import key_file, key_of, needs_key
+from telemetry.links.tokens import EMULATOR_OWNER, Tokens
+
+if TYPE_CHECKING:
+    from cubesat_tui.publisher import Note
+    from telemetry.clock import Clock
+    from telemetry.dictionary import Mission
+    from telemetry.links.firebase_rest import Rest
+    from telemetry.links.link import Link
+    from telemetry.store.directory import MissionDirectory
+    from telemetry.store.writer import StoreWriter
+
+
+class Opened(NamedTuple):
+    """A link that a replica follows, and what is to run beside it."""
+
+    link: Link
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+
+LinkMaker = Callable[["StoreWriter", "Note"], Opened]
+
+
+def endpoint_of(mission: Mission) -> Endpoint:
+    """Where the link of a mission is.
+
+    Raises:
+        LinkRefused: there is no address, or one that cannot be used; one line.
+    """
+    try:
+        return Endpoint.of(address_of(mission.link, os.environ), mission.link_root, os.environ)
+    except EndpointRefused as error:
+        raise LinkRefused(f"mission.toml: {error}") from None
+
+
+def check_to_follow(mission: Mission) -> None:
+    """See that a console can follow the link of a mission, before it takes the screen.
+
+    Raises:
+        LinkRefused: it cannot, and what to do; one line.
+    """
+    endpoint_of(mission)
+    if not needs_key(mission.link, os.environ):
+        return
+    path = mission.link.file("token_file", mission.directory)
+    if path is not None:
+        from telemetry.links.id_token import read_token_file
+
+        read_token_file(path)
+    elif key_file(mission.link, mission.directory, os.environ) is None:
+        raise LinkRefused(
+            "mission.toml: link.token_file: missing: allowed: the file of a user's token (docs/firebase.md says how"
+            " to get one)"
+        )
+    else:
+        key_of(mission)
+
+
+def rest_of(mission: Mission, clock: Clock, tokens: Tokens) -> Rest:
+    """The client of a mission's database; for the loop it is made on."""
+    from telemetry.links.firebase_rest import Rest
+
+    return Rest(endpoint_of(mission), tokens, clock=clock)
+
+
+def follow_firebase(mission: Mission, directory: MissionDirectory, clock: Clock, operator: str) -> LinkMaker:
+    """How a replica opens the link: as a user with a token, or with the key of a service account."""
+
+    def opened(writer: StoreWriter, note: Note) -> Opened:
+        from telemetry.links.firebase_link import FirebaseLink
+
+        path = mission.link.file("token_file", mission.directory)
+        if path is not None:
+            from telemetry.links.id_token import IdTokens
+
+            return Opened(FirebaseLink(rest_of(mission, clock, IdTokens(path, clock=clock))))
+        if not needs_key(mission.link, os.environ):
+            return Opened(FirebaseLink(rest_of(mission, clock, EMULATOR_OWNER)))
+        from cubesat_tui.publisher import CourierTokens, Publisher
+
+        # It writes nothing: the key is the courier's to read, and nobody else's.
+        courier = Publisher(mission, directory, writer, clock, (), note, name=operator)
+        return Opened(FirebaseLink(rest_of(mission, clock, CourierTokens(courier))), courier.run)
+
+    return opened
