@@ -15,6 +15,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -230,7 +231,8 @@ def _time_ns(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
         raise _BadRow("no time")
     unit = NS_PER_S // 1000 if value >= MILLISECONDS_FROM else NS_PER_S
-    t_ns = value * unit if isinstance(value, int) else round(value * unit)
+    # As it was written: 0.1 s of a float near 1.8e9 would be 0.0999999 s.
+    t_ns = round(Decimal(repr(value)) * unit)
     if t_ns >= _INT64:
         raise _BadRow("no time")
     return t_ns

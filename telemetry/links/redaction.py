@@ -73,13 +73,14 @@ def redact_record(record: logging.LogRecord) -> logging.LogRecord:
 
 def install() -> None:
     """Redact every record that this process logs from now on; calling it again changes nothing."""
+    made = logging.getLogRecordFactory()
+    if isinstance(made, _Redacting):
+        return
+    logging.setLogRecordFactory(_Redacting(made))
     for name in TALKATIVE:
         logger = logging.getLogger(name)
         if logger.level < logging.WARNING:
             logger.setLevel(logging.WARNING)
-    made = logging.getLogRecordFactory()
-    if not isinstance(made, _Redacting):
-        logging.setLogRecordFactory(_Redacting(made))
 
 
 class _Redacting:
