@@ -91,9 +91,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Everything on screen is drawn from this; nothing in it changes after it was made.
 
     `now_ns` is mission time (the wall clock, or the newest generation time of a replay), `wall_ns` the wall
-    clock. `counts`: sign key ("critical", "warning", "anomaly", ...) -> (new, active). `alarms` are sorted:
-    unacknowledged first, then by severity, then newest. `events` newest first, at most 200. `health` is the
-    station's own report as written; `frames` counts what was accepted in all.
+    clock. `alarms` are sorted: unacknowledged first, then by severity, then newest. `events` newest first, at
+    most 200. `health` is the station's own report as written; `frames` counts what was accepted in all.
     """
 
     seq: int
@@ -107,14 +106,12 @@ class Snapshot(msgspec.Struct, frozen=True):
     data_age_s: float | None
     model: ModelNow
     alarms: tuple[Alarm, ...] = ()
-    counts: Mapping[str, tuple[int, int]] = msgspec.field(default_factory=dict)
     channels: Mapping[str, ChannelNow] = msgspec.field(default_factory=dict)
     events: tuple[Event, ...] = ()
     passes: tuple[Pass, ...] = ()
     frames: int = 0
     newest_t_ns: int | None = None
     health: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    anomaly: Mapping[str, Any] | None = None
     fleet: FleetNow | None = None
     """All satellites, while the Fleet screen is shown."""
     elsewhere: tuple[Alarm, ...] = ()
@@ -128,6 +125,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     def pending(self) -> Mapping[Key, str]:
         """(satellite, subject) -> `ack pending`, ...: acts that the owner of a replica has not answered yet."""
         return words_of(self.health)
+
+    @property
+    def counts(self) -> Mapping[str, tuple[int, int]]:
+        """Sign key ("critical", "warning", "anomaly", ...) -> (new, active) of `alarms`."""
+        from cubesat_tui.reported import counts_of
+
+        return counts_of(self.alarms)
 
     @property
     def value_of(self) -> dict[str, float]:

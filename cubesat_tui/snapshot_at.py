@@ -15,7 +15,7 @@ import numpy as np
 from cubesat_tui.channel_states import Circumstances, channel_states, newest_values
 from cubesat_tui.forecast import Forecast
 from cubesat_tui.past_journal import PastJournal
-from cubesat_tui.reported import contact_of, counts_of
+from cubesat_tui.reported import contact_of
 from cubesat_tui.snapshot import ChannelNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import sparks_at
 from telemetry.alarms import urgency
@@ -73,7 +73,6 @@ class PastReader:
             for name, now in channel_states(bus, newest, sparks, told).items()
         }
         channels |= self._predicted(satellite, predicted, t_ns)
-        anomalies = [alarm for alarm in alarms if alarm.kind == "anomaly"]
         return Snapshot(
             seq=live.seq,
             now_ns=t_ns,
@@ -86,14 +85,12 @@ class PastReader:
             data_age_s=None,
             model=self._model(reader, live, t_ns),
             alarms=alarms,
-            counts=counts_of(alarms),
             channels=channels,
             events=tuple(self._journal.events(reader, t_ns, satellite if several else None, EVENTS)),
             passes=passes,
             frames=live.frames,
             newest_t_ns=frames[-1].t_ns if frames else None,
             health=live.health,
-            anomaly=anomalies[0].body if anomalies else None,
             elsewhere=tuple(a for a in open_then if a.satellite != satellite),
             told=live.told,
             past_ns=t_ns,

@@ -17,7 +17,7 @@ from cubesat_tui.channel_states import Circumstances, channel_states, newest_val
 from cubesat_tui.choked import choked
 from cubesat_tui.past_journal import PastJournal
 from cubesat_tui.predicted_now import predicted_now, predicted_values
-from cubesat_tui.reported import SILENT_S, age_s, counts_of, link_of, model_of, pass_of, rate_of
+from cubesat_tui.reported import SILENT_S, age_s, link_of, model_of, pass_of, rate_of
 from cubesat_tui.snapshot import LinkNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import SparkHistory
 from telemetry.alarms import UPDATED, Event, urgency
@@ -193,7 +193,6 @@ class SnapshotReader:
         sparks = self._sparks.step(satellite, bus.channels, now, valid_values(bus, known))
         channels = channel_states(bus, known, sparks, told)
         channels |= predicted_now(mission, satellite, body, fresh=not silent)
-        anomalies = [alarm for alarm in alarms if alarm.kind == "anomaly"]
         return Snapshot(
             seq=self._seq,
             now_ns=now,
@@ -206,14 +205,12 @@ class SnapshotReader:
             data_age_s=min((age_s(wall, frame.received_ns) for frame in frames), default=None),
             model=model,
             alarms=alarms,
-            counts=counts_of(alarms),
             channels=channels,
             events=tuple(reversed(self._events)),
             passes=self._passes,
             frames=int(body.get("accepted") or 0) or reader.frames_accepted(),
             newest_t_ns=newest_t,
             health=body,
-            anomaly=anomalies[0].body if anomalies else None,
             fleet=self._read_fleet(reader, health, wall, now, link) if fleet else None,
             elsewhere=tuple(a for a in self._alarms.values() if a.satellite != satellite),
             told=self._told.total() if len(mission.satellites) == 1 else self._told[satellite] + self._told[""],

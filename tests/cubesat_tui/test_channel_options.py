@@ -265,7 +265,7 @@ def shown(mission: Mission, *values: float, mode: float = NOMINAL) -> tuple[str,
         channel, value, channel.number(value), 0, 0.0, Acquisition.ACQUIRED, result, False, (), channel.limits[0]
     )
     link, contact = LinkNow("LIVE", "", 0.0), ContactNow()
-    seen = Snapshot(1, 0, 0, mission, "K", False, link, contact, 0.0, ModelNow(), (alarm,), {}, {channel.name: now})
+    seen = Snapshot(1, 0, 0, mission, "K", False, link, contact, 0.0, ModelNow(), (alarm,), {channel.name: now})
     box = " ".join(plain(row).strip() for row in box_rows(alarm, seen, 44, UNICODE, mark=False))
     _, card = inspect_rows(seen, alarm, now, 100, UNICODE)
     return box, " | ".join(" ".join(plain(row).split()) for row in card)

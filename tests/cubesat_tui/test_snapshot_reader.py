@@ -71,8 +71,7 @@ def test_alarms_come_worst_first_and_are_counted_new_and_active(reader) -> None:
     assert snapshot.counts == {"critical": (1, 1), "anomaly": (1, 1), "warning": (0, 1)}
     assert snapshot.channels["pld.dist_s"].anomalous
     assert not snapshot.channels["pld.dist_w"].anomalous
-    assert snapshot.anomaly is not None
-    assert snapshot.anomaly["p"] == 0.0004
+    assert snapshot.alarms[1].body["p"] == 0.0004
 
 
 def test_a_returned_alarm_is_new_but_not_active(directory: MissionDirectory, reader) -> None:
