@@ -20,6 +20,7 @@ from telemetry.store.directory import MissionDirectory, MissionLock
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import HealthRow, ScoredBatch
 from telemetry.store.writer import StoreWriter
+from tests.testbird import TOML
 
 T0 = 1_795_331_600_000_000_000
 STATUS_KEYS = {
@@ -37,21 +38,6 @@ STATUS_KEYS = {
     "alarms",
     "store_bytes",
 }
-TOML = """
-schema = 1
-[[satellite]]
-name = "TESTBIRD"
-bus = "b"
-[[bus.b.channel]]
-name = "eps.bat_v"
-label = "Battery voltage"
-unit = "V"
-decimals = 2
-[[bus.b.channel.limits]]
-warning = [7.0, 8.4]
-[source]
-kind = "stream"
-"""
 MAP = """
 schema = 1
 [[satellite]]

@@ -17,24 +17,16 @@ from telemetry.limits import Level
 from telemetry.store.directory import MissionDirectory, MissionLock
 from telemetry.store.reader import StoreReader
 from telemetry.store.writer import StoreWriter
+from tests.testbird import TOML
 
-TOML = """
-schema = 1
-[[satellite]]
-name = "TESTBIRD"
-bus = "b"
+BOTH = (
+    TOML
+    + """
 [[satellite]]
 name = "OTHER"
 bus = "b"
-[[bus.b.channel]]
-name = "eps.bat_v"
-label = "Battery voltage"
-unit = "V"
-[[bus.b.channel.limits]]
-warning = [7.0, 8.4]
-[source]
-kind = "stream"
 """
+)
 MINUTE_NS = 60 * 10**9
 
 
@@ -44,7 +36,7 @@ class Shell:
     def __init__(self, path: Path) -> None:
         self.directory = MissionDirectory(path)
         self.directory.create()
-        self.directory.toml.write_text(TOML, encoding="utf-8")
+        self.directory.toml.write_text(BOTH, encoding="utf-8")
         self.journal(
             self.event(RAISED, Level.CRITICAL, "eps.bat_v", "battery low"),
             self.event(RAISED, Level.WARNING, "thm.bat", "battery warm"),

@@ -41,21 +41,10 @@ from telemetry.store.directory import MissionDirectory
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import ContactRow
 from telemetry.store.writer import StoreWriter
+from tests.testbird import TOML
 
 NOW = parse_iso("2026-11-22T07:14:00Z")
 MINUTE = 60 * 10**9
-TOML = """
-schema = 1
-[[satellite]]
-name = "TESTBIRD"
-bus = "b"
-[[bus.b.channel]]
-name = "eps.bat_v"
-label = "Battery voltage"
-unit = "V"
-[source]
-kind = "stream"
-"""
 
 
 def event(

@@ -9,24 +9,13 @@ import pytest
 
 from telemetry.dictionary import MissionError, read_mission
 from telemetry.hook_config import CommandHook, WebhookHook, public_part
+from tests.testbird import TOML
 
-MISSION = """
-schema = 1
-[[satellite]]
-name = "TESTBIRD"
-bus = "b"
-[[bus.b.channel]]
-name = "eps.bat_v"
-label = "Battery voltage"
-unit = "V"
-[source]
-kind = "stream"
-"""
 CANARY = "canary-91c4"
 
 
 def hooks_of(tmp_path: Path, toml: str) -> tuple[object, ...]:
-    (tmp_path / "mission.toml").write_text(MISSION + toml, encoding="utf-8")
+    (tmp_path / "mission.toml").write_text(TOML + toml, encoding="utf-8")
     return read_mission(tmp_path).hooks
 
 
