@@ -58,7 +58,8 @@ class FirebaseLink:
         self._followers: dict[str, StreamFollower] = {}
         self._healths: dict[str, LinkHealth] = {}
         self._layouts = Layouts(rest)
-        self._closed = asyncio.Event()
+        self._coming: set[asyncio.Future[Any]] = set()
+        self._closed = False
 
     @property
     def report(self) -> LinkReport:
@@ -155,7 +156,12 @@ class FirebaseLink:
 
     async def close(self) -> None:
         """End every iteration and close all connections."""
-        self._closed.set()
+        self._closed = True
+        coming = list(self._coming)
+        for one in coming:
+            one.cancel()
+        if coming:
+            await asyncio.wait(coming)
         await self._rest.close()
 
     def _changes(self, node: str) -> AsyncGenerator[Change]:
@@ -163,13 +169,14 @@ class FirebaseLink:
         return self._rest.stream(self._rest.endpoint.below(node), health=health)
 
     async def _until_closed(self, things: AsyncGenerator[_Thing]) -> AsyncGenerator[_Thing]:
-        closing = asyncio.ensure_future(self._closed.wait())
         try:
-            while not self._closed.is_set():
+            while not self._closed:
                 coming = asyncio.ensure_future(anext(things))
+                self._coming.add(coming)
                 try:
-                    await asyncio.wait((coming, closing), return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait((coming,))
                 finally:
+                    self._coming.discard(coming)
                     if not coming.done():
                         coming.cancel()
                         await asyncio.wait((coming,))
@@ -177,7 +184,6 @@ class FirebaseLink:
                     return
                 yield coming.result()
         finally:
-            closing.cancel()
             await things.aclose()
 
 

