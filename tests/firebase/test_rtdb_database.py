@@ -40,3 +40,9 @@ def test_children_stay_in_the_order_of_their_keys(writes: list[tuple[str, bool]]
     for key, there in writes:
         node = node.with_child(key, Node(1) if there else EMPTY)
         assert node.ordered == sorted(node.children, key=key_order)
+
+
+def test_a_priority_goes_with_the_last_child() -> None:
+    node = from_json({"a": 1, ".priority": 5})
+    assert node.with_child("b", Node(2)).priority == 5
+    assert node.with_child("a", EMPTY).with_child("b", Node(2)).priority is None
