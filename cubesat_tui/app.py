@@ -167,6 +167,6 @@ class ConsoleApp(TimeApp, NightApp, OperatorActs):
 
         if isinstance(self.screen, QuitDialog):
             return
-        answer = await self.push_screen_wait(QuitDialog(self.embedded))
+        answer = await self.push_screen_wait(QuitDialog(self.embedded and not self.replica))
         if answer is not None:
             self.exit(answer)

@@ -74,8 +74,9 @@ class LazyGroup(click.Group):
     is_flag=False,
     flag_value="",
     default=None,
-    metavar="[DIR]",
-    help="Only look at a station that runs elsewhere: in DIR, or in the mission directory.",
+    metavar="[DIR|firebase]",
+    help="Only look at a station that runs elsewhere: in DIR, over the link of mission.toml (firebase), or, with no"
+    " value, in the mission directory if one runs there, else where its [link] says.",
 )
 @click.option(
     "--scenario",

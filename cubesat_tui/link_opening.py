@@ -69,6 +69,20 @@ def check_to_follow(mission: Mission) -> None:
         key_of(mission)
 
 
+def own_tokens(mission: Mission, clock: Clock) -> Tokens | None:
+    """What is shown where no service account is used: a user's token, or an emulator's; None where one is needed.
+
+    Raises:
+        LinkRefused: the token's file cannot be used.
+    """
+    path = mission.link.file("token_file", mission.directory)
+    if path is not None:
+        from telemetry.links.id_token import IdTokens
+
+        return IdTokens(path, clock=clock)
+    return None if needs_key(mission.link, os.environ) else EMULATOR_OWNER
+
+
 def rest_of(mission: Mission, clock: Clock, tokens: Tokens) -> Rest:
     """The client of a mission's database; for the loop it is made on."""
     from telemetry.links.firebase_rest import Rest
@@ -82,13 +96,9 @@ def follow_firebase(mission: Mission, directory: MissionDirectory, clock: Clock,
     def opened(writer: StoreWriter, note: Note) -> Opened:
         from telemetry.links.firebase_link import FirebaseLink
 
-        path = mission.link.file("token_file", mission.directory)
-        if path is not None:
-            from telemetry.links.id_token import IdTokens
-
-            return Opened(FirebaseLink(rest_of(mission, clock, IdTokens(path, clock=clock))))
-        if not needs_key(mission.link, os.environ):
-            return Opened(FirebaseLink(rest_of(mission, clock, EMULATOR_OWNER)))
+        tokens = own_tokens(mission, clock)
+        if tokens is not None:
+            return Opened(FirebaseLink(rest_of(mission, clock, tokens)))
         from cubesat_tui.publisher import CourierTokens, Publisher
 
         # It writes nothing: the key is the courier's to read, and nobody else's.

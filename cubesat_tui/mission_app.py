@@ -76,11 +76,13 @@ class MissionApp(App[Departure]):
         notice: str = "",
         mission: Mission | None = None,
         snapshots: Snapshots | None = None,
+        replica: bool = False,
     ) -> None:
         """`station`: that of this process, started once the first screen is painted; None when attached.
 
         `notice`: one plain line to show at the start. `mission`: its definition, where it was read already.
-        `snapshots` replaces the reader of the mission store (tests).
+        `snapshots` replaces the reader of the mission store (tests). `replica`: what runs in this process only
+        mirrors a station that runs elsewhere.
         """
         super().__init__()
         self.directory = directory
@@ -88,6 +90,7 @@ class MissionApp(App[Departure]):
         self.operator = operator
         self.read_only = read_only
         self.embedded = station is not None
+        self.replica = replica
         self._station = station
         self.first_start = first_start
         self._notice_at_start = notice

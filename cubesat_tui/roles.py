@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telemetry.store.errors import StoreRefused
-from telemetry.store.reader import StoreReader
 
 if TYPE_CHECKING:
     from telemetry.store.directory import MissionDirectory
+    from telemetry.store.reader import StoreReader
     from telemetry.store.writer import StoreWriter
 
 STATION, REPLICA = "station", "replica"
@@ -25,6 +25,10 @@ _WRONG = {
 }
 
 
+class WrongRole(StoreRefused):
+    """The directory is for something else; the sentence says what to do."""
+
+
 def role_of(directory: MissionDirectory) -> str:
     """`STATION`, `REPLICA`, or "" while nothing has run there.
 
@@ -33,6 +37,8 @@ def role_of(directory: MissionDirectory) -> str:
     """
     if not directory.telemetry.exists():
         return ""
+    from telemetry.store.reader import StoreReader
+
     reader = StoreReader(directory.telemetry)
     try:
         return reader.cursor(_LINK, _STREAM) or _by_contents(reader)
@@ -44,11 +50,11 @@ def claim_role(directory: MissionDirectory, writer: StoreWriter, role: str) -> N
     """Make a directory that is for nothing yet one for `role`.
 
     Raises:
-        StoreRefused: it is for the other; one sentence says what to do.
+        WrongRole: it is for the other.
     """
     found = writer.cursor(_LINK, _STREAM) or role_of(directory)
     if found and found != role:
-        raise StoreRefused(wrong_role(directory, found))
+        raise WrongRole(wrong_role(directory, found))
     if writer.cursor(_LINK, _STREAM) is None:
         writer.append([], [], {f"{_LINK}/{_STREAM}": role})
 

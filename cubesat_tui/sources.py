@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from telemetry.dictionary import SCENARIOS
+from telemetry.link_config import FIREBASE
 from telemetry.links.source import Source
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def source_of(mission: Mission, clock: Clock) -> tuple[str, SourceFactory]:
         return "sim", lambda cursor: _simulator(mission, cursor, clock)
     if kind == "csv":
         raise NoSource("this mission is fed from a file: cubesat-tui replay FILE --map MAP.toml")
+    if kind == FIREBASE:
+        raise NoSource("this mission is fed over its link: cubesat-tui run --source firebase")
     raise NoSource("this mission is fed from outside: cubesat-tui run --source - reads frames as JSON lines")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cubesat_tui.link_opening import endpoint_of, rest_of
+from cubesat_tui.link_opening import check_to_follow, endpoint_of, own_tokens, rest_of
 from cubesat_tui.mailbox import Intake, answered_before
 from cubesat_tui.missing_rows import missing_event
 from cubesat_tui.owner_watch import Report
@@ -25,7 +25,6 @@ from telemetry.link_config import FIREBASE
 from telemetry.links.link import Lost, Pruned
 from telemetry.links.link_keys import STREAMS
 from telemetry.links.service_account import key_of, needs_key
-from telemetry.links.tokens import EMULATOR_OWNER
 from telemetry.plain_text import plain_text
 from telemetry.store.reader import StoreReader
 
@@ -53,16 +52,6 @@ class LinkRole:
         return "journal" in self.streams
 
 
-def check_to_publish(mission: Mission) -> None:
-    """See that a station can write into the link of a mission, before anything is started.
-
-    Raises:
-        telemetry.link_config.LinkRefused: it cannot, and what to do; one line.
-    """
-    endpoint_of(mission)
-    key_of(mission)
-
-
 class StationLinks:
     """The link side of one station; everything on the station's loop once it is opened."""
 
@@ -72,8 +61,20 @@ class StationLinks:
         self._rest: Rest | None = None
         self._note: Callable[[Sequence[Event]], None] = lambda _: None
         self._now_ns: Callable[[], int] = lambda: 0
-        self.publisher: Publisher
+        self.publisher: Publisher | None = None
         self.intake: Intake | None = None
+
+    def check(self) -> None:
+        """See that the link can be used so, before anything is started.
+
+        Raises:
+            telemetry.link_config.LinkRefused: it cannot, and what to do; one line.
+        """
+        if self._role.streams:
+            endpoint_of(self._mission)
+            key_of(self._mission)
+        else:
+            check_to_follow(self._mission)
 
     def open(self, station: Station, inbox: Inbox, arrived: Callable[[], None]) -> None:
         """The station's store is open. `arrived` is called when the inbox has something new.
@@ -90,18 +91,23 @@ class StationLinks:
 
         mission, clock = self._mission, station.clock
         self._note, self._now_ns = station.ingest.note, clock.now_ns
-        self.publisher = Publisher(
-            mission,
-            station.directory,
-            station.writer,
-            clock,
-            self._role.streams,
-            station.ingest.note,
-            name=plain_text(f"{station.operator or 'station'}@{socket.gethostname()}", 100),
-            take_over=self._role.take_over,
-            status=report,
-        )
-        tokens = CourierTokens(self.publisher) if needs_key(mission.link, os.environ) else EMULATOR_OWNER
+        streams = self._role.streams
+        # A station that writes nothing may read as a user; one that writes has a service account for both.
+        tokens = None if streams and needs_key(mission.link, os.environ) else own_tokens(mission, clock)
+        if streams or tokens is None:
+            self.publisher = Publisher(
+                mission,
+                station.directory,
+                station.writer,
+                clock,
+                streams,
+                station.ingest.note,
+                name=plain_text(f"{station.operator or 'station'}@{socket.gethostname()}", 100),
+                take_over=self._role.take_over,
+                status=report,
+            )
+            tokens = tokens or CourierTokens(self.publisher)
+        assert tokens is not None
         self._rest = rest_of(mission, clock, tokens)
         if self._role.owns:
             from telemetry.links.firebase_link import FirebaseLink
@@ -117,23 +123,30 @@ class StationLinks:
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """To be run beside the station's own."""
-        return [self.publisher.run()] if self.intake is None else [self.publisher.run(), self.intake.run()]
+        return [one.run() for one in (self.publisher, self.intake) if one is not None]
 
     def source(self, cursor: str | None) -> Source:
         """Frames that come over the link, after `cursor`."""
+        assert self._rest is not None
+        if self._mission.source.layout == "original":
+            from telemetry.links.original_layout import OriginalSource
+
+            return OriginalSource(self._rest, cursor, self._mission)
         from telemetry.links.firebase import FirebaseSource
 
-        assert self._rest is not None
         return FirebaseSource(self._rest, cursor, self._mission, missing=self._tell_missing)
 
     def committed(self, events: Sequence[Event]) -> None:
         """A transaction is durable, with these events in it."""
-        self.publisher.nudge()
+        if self.publisher is not None:
+            self.publisher.nudge()
         if self.intake is not None and events:
             self.intake.journaled(events)
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> dict[str, Any] | None:
         """For the heartbeat: how publishing goes, and how many rows the link does not have yet."""
+        if self.publisher is None or not self._role.streams:
+            return None
         state, detail = self.publisher.report
         return {"to": FIREBASE, "state": state, "detail": detail, "unsent": self.publisher.backlog}
 

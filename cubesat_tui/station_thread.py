@@ -10,24 +10,42 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from cubesat_tui.roles import STATION, claim_role
 from telemetry.store.directory import MissionHeld, MissionLock
 from telemetry.store.writer import StoreWriter
 
 if TYPE_CHECKING:
-    from cubesat_tui.station import Station
     from telemetry.clock import Clock
     from telemetry.store.directory import MissionDirectory
 
 STOP_TIMEOUT_S = 1.8
 
 
+class Runs(Protocol):
+    """What takes a mission and runs: a station, or a replica of one."""
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Until stopped; `ready` is called once its store is open."""
+        ...
+
+    def stop(self) -> None:
+        """End `run`; for the thread it runs on."""
+        ...
+
+
 class StationThread:
     """Runs the station that `make` returns. Everything of it, its store writer included, lives on that thread."""
 
-    def __init__(self, directory: MissionDirectory, clock: Clock, make: Callable[[MissionLock], Station]) -> None:
-        """`make` is called on the station's thread and hands the lock, held already, to the station."""
+    def __init__(
+        self, directory: MissionDirectory, clock: Clock, make: Callable[[MissionLock], Runs], role: str = STATION
+    ) -> None:
+        """`make` is called on the station's thread and hands the lock, held already, to the station.
+
+        `role`: what the directory is for, as of `cubesat_tui.roles`.
+        """
+        self._role = role
         self._directory = directory
         self._clock = clock
         self._make = make
@@ -38,7 +56,7 @@ class StationThread:
         self._begun: Future[None] = Future()
         # From now on nobody who waits for it can cancel it.
         self._begun.set_running_or_notify_cancel()
-        self._station: Station | None = None
+        self._station: Runs | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.failure: BaseException | None = None
         """Why the station ended, where it was not asked to."""
@@ -53,12 +71,16 @@ class StationThread:
 
         Raises:
             telemetry.store.directory.MissionHeld: another station runs here.
-            telemetry.store.errors.StoreError: the store cannot be used.
+            telemetry.store.errors.StoreError: the store cannot be used; `WrongRole` where it is for something else.
         """
         if not self._lock.acquire():
             raise MissionHeld(self._directory.path)
         try:
-            StoreWriter(self._directory.telemetry, self._clock).close()
+            writer = StoreWriter(self._directory.telemetry, self._clock)
+            try:
+                claim_role(self._directory, writer, self._role)
+            finally:
+                writer.close()
         except BaseException:
             self._lock.release()
             raise

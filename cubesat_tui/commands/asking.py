@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cubesat_tui.commands.options import refuse
+from cubesat_tui.roles import REPLICA, role_of
 
 if TYPE_CHECKING:
     from telemetry.alarms import Event
@@ -35,7 +36,8 @@ def ask(
         alone: does the station's work, and gives the lock back, where no station holds the mission.
 
     Raises:
-        Refusal: a station holds the mission but does not answer (exit 3).
+        Refusal: a station holds the mission but does not answer, or this is a replica whose link or owner does not
+            (exit 3).
     """
     import time
 
@@ -44,6 +46,13 @@ def ask(
     from telemetry.store.inbox import Inbox
     from telemetry.store.reader import StoreReader
 
+    replica = role_of(directory) == REPLICA
+    if replica and not MissionLock(directory.station_lock).holder():
+        refuse(
+            f"{directory.path}: this is a replica, and no console of it runs to send the act; nothing was done:"
+            f" cubesat-tui --mission {directory.path} --attach opens one",
+            exit_code=3,
+        )
     reader = StoreReader(directory.telemetry)
     inbox = Inbox(directory.inbox)
     try:
@@ -55,11 +64,13 @@ def ask(
             answer = answered(request, list(reader.journal(after)))
             if answer is not None:
                 return answer
-            if alone is not None:
+            if alone is not None and not replica:
                 lock = MissionLock(directory.station_lock)
                 if lock.acquire(0.0):
                     alone(lock)
                     continue
+            if time.monotonic() > until and replica:
+                refuse("the owner has not answered yet: the act stays pending until it does", exit_code=3)
             if time.monotonic() > until:
                 inbox.delete([request])
                 refuse(silence, exit_code=3)

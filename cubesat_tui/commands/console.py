@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from cubesat_tui.commands.linking import followed, follows_link, is_replica, links_of, target_directory
 from cubesat_tui.commands.options import (
     load_mission,
     mission_path_of,
@@ -20,17 +21,22 @@ from cubesat_tui.commands.options import (
     operator_of,
     refuse,
 )
+from cubesat_tui.roles import STATION, WrongRole
+from telemetry.link_config import FIREBASE, LinkRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cubesat_tui.app import ConsoleApp
+    from cubesat_tui.replica import Replica
     from cubesat_tui.sources import SourceFactory
     from cubesat_tui.station import Station
-    from cubesat_tui.station_thread import StationThread
+    from cubesat_tui.station_links import StationLinks
+    from cubesat_tui.station_thread import Runs, StationThread
     from telemetry.clock import Clock
     from telemetry.dictionary import Mission
     from telemetry.store.directory import MissionDirectory, MissionLock
 
-TARGETS = ("nothing (a running station of the mission directory)", "a mission directory")
 TERM_PATIENCE_S = 0.7
 """How long the app may take to leave by itself before the station is stopped without it."""
 PLAIN_TERMINAL = (
@@ -62,12 +68,23 @@ def open_console(
     from cubesat_tui.commands.mission_start import ensure_mission
     from cubesat_tui.sources import NoSource, source_of
     from telemetry.clock import SystemClock
+    from telemetry.store.directory import MissionLock
 
-    target = None if attach is None else _target(attach)
+    linked = attach == FIREBASE
+    path = target_directory(attach) if attach and not linked else mission_path_of(context, mission_path)
     need_terminal()
-    path = target or mission_path_of(context, mission_path)
     name = operator_of(context, operator)
     clock = SystemClock()
+    if attach == "" and not (path / "mission.toml").is_file():
+        open_directory(path)
+    if attach == "" and not MissionLock(path / "station.lock").holder():
+        # No station runs here: the link that mission.toml names, if it names one.
+        target = load_mission(path).link.target
+        linked = target == FIREBASE or (target is None and is_replica(open_directory(path)))
+        path = path if linked or target is None else target_directory(target, path)
+    if linked:
+        open_replica(open_directory(path), clock, name, read_only=read_only)
+        return
     if attach is not None or read_only:
         directory = open_directory(path)
         mission = load_mission(directory.path)
@@ -78,11 +95,14 @@ def open_console(
     first_start = ensure_mission(context, path)
     directory = open_directory(path)
     mission = load_mission(directory.path)
+    if follows_link(mission):
+        links = links_of(mission, follow=True)
+        assert links is not None
+        start_and_show(directory, mission, *followed(links), clock, name, links=links)
+        return
     try:
         source_name, make_source = source_of(mission, clock)
     except NoSource as error:
-        from telemetry.store.directory import MissionLock
-
         if not directory.telemetry.exists() or not MissionLock(directory.station_lock).holder():
             refuse(str(error))
         show(directory, mission, clock, name, read_only=read_only)
@@ -100,34 +120,90 @@ def start_and_show(
     *,
     first_start: bool = False,
     can_hand_over: bool = True,
+    links: StationLinks | None = None,
 ) -> None:
     """Run the console, and once it stands on the screen a station in a thread of this process.
 
     The mission is taken and its store made ready first; where a station runs already the console attaches to it.
 
     Raises:
-        Refusal: the store cannot be used (exit 1).
+        Refusal: the store cannot be used (exit 1), or the directory is a replica (exit 2).
     """
-    from cubesat_tui.station_thread import StationThread
-    from telemetry.store.directory import MissionHeld
-    from telemetry.store.errors import StoreError
 
     def make(lock: MissionLock) -> Station:
         from cubesat_tui.station import Station
 
-        return Station(directory, mission, source_name, make_source, clock=clock, operator=operator, lock=lock)
+        return Station(
+            directory, mission, source_name, make_source, clock=clock, operator=operator, lock=lock, links=links
+        )
+
+    thread = _held(directory, mission, clock, operator, make)
+    if thread is not None:
+        show(
+            directory, mission, clock, operator, thread=thread, first_start=first_start, can_hand_over=can_hand_over
+        )
+
+
+def open_replica(directory: MissionDirectory, clock: Clock, operator: str, *, read_only: bool = False) -> None:
+    """Run the console on a replica of the station at the other end of the link, which is filled in this process.
+
+    Raises:
+        Refusal: the link cannot be used, or the directory holds a station's own mission (exit 2).
+    """
+    from cubesat_tui.link_opening import check_to_follow, follow_firebase
+    from cubesat_tui.roles import REPLICA
+
+    mission = load_mission(directory.path)
+    try:
+        check_to_follow(mission)
+    except LinkRefused as error:
+        refuse(str(error))
+
+    def make(lock: MissionLock) -> Replica:
+        from cubesat_tui.replica import Replica
+
+        link = follow_firebase(mission, directory, clock, operator)
+        return Replica(directory, mission, FIREBASE, link, clock=clock, operator=operator, lock=lock)
+
+    directory.create()
+    thread = _held(directory, mission, clock, operator, make, role=REPLICA)
+    if thread is not None:
+        show(
+            directory,
+            mission,
+            clock,
+            operator,
+            thread=thread,
+            read_only=read_only,
+            can_hand_over=False,
+            replica=True,
+        )
+
+
+def _held(
+    directory: MissionDirectory,
+    mission: Mission,
+    clock: Clock,
+    operator: str,
+    make: Callable[[MissionLock], Runs],
+    role: str = STATION,
+) -> StationThread | None:
+    """The thread that will run what `make` returns, its directory taken; None after attaching to who has it."""
+    from cubesat_tui.station_thread import StationThread
+    from telemetry.store.directory import MissionHeld
+    from telemetry.store.errors import StoreError
 
     log_to_file(directory)
-    thread = StationThread(directory, clock, make)
+    thread = StationThread(directory, clock, make, role)
     try:
         thread.hold()
     except MissionHeld as error:
         click.echo(f"cubesat-tui: {error}; attaching to it", err=True)
         show(directory, mission, clock, operator, notice=f"{error}: attached to it")
-        return
+        return None
     except StoreError as error:
-        refuse(str(error), exit_code=1)
-    show(directory, mission, clock, operator, thread=thread, first_start=first_start, can_hand_over=can_hand_over)
+        refuse(str(error), exit_code=2 if isinstance(error, WrongRole) else 1)
+    return thread
 
 
 def show(
@@ -141,8 +217,10 @@ def show(
     first_start: bool = False,
     can_hand_over: bool = True,
     notice: str = "",
+    replica: bool = False,
 ) -> None:
     """Run the app until the operator leaves, then do with the station of this process what was asked."""
+
     from cubesat_tui.app import ConsoleApp
     from cubesat_tui.departure import Departure
     from cubesat_tui.handover import CONSOLE_FAILED, KEPT_RUNNING, hand_over
@@ -160,6 +238,7 @@ def show(
         ascii_signs=needs_ascii(os.environ),
         notice=notice,
         mission=mission,
+        replica=replica,
     )
     leave_on_signals(app, directory, clock, operator, thread if can_hand_over else None, thread)
     departure = app.run()
@@ -263,17 +342,3 @@ def log_to_file(directory: MissionDirectory) -> None:
         level=logging.INFO,
         format="%(asctime)s %(name)s %(levelname)s %(message)s",
     )
-
-
-def _target(attach: str) -> Path | None:
-    """The directory to attach to; None for the mission directory.
-
-    Raises:
-        Refusal: a target nobody knows.
-    """
-    if not attach:
-        return None
-    path = Path(attach).expanduser()
-    if not path.is_dir():
-        refuse(f"--attach: {attach!r}: unknown target. Known: {'; '.join(TARGETS)}")
-    return path.absolute()

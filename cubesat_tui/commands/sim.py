@@ -24,6 +24,7 @@ from cubesat_tui.commands.sim_mission import (
     scenario_of,
     start_of,
 )
+from telemetry.link_config import FIREBASE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,8 +59,9 @@ class Time(click.ParamType):
 
 @click.command()
 @mission_option
-@click.option("--to", "to", metavar="DIR|-", help="Where to: a mission directory, made if it is not there;"
-              " - writes JSON lines to stdout (default).")  # fmt: skip
+@click.option("--to", "to", metavar="DIR|firebase|-", help="Where to: a mission directory, made if it is not there;"
+              " firebase: the link of --mission DIR; - writes JSON lines to stdout (default).")  # fmt: skip
+@click.option("--take-over", is_flag=True, help="With --to firebase: take the place of whoever publishes now.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), metavar="FILE",
               help="Write FILE, a row a second, and FILE.labels/ with what was wrong when.")  # fmt: skip
 @click.option("--schema", type=click.Choice(("wide", "original")),
@@ -85,6 +87,7 @@ def sim(
     context: click.Context,
     mission_path: Path | None,
     to: str | None,
+    take_over: bool,
     csv_path: Path | None,
     schema: str | None,
     duration: int | None,
@@ -104,6 +107,7 @@ def sim(
     cubesat-tui sim --mission DIR | cubesat-tui run --mission DIR --source -
     cubesat-tui sim --to DIR --duration 3d --scenario bad-day
     cubesat-tui sim --csv day.csv --scenario campaign --seed 7
+    cubesat-tui sim --to firebase --mission DIR
     """
     if duration is not None and seconds is not None:
         refuse("--duration and --seconds say the same: give one of them")
@@ -119,12 +123,21 @@ def sim(
         start,
         realistic_link,
     )
+    if take_over and to != FIREBASE:
+        refuse("--take-over belongs to --to firebase")
     if csv_path is not None:
         if to is not None or rate is not None or realistic_link is not None:
             refuse(
                 "--csv writes what is measured on board, at once: --to, --rate and --realistic-link mean nothing"
             )
         _to_file(context, mission_path, wanted, csv_path, schema or "wide", lasts_s or USUAL_S, faults)
+    elif to == FIREBASE:
+        if rate is not None or lasts_s is not None or faults:
+            refuse(
+                "--to firebase flies at the pace of mission.toml until it is ended: --duration, --seconds, --rate"
+                " and --fault mean nothing (cubesat-tui inject breaks it while it flies)"
+            )
+        _to_link(context, mission_path_of(context, mission_path), wanted, take_over)
     elif to is not None and to != "-":
         if mission_path is not None:
             refuse("--to DIR names the mission directory: leave --mission out")
@@ -211,6 +224,30 @@ def _to_directory(
         FASTEST if rate is None else rate,
         start_s,
         lambda first_s: faults_of(faults, mission, first_s),
+    )
+
+
+def _to_link(context: click.Context, path: Path, wanted: Wanted, take_over: bool) -> None:
+    """A station that judges nothing for others: it flies, keeps what it sends, sends it until it has arrived."""
+    from cubesat_tui.commands.linking import checked, refuse_in_replica
+    from cubesat_tui.commands.run import run_station
+    from cubesat_tui.sources import NoSource, source_of
+    from cubesat_tui.station import Station
+    from cubesat_tui.station_links import FRAMES, LinkRole, StationLinks
+    from telemetry.clock import SystemClock
+
+    clock = SystemClock()
+    directory, _ = mission_in(path, wanted, clock, 0)
+    mission = load_mission(directory.path)
+    refuse_in_replica(directory)
+    links = checked(StationLinks(mission, LinkRole(FRAMES, take_over)))
+    try:
+        name, make_source = source_of(mission, clock)
+    except NoSource as error:
+        refuse(str(error))
+    operator = operator_of(context, None)
+    run_station(
+        Station(directory, mission, name, make_source, clock=clock, operator=operator, trainer=False, links=links)
     )
 
 

@@ -113,13 +113,14 @@ def test_an_unknown_command_is_answered_with_the_known_ones(invoke):
     assert "run, sim, trainer" in result.stderr
 
 
-@pytest.mark.parametrize("target", ["firebase", "nats://host", "no/such/dir"])
+@pytest.mark.parametrize("target", ["nats://host", "no/such/dir"])
 def test_an_unknown_target_is_answered_with_the_known_ones(invoke, target):
     result = invoke("--attach", target)
 
     assert result.exit_code == 2
     assert "unknown target" in result.stderr
     assert "a mission directory" in result.stderr
+    assert "firebase (the link of mission.toml)" in result.stderr
 
 
 def test_line_is_no_option_while_it_has_no_effect(invoke):
