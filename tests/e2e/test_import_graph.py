@@ -79,7 +79,24 @@ def test_a_console_that_lived_for_a_while_has_loaded_nothing_heavy(window, tmp_p
     assert list(cwd.rglob("was-run")) == []
 
 
-@pytest.mark.parametrize("module", ["cubesat_tui.cli", "cubesat_tui.app", "cubesat_tui.station", "exports.request"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "cubesat_tui.cli",
+        "cubesat_tui.app",
+        "cubesat_tui.station",
+        "exports.request",
+        # What is known of a link before one is used.
+        "telemetry.links.link",
+        "telemetry.links.endpoint",
+        "telemetry.links.id_token",
+        "telemetry.links.link_health",
+        "telemetry.links.redaction",
+        "cubesat_tui.link_opening",
+        "cubesat_tui.station_links",
+        "cubesat_tui.replica",
+    ],
+)
 def test_importing_a_part_of_the_console_loads_nothing_heavy(module: str) -> None:
     script = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
