@@ -125,8 +125,9 @@ class MissionScreen(Screen[None]):
         """What matters most at present leads the line: the way back to now, what the selected anomaly asks for."""
         app = self.console_app
         first = [("space", "live")] if app.time.fixed or app.paused_at is not None else []
-        news = app.snapshot
-        if self.SHOWS_ANOMALIES and not app.read_only and news is not None and self.selected_anomaly(news):
+        # A list selects among what it shows: what is now is not asked of one that shows the past.
+        now = app.shown if self.SHOWS_ANOMALIES and not app.read_only and not app.time.fixed else None
+        if now is not None and self.selected_anomaly(now) is not None:
             first.append(("i", "accept"))
         self.query_one(KeysLine).begin_with(first)
 
