@@ -339,7 +339,7 @@ class Judgement:
             mine = all_mine[:0] if columns is None else all_mine[columns.model[all_mine] != 0]
             if len(all_mine) and not len(mine):
                 t_ns = int(batch.t_ns[all_mine[-1]])
-                events.extend(self._desk.unjudged(satellite, batch.layout.packet, t_ns))
+                events.extend(self._desk.unjudged(satellite, batch.layout.packet, len(all_mine), t_ns))
             elif columns is not None and len(mine):
                 calm = 0 if columns.state[mine].any() else len(mine)
                 t_ns = int(batch.t_ns[mine[-1]])

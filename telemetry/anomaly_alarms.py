@@ -16,7 +16,9 @@ from telemetry.plain_text import plain_text
 REJOIN_NS = 600 * NS_PER_S
 """An anomaly that begins within this time of the end of one it shares a channel with is the same alarm again."""
 UNJUDGED_NS = 600 * NS_PER_S
-"""After so long without a judgement of rows that come, nobody will say that an inherited anomaly is over."""
+UNJUDGED_ROWS = 60
+"""After so long and so many rows that no model judged (one may need some before it begins), nobody will say that an
+inherited anomaly is over."""
 NOMINAL_ROWS = 5
 """Rows in a row without a flag that end an episode inherited from before a restart."""
 
@@ -43,8 +45,8 @@ class AnomalyAlarms(OpenAlarms):
     def __init__(self, alarms: Mapping[Key, Alarm] | None = None) -> None:
         self._inherited: dict[Key, int] = {}
         """Anomalies from before a restart, and how many rows in a row of their packet were calm."""
-        self._unjudged: dict[Key, int] = {}
-        """Of these, since when no row of their packets was judged, though some came."""
+        self._unjudged: dict[Key, tuple[int, int]] = {}
+        """Of these, since when no row of their packets was judged, and how many came."""
         self._led: dict[Key, str] = {}
         """Subject of the alarm of an episode, by its lead, where it is not that of the lead."""
         self._flagged: dict[Key, int] = {}
@@ -126,18 +128,21 @@ class AnomalyAlarms(OpenAlarms):
                     events += self._end(alarm, t_ns, "")
         return events
 
-    def unjudged(self, satellite: str, packet: str, t_ns: int) -> list[Event]:
-        """Live rows of a packet came, and no model judges them: none serves, or it does not know the packet.
+    def unjudged(self, satellite: str, packet: str, rows: int, t_ns: int) -> list[Event]:
+        """`rows` more live rows of a packet, and no model judges them: none serves, or it does not know the packet.
 
-        An anomaly from before a restart is not open for ever because of that: it ends after `UNJUDGED_NS`.
+        An anomaly from before a restart is not open for ever because of that: it ends after `UNJUDGED_NS`, and
+        `UNJUDGED_ROWS` rows.
         """
         events: list[Event] = []
         for key in list(self._inherited):
             alarm = self._alarms.get(key)
             if alarm is None or not alarm.active or key[0] != satellite or packet not in _packets(alarm):
                 continue
-            if t_ns - self._unjudged.setdefault(key, t_ns) >= UNJUDGED_NS:
-                minutes = UNJUDGED_NS // (60 * NS_PER_S)
+            since_ns, before = self._unjudged.get(key, (t_ns, 0))
+            self._unjudged[key] = since_ns, before + rows
+            if t_ns - since_ns >= UNJUDGED_NS and before + rows >= UNJUDGED_ROWS:
+                minutes = (t_ns - since_ns) // (60 * NS_PER_S)
                 text = f"no model has judged packet {plain_text(packet, 40)} for {minutes} min: {alarm.text}"
                 events += self._end(alarm, t_ns, text)
         return events

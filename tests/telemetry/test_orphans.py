@@ -8,7 +8,7 @@ import pytest
 
 from telemetry.alarm_desk import AlarmDesk, AnomalyReport
 from telemetry.alarms import AlarmState, Event, Key, fold_all
-from telemetry.anomaly_alarms import UNJUDGED_NS
+from telemetry.anomaly_alarms import UNJUDGED_NS, UNJUDGED_ROWS
 from telemetry.dictionary import Bus, Channel, LimitSet, Mission, Satellite
 from telemetry.limits import LimitMonitor
 from telemetry.orphans import ORPHANED
@@ -118,12 +118,20 @@ def test_what_the_mission_still_has_is_left_alone() -> None:
 
 def test_an_anomaly_that_no_model_judges_any_more_ends_in_words_after_ten_minutes_of_rows() -> None:
     desk, _ = restarted(journal(), mission(WHOLE))
-    assert desk.unjudged("K", "hk", 100 * S) == []
-    assert desk.unjudged("K", "thm", 100 * S) == []
+    assert desk.unjudged("K", "hk", 60, 100 * S) == []
+    assert desk.unjudged("K", "thm", 30, 100 * S) == []
     assert desk.nominal("K", "thm", 1, 200 * S) == [], "a model judged it in between"
-    assert desk.unjudged("K", "thm", 300 * S) == []
-    assert desk.unjudged("K", "thm", 300 * S + UNJUDGED_NS - 1) == []
-    [event] = desk.unjudged("K", "thm", 300 * S + UNJUDGED_NS)
+    assert desk.unjudged("K", "thm", 30, 300 * S) == []
+    assert desk.unjudged("K", "thm", 30, 300 * S + UNJUDGED_NS - 1) == []
+    [event] = desk.unjudged("K", "thm", 30, 300 * S + UNJUDGED_NS)
     assert event.kind == "alarm.returned"
     assert event.text == "no model has judged packet thm for 10 min: Panel +X 80 degC, usual 20"
-    assert desk.unjudged("K", "thm", 400 * S + UNJUDGED_NS) == []
+    assert desk.unjudged("K", "thm", 30, 400 * S + UNJUDGED_NS) == []
+
+
+def test_a_packet_that_is_rarely_sent_gives_a_model_time_to_begin() -> None:
+    desk, _ = restarted(journal(), mission(WHOLE))
+    for i in range(UNJUDGED_ROWS - 1):
+        assert desk.unjudged("K", "thm", 1, (100 + i * 600) * S) == []
+    [event] = desk.unjudged("K", "thm", 1, (100 + (UNJUDGED_ROWS - 1) * 600) * S)
+    assert "for 590 min" in event.text
