@@ -192,10 +192,14 @@ class _Examination:
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         import httpx
 
+        from telemetry.links.firebase_rest import direct
+
         self._httpx = httpx
         self._endpoint = endpoint
         self._clock = clock
-        self._client = httpx.Client(base_url=endpoint.base, timeout=TIMEOUT_S, follow_redirects=True)
+        self._client = httpx.Client(
+            base_url=endpoint.base, timeout=TIMEOUT_S, follow_redirects=True, mounts=direct(endpoint)
+        )
 
     def __enter__(self) -> _Examination:
         return self

@@ -349,6 +349,8 @@ class Publisher:
                 self._begin()
             case {"opened": _}:
                 self._open = True
+                if self._asked:
+                    self._say(token=True)
             case {"claimed": str() as node, "heads": dict() as heads}:
                 self._take_claim(node, heads)
             case {"refused": dict() as other}:
@@ -556,17 +558,16 @@ class Publisher:
         known = self._token
         if not anew and known is not None and known.expires_ns - EARLY_NS > self._clock.now_ns():
             return known
-        if not self._open:
-            raise LinkFailure(f"the courier is {self._child.state}")
         future: asyncio.Future[Token] = asyncio.get_running_loop().create_future()
-        if not self._asked:
+        self._asked = [one for one in self._asked if not one.done()]
+        if self._open and not self._asked:
             self._say(token=True)
         self._asked.append(future)
         try:
             async with asyncio.timeout(TOKEN_S):
                 return await future
         except TimeoutError:
-            raise LinkFailure("the courier gives no token") from None
+            raise LinkFailure(self._child.error or "the courier gives no token") from None
 
     def _journal(
         self, kind: str, text: str, level: Level, body: dict[str, Any], after: Callable[[], None] | None = None

@@ -118,6 +118,8 @@ def main(arguments: list[str]) -> None:
     install()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)sZ %(levelname)s %(name)s %(message)s")
     logging.Formatter.converter = time.gmtime
+    # Each attempt of an outage; the station tells of the outage once.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     orders = Orders(MissionDirectory(Path(arguments[0])))
     threading.Thread(target=_work, args=(orders,), daemon=True, name="work").start()
     say({"ready": os.getpid()})
