@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -29,6 +28,7 @@ from cubesat_tui.drawing.opinion_text import learning_text
 from cubesat_tui.drawing.projection import STEP_DEG
 from cubesat_tui.drawing.rows import Row, plain, row, spread
 from cubesat_tui.keymap import bindings
+from cubesat_tui.revolution import orbit_ns
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.widgets.lines import Lines
 from cubesat_tui.widgets.scatter import Scatter, mode_letters, mode_style
@@ -36,24 +36,11 @@ from cubesat_tui.widgets.scatter import Scatter, mode_letters, mode_style
 if TYPE_CHECKING:
     from cubesat_tui.feature_space import FeatureSpace, ServedModel, Wanted
     from cubesat_tui.snapshot import Snapshot
-    from telemetry.dictionary import Mission
 
 NS = 1_000_000_000
 EVERY_NS = 2 * NS
 """The picture moves on at most this often; turning it is immediate."""
 NO_ORBIT_NS = 5_400 * NS
-
-
-def orbit_ns(mission: Mission, satellite: str) -> int | None:
-    """One revolution by the mean motion of the satellite's elements, None without any."""
-    tle = mission.satellite(satellite).tle
-    if tle is None:
-        return None
-    try:
-        turns_a_day = float(tle[1][52:63])
-    except ValueError:
-        return None
-    return int(86_400 * NS / turns_a_day) if turns_a_day > 0 and math.isfinite(turns_a_day) else None
 
 
 class ClustersScreen(MissionScreen):
