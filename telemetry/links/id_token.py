@@ -137,7 +137,9 @@ class IdTokens:
             raise AccessRefused(str(error)) from None
         value = self._file.id_token
         if before is not None and before.value == value:
-            raise AccessRefused(f"the token in {self._path.name} has ended: sign in again")
+            raise AccessRefused(
+                f"the token in {plain_text(self._path.name, 60)} is not taken any more: sign in again"
+            )
         return Token(value, NEVER_NS, "auth", uid_of(value))
 
     async def _refreshed(self) -> Token:

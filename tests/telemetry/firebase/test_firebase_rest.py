@@ -304,7 +304,7 @@ class Database:
 
 async def follow_once(database: Database, n: int) -> list[int]:
     ids: list[int] = []
-    link = rest(database.answer)
+    link = rest(database.answer, url="http://127.0.0.1:9")
     records = StreamFollower(link, "frames", StreamCursor()).followed()
     async with asyncio.timeout(20):
         async for one in records:

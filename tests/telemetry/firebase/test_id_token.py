@@ -174,7 +174,7 @@ async def test_a_token_that_somebody_else_keeps_fresh_is_read_again(tmp_path):
     path = token_file(tmp_path, id_token="canary-one-two-three")
     tokens = IdTokens(path)
     assert (await tokens.current()).value == "canary-one-two-three"
-    with pytest.raises(AccessRefused, match=r"the token in token.json has ended: sign in again"):
+    with pytest.raises(AccessRefused, match=r"the token in token.json is not taken any more: sign in again"):
         await tokens.renewed()
     token_file(tmp_path, id_token="canary-four-five-six")
     assert (await tokens.renewed()).value == "canary-four-five-six"
