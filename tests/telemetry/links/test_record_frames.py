@@ -105,6 +105,15 @@ def made(n: int = 3, quality: int = int(Quality.SIMULATED | Quality.LATE), step_
     return FrameBatch(HK, ("KESTREL-1",), zeros, zeros + 7, at, t_ns, t_ns + 137, zeros + quality, values)
 
 
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("still", [3.0, 0.1, np.nan, np.inf, -0.0])
+def test_a_value_that_stands_still_comes_back_in_every_row(still: float, compress: bool):
+    sent = made(4)
+    sent.values[1:, 1] = still
+    (received,) = through([sent], compress)
+    same(sent, received)
+
+
 def test_the_cursor_travels_with_the_last_batch_only():
     pld = FrameBatch(PLD, ("A",), *[np.zeros(1, np.int64)] * 6, np.ones((1, 1)))
     assert [batch.cursor for batch in through([made(), pld], compress=True, cursor="c")] == [None, "c"]
