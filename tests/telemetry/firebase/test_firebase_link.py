@@ -150,4 +150,4 @@ async def test_the_worst_of_what_is_followed_is_reported(firebase_server, link):
     began = time.monotonic()
     await link.close()
     await asyncio.wait_for(asyncio.gather(frames.task, told.task), 5)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
