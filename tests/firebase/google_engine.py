@@ -40,16 +40,13 @@ def installed() -> Path:
     fresh = Path(tempfile.mkdtemp(prefix="rtdb-engine-", dir=place.parent))
     for name in FILES:
         shutil.copy(HERE / name, fresh)
-    done = subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=fresh,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    if done.returncode:
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
+    try:
+        subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=100, check=True)
+    except subprocess.SubprocessError as why:
         shutil.rmtree(fresh)
-        raise NoEngine(f"npm cannot install it: {done.stderr.strip()[-300:]}")
+        told = why.stderr if isinstance(why, subprocess.CalledProcessError) else str(why)
+        raise NoEngine(f"npm cannot install it: {told.strip()[-300:]}") from None
     try:
         fresh.rename(place)
     except OSError:

@@ -9,6 +9,8 @@ KEYS = (
     "a", "b", "c", "ab", "B", "a b", "é", "\uffee", "😀", "_", "-", "-5", "0", "1", "2", "3", "10", "01", "007",
     "2147483647", "2147483648", "-2147483649", "12345678901", "f65_0001", "f65_0002",
 )  # fmt: skip
+OFTEN = ("a", "b", "0", "1")
+"""Keys that most writes are at, so that they meet what is there."""
 WRONG_KEYS = ("a.b", "$a", "#", "[0]", "x" * 769, "tab\t", "")
 SCALARS = (
     True, False, 0, 1, -1, 2, 2.5, -0.0, 1e-7, 1e21, 2**53, -(2**53) - 2,
@@ -37,12 +39,14 @@ class _Maker:
         return self._dice.choice(WRONG_KEYS if self._chance(0.004) else KEYS)
 
     def path(self, most: int = 2, least: int = 0) -> str:
-        return "/".join(self._dice.choice(KEYS) for _ in range(self._dice.randint(least, most)))
+        return "/".join(
+            self._dice.choice(OFTEN if self._chance(0.7) else KEYS) for _ in range(self._dice.randint(least, most))
+        )
 
     def value(self, depth: int = 3) -> Any:
         dice = self._dice
         if self._chance(0.003):
-            deep: Any = 1
+            deep: Any = dice.choice((1, {}, None))
             for _ in range(dice.randint(29, 34)):
                 deep = {"a": deep}
             return deep
@@ -67,6 +71,8 @@ class _Maker:
         if act == "set":
             return act, self.path(3), self.value(2)
         places = {self.path(3, 1): self.value(2) for _ in range(self._dice.randint(1, 4))}
+        if self._chance(0.3):
+            places[self.path(2, 1)] = {".sv": {"increment": self._dice.choice((1, -2, 0.5))}}
         if self._chance(0.1):
             places[f"{self.path(2, 1)}/.priority"] = self._dice.choice(PRIORITIES)
         return act, self.path(1), places
@@ -96,5 +102,5 @@ class _Maker:
 def random_case(seed: int) -> Case:
     """One case, some writes and some queries."""
     maker = _Maker(seed)
-    first = ("set", "", {key: maker.value(3) for key in random.Random(seed).sample(KEYS, 6)})
+    first = ("set", "", {key: maker.value(3) for key in (*OFTEN[:3], *random.Random(seed).sample(KEYS, 3))})
     return Case([first, *(maker.step() for _ in range(4))], [maker.query() for _ in range(6)])

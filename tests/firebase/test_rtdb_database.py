@@ -17,7 +17,7 @@ from rtdb.values import from_json
 
 def test_keys_pushed_within_one_millisecond_are_in_order_and_all_different() -> None:
     database = Database(lambda: 1_795_331_643_000)
-    keys = [database.push((), 1, ADMIN) for _ in range(5000)]
+    keys = [database.push((), 1, ADMIN) for _ in range(1000)]
     assert keys == sorted(set(keys))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
+import socket
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -21,35 +22,50 @@ ACTS = {"set": "PUT", "update": "PATCH", "remove": "DELETE", "priority": "PUT"}
 
 
 class Client:
-    """One connection to the server."""
+    """One connection to the server; all requests of a case go out before the first answer is read."""
 
     def __init__(self, server: RtdbServer) -> None:
-        self._connection = http.client.HTTPConnection(server.host)
+        self._socket = socket.create_connection(("127.0.0.1", server.port))
+        self._answers = self._socket.makefile("rb")
 
-    def ask(self, method: str, path: str, value: Any = None, **parameters: Any) -> list[Any] | None:
-        """The answer in a list, None where the server refuses what was sent."""
-        body = None if method in ("GET", "DELETE") else json.dumps(value)
-        self._connection.request(method, f"/{quote(path)}.json?{urlencode(parameters)}", body)
-        answer = self._connection.getresponse()
-        text = answer.read()
-        assert answer.status in (200, 400), text
-        return None if answer.status == 400 else [json.loads(text)]
+    def close(self) -> None:
+        self._answers.close()
+        self._socket.close()
+
+    def ask(self, requests: Sequence[tuple[str, str, Any, dict[str, Any]]]) -> list[list[Any] | None]:
+        """For each method, path, value and parameters the answer in a list, None for what the server refuses."""
+        sent = bytearray()
+        for method, path, value, parameters in requests:
+            body = b"" if method in ("GET", "DELETE") else json.dumps(value).encode()
+            line = f"{method} /{quote(path)}.json?{urlencode(parameters)} HTTP/1.1"
+            sent += f"{line}\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        self._socket.sendall(sent)
+        return [self._answer() for _ in requests]
+
+    def _answer(self) -> list[Any] | None:
+        status = int(self._answers.readline().split()[1])
+        length = 0
+        while (line := self._answers.readline()) != b"\r\n":
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        text = self._answers.read(length)
+        assert status in (200, 400), text
+        return None if status == 400 else [json.loads(text)]
 
 
 def outcome(client: Client, case: Case) -> dict[str, list[Any]]:
     """What the server makes of a case, in the form of `google_engine.run`."""
-    client.ask("DELETE", "")
-    steps: list[Any] = []
+    look: tuple[str, str, Any, dict[str, Any]] = ("GET", "", None, {"format": "export"})
+    asked = [("DELETE", "", None, {})]
     for act, path, value in case.steps:
-        taken = client.ask(ACTS[act], f"{path}/.priority" if act == "priority" else path, value)
-        steps.append(taken and client.ask("GET", "", format="export"))
-    queries = [
-        client.ask(
-            "GET", path, format="export", orderBy=json.dumps(by), **{k: json.dumps(v) for k, v in bounds.items()}
-        )
-        for path, by, bounds in case.queries
-    ]
-    return {"steps": steps, "queries": queries, "plain": client.ask("GET", "")}
+        asked += [(ACTS[act], f"{path}/.priority" if act == "priority" else path, value, {}), look]
+    for path, by, bounds in case.queries:
+        query = {name: json.dumps(value) for name, value in {"orderBy": by, **bounds}.items()}
+        asked.append(("GET", path, None, {"format": "export", **query}))
+    told = client.ask([*asked, ("GET", "", None, {})])
+    after = 1 + 2 * len(case.steps)
+    steps = [taken and seen for taken, seen in zip(told[1:after:2], told[2:after:2], strict=True)]
+    return {"steps": steps, "queries": told[after:-1], "plain": told[-1]}
 
 
 def known_corner(by: str, bounds: dict[str, Any], at: Any) -> bool:
@@ -107,6 +123,7 @@ def test_the_server_agrees_with_googles_engine(firebase_server: RtdbServer, engi
                 continue
             found += their != [None]
             assert ours == their, f"case {seed}: {by} {bounds} of {path!r} of {tree}"
+    client.close()
     # Not by agreeing on nothing: writes refused, queries that find something, and the exception is rare.
     assert refused > CASES / 10
     assert found > CASES

@@ -67,6 +67,10 @@ def test_requests_and_messages_take_their_time(firebase_server: RtdbServer, clie
         client.put("a", 1)
         assert time.monotonic() - began >= 0.2
         assert next(events).told == ("put", "/", 1)
+        began = time.monotonic()
+        firebase_server.fill(2, "a")
+        assert next(events).told == ("put", "/", 2)
+        assert time.monotonic() - began >= 0.1
     assert firebase_server.counts["late"] == 1
 
 

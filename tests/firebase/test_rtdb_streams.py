@@ -71,7 +71,7 @@ def write(database: Database, act: str, path: str, value: Any) -> None:
 
 def test_a_listener_that_applies_all_messages_has_what_is_there() -> None:
     told = 0
-    for seed in range(300):
+    for seed in range(150):
         case = random_case(seed)
         database = Database(lambda: 0)
         followers = mirrors(case)
@@ -86,7 +86,7 @@ def test_a_listener_that_applies_all_messages_has_what_is_there() -> None:
             for one in followers:
                 assert to_json(one.node) == one.wanted(database), (seed, act, path, one.path, one.query)
         told += sum(one.told for one in followers)
-    assert told > 4000
+    assert told > 2000
 
 
 def test_a_window_slides_by_one_in_and_one_out(firebase_server: RtdbServer) -> None:

@@ -13,7 +13,8 @@ from rtdb.refused import Refused
 from rtdb.tree import EMPTY, Node, Scalar
 
 NOT_JSON = "Invalid data; couldn't parse JSON object. Are you sending a JSON object with valid key names?"
-EXACT = 2**53
+SHOWN_WHOLE = 1e21
+"""From here on numbers are shown with an exponent."""
 
 
 def _no_constant(name: str) -> Any:
@@ -34,13 +35,16 @@ def dumps(value: Any) -> str:
 
 
 def scalar(value: Scalar) -> Scalar:
-    """A scalar as the database keeps it: numbers are doubles, whole ones are shown without a point."""
+    """A scalar as the database keeps it: numbers are doubles, whole ones are shown without a point.
+
+    So a whole number beyond 2**53 comes back near what was written, as Google's engine shows it.
+    """
     if isinstance(value, bool | str):
         return value
     number = float(value)
     if not math.isfinite(number):
         raise Refused(400, NOT_JSON)
-    if number.is_integer() and abs(number) <= EXACT:
+    if number.is_integer() and abs(number) < SHOWN_WHOLE:
         return int(number)
     return number
 
@@ -76,6 +80,7 @@ def from_json(value: Any, before: Node = EMPTY, now_ms: int = 0, level: int = 0)
     Raises:
         Refused: 400 for keys, depth or values that are not allowed.
     """
+    check_depth(level)
     if value is None:
         return EMPTY
     priority = None
@@ -99,14 +104,12 @@ def from_json(value: Any, before: Node = EMPTY, now_ms: int = 0, level: int = 0)
         except UnicodeEncodeError:
             raise Refused(400, NOT_JSON) from None
     if isinstance(value, bool | int | float | str):
-        check_depth(level)
         return Node(scalar(value), None, priority)
     pairs: Mapping[str, Any]
     if isinstance(value, list):
         pairs = {str(place): item for place, item in enumerate(value)}
     else:
         pairs = {check_key(key): item for key, item in value.items() if key != ".priority"}
-    check_depth(level)
     made = {
         key: node
         for key, item in pairs.items()
