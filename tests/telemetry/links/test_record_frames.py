@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from typing import Any
 
@@ -235,6 +236,7 @@ def test_what_stands_under_a_digest_and_is_no_layout_is_refused():
         *((one.digest, one.body.decode()) for one in (hostile, twice, none)),
         (HK.digest, PLD.body.decode()),
         (HK.digest, other),
+        (hashlib.sha256(other.encode()).hexdigest(), other),
         (HK.digest, None),
         (HK.digest, {"packet": "hk"}),
         (HK.digest, "x" * (2**20 + 1)),
