@@ -1,8 +1,12 @@
-"""A process that publishes the frames of a mission directory and ends: `python publishing_process.py DIR`."""
+"""A process that publishes the frames of a mission directory and ends: `python publishing_process.py DIR`.
+
+It prints what it has imported, as one JSON list of top-level names.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,3 +44,4 @@ async def publish(path: Path) -> None:
 
 if __name__ == "__main__":
     asyncio.run(publish(Path(sys.argv[1])))
+    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
