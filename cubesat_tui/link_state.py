@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from telemetry.links.link import LinkReport
 
 CONNECTING, LIVE, STALE, DOWN, REPLAY = "CONNECTING", "LIVE", "STALE", "DOWN", "REPLAY"
+REFUSED = "REFUSED"
+"""A link that lets nobody in, or not this station."""
 QUIET = "QUIET"
 """Nothing is received and nothing can be: no satellite is in view of a station, or it is not known when one is."""
 STALE_PERIODS = 3.0
@@ -102,8 +104,9 @@ class LinkState:
 
     @property
     def cut(self) -> bool:
-        """Whether there is no source any more: it died, has ended, or the station is ending."""
-        return self._ended or bool(self._reason)
+        """Whether nothing can come: the source died or has ended, its link is down, or the station is ending."""
+        carried = self._carried()
+        return self._ended or bool(self._reason) or (carried is not None and carried[0] in (DOWN, REFUSED))
 
     @property
     def state(self) -> tuple[str, str]:

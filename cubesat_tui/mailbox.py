@@ -38,6 +38,8 @@ MAILABLE = ALARM_REQUESTS | {"accept", "inject", "event"}
 """What may be asked of an owner from elsewhere; the rest is for those who share its machine."""
 MOST_BODY = 64 * 1024
 MOST_WAITING = 1000
+MOST_PAUSE_S = 4.0
+"""An act that waits for the link goes so soon after the link is back."""
 MOST_EVENTS = 20_000
 """Journal rows that are searched for acts answered before this process began."""
 PAGE = 2000
@@ -128,7 +130,7 @@ class Outgoing:
 
         `changed` is called when one was sent, `denied` with the event that says why one cannot be.
         """
-        backoff = Backoff(first=0.5, top=30.0)
+        backoff = Backoff(first=0.5, top=MOST_PAUSE_S)
         while True:
             waiting = next((act for act in self._acts.values() if not act.sent), None)
             if waiting is None:

@@ -55,12 +55,13 @@ def waiting_words(link_state: str, health: Mapping[str, Any], *, patient: bool =
 
     `patient`: it was waited for.
     """
-    if "replica" not in health:
+    replica = health.get("replica")
+    if replica is None:
         if link_state == "DOWN":
             return "No station is running: the request waits until one starts."
         return "The station has not answered yet: Events (5) will tell." if patient else ""
-    if link_state in ("DOWN", "REFUSED"):
-        return f"The link is {link_state}: the act is pending and is sent when the link is back."
+    if replica["link"] in ("DOWN", "REFUSED"):
+        return f"The link is {replica['link']}: the act is pending and is sent when the link is back."
     if link_state == "MONITOR DOWN":
         return "The owner is silent: the act is pending until it answers."
     return "Sent, the owner has not answered yet: the act is pending." if patient else ""

@@ -296,6 +296,7 @@ class Replica:
             "pid": os.getpid(),
             "operator": self.operator,
             "replica": {
+                "link": self.link.report.state,
                 "of": told.get("operator", ""),
                 "owner_silent_s": round(self.owner.silent_s, 1),
                 "scores_waiting": self.intake.scores_waiting,

@@ -19,7 +19,7 @@ def link_words(own: LinkReport, owner: OwnerWatch, name: str) -> tuple[str, str]
     well, the link is what the owner's own link is.
     """
     if own.state in (REFUSED, DOWN):
-        return own.state, f"{name}: {own.detail}" if own.detail else name
+        return own.state, own.detail or name
     if owner.silent:
         if owner.report is None:
             return MONITOR_DOWN, "no owner has reported"

@@ -72,7 +72,8 @@ def open_console(
 
     linked = attach == FIREBASE
     path = target_directory(attach) if attach and not linked else mission_path_of(context, mission_path)
-    need_terminal()
+    if not linked:
+        need_terminal()
     name = operator_of(context, operator)
     clock = SystemClock()
     if attach == "" and not (path / "mission.toml").is_file():
@@ -158,6 +159,7 @@ def open_replica(directory: MissionDirectory, clock: Clock, operator: str, *, re
         check_to_follow(mission)
     except LinkRefused as error:
         refuse(str(error))
+    need_terminal()
 
     def make(lock: MissionLock) -> Replica:
         from cubesat_tui.replica import Replica
