@@ -184,6 +184,7 @@ def changed(**fields: Any) -> str:
         (changed(values=[{"d": -1, "i": [1]}, [3.0]]), "wrong shape"),
         (changed(values=[{"d": 2, "i": [1, 1, 1, 1]}, [3.0]]), "wrong shape"),
     ],
+    ids=lambda one: ascii(one)[:60],
 )
 def test_a_text_that_holds_no_frames_is_refused(text: str, reason: str):
     with pytest.raises(RecordRefused) as refused:

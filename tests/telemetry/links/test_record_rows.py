@@ -204,6 +204,7 @@ def event(**fields: Any) -> str:
         event().replace('"body": {}', '"body": ' + '{"a":' * 20 + "1" + "}" * 20),
         event().replace('"body": {}', '"body": {"a": ' + "[" * 50_000 + "]" * 50_000 + "}"),
     ],
+    ids=lambda one: ascii(one)[:60],
 )
 def test_a_text_that_holds_no_events_is_refused(text: str):
     assert len(events_of(through(event(), 1))) == 1
