@@ -18,7 +18,7 @@ import numpy.typing as npt
 from cubesat_tui.forest_beside import ForestBeside
 from telemetry.frame import Float64s, Int64s
 from trainer.features import WINDOW, breaks, rolling
-from trainer.served import Z_CLIP, PacketModel, Scorer
+from trainer.served import Z_CLIP, PacketModel, Scorer, ScorerRefused
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Bus
@@ -144,7 +144,10 @@ class ServedModel:
             trainer.served.ScorerRefused: it is not the file that was announced, or damaged.
         """
         if self._scorer is None or self._version != version:
-            self._scorer = Scorer.load(self._models / f"v{version}", sha256)
+            folder = self._models / f"v{version}"
+            if not folder.is_dir():
+                raise ScorerRefused("its files are not here; they stay with the station that fitted it")
+            self._scorer = Scorer.load(folder, sha256)
             self._version = version
         return self._scorer
 

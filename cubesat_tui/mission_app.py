@@ -29,6 +29,7 @@ from cubesat_tui.modes import warm
 from cubesat_tui.past_journal import PastJournal
 from cubesat_tui.pending_acts import waiting_words
 from cubesat_tui.protocols import OwnStation, Snapshots
+from cubesat_tui.reported import SILENT_S
 from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.store_view import NotRead, StoreView
@@ -283,7 +284,9 @@ class MissionApp(App[Departure]):
         """Say why what was asked for has no answer; False where one may still come."""
         if self.snapshot is None:
             return False
-        words = waiting_words(self.snapshot.link.state, self.snapshot.health, patient=patient)
+        link = self.snapshot.link
+        alive = link.beat_age_s is not None and link.beat_age_s <= SILENT_S
+        words = waiting_words(link, self.snapshot.health, alive=alive, patient=patient)
         if words:
             self.say(words, "warning")
         return bool(words)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cubesat_tui.snapshot import LinkNow
     from telemetry.alarms import Key
     from telemetry.store.inbox import Request
 
@@ -50,19 +51,21 @@ def words_of(health: Mapping[str, Any]) -> dict[Key, str]:
     return found
 
 
-def waiting_words(link_state: str, health: Mapping[str, Any], *, patient: bool = False) -> str:
+def waiting_words(link: LinkNow, health: Mapping[str, Any], *, alive: bool, patient: bool = False) -> str:
     """Why an act has no answer, in a sentence; empty where one may still come.
 
-    `patient`: it was waited for.
+    `alive`: a station or replica beats; `patient`: an answer was waited for.
     """
     replica = health.get("replica")
     if replica is None:
-        if link_state == "DOWN":
+        if link.state == "DOWN":
             return "No station is running: the request waits until one starts."
         return "The station has not answered yet: Events (5) will tell." if patient else ""
+    if not alive:
+        return "No console of this replica runs: the act is pending and is sent when one does."
     if replica["link"] in ("DOWN", "REFUSED"):
         return f"The link is {replica['link']}: the act is pending and is sent when the link is back."
-    if link_state == "MONITOR DOWN":
+    if link.state == "MONITOR DOWN":
         return "The owner is silent: the act is pending until it answers."
     return "Sent, the owner has not answered yet: the act is pending." if patient else ""
 

@@ -29,7 +29,7 @@ def link_words(own: LinkReport, owner: OwnerWatch, name: str) -> tuple[str, str]
     if owner.report is None:
         return CONNECTING, "no owner has reported yet"
     state, detail = owner.report.link, owner.report.detail
-    return (state, "") if state == LIVE else (state, f"owner: {detail}" if detail else "owner")
+    return (state, "") if state == LIVE else (state, f"owner: {detail}" if detail else "at the owner")
 
 
 def _short(seconds: float) -> str:
