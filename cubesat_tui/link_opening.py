@@ -99,7 +99,8 @@ def follow_firebase(mission: Mission, directory: MissionDirectory, clock: Clock,
         tokens = own_tokens(mission, clock)
         if tokens is not None:
             return Opened(FirebaseLink(rest_of(mission, clock, tokens)))
-        from cubesat_tui.publisher import CourierTokens, Publisher
+        from cubesat_tui.courier_tokens import CourierTokens
+        from cubesat_tui.publisher import Publisher
 
         # It writes nothing: the key is the courier's to read, and nobody else's.
         courier = Publisher(mission, directory, writer, clock, (), note, name=operator)

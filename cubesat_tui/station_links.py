@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cubesat_tui.courier_tokens import CourierTokens
 from cubesat_tui.link_opening import check_to_follow, endpoint_of, own_tokens, rest_of
 from cubesat_tui.mailbox import Intake, answered_before
 from cubesat_tui.missing_rows import missing_event
 from cubesat_tui.owner_watch import Report
-from cubesat_tui.publisher import CourierTokens, Publisher
+from cubesat_tui.publisher import Publisher
 from telemetry.alarms import Event
 from telemetry.link_config import FIREBASE
 from telemetry.links.link import Lost, Pruned

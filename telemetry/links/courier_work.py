@@ -69,10 +69,12 @@ class Courier:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         now_ns: Callable[[], int] = time.time_ns,
+        most_records: int = MOST_RECORDS,
     ) -> None:
         self._settings = settings
         self._database = database
         self._say = say
+        self._most_records = most_records
         self._claims = Claims(settings, database, monotonic, now_ns)
         self._records = RecordValues(
             outgoing,
@@ -113,7 +115,7 @@ class Courier:
         """What goes into the next update; what cannot be written is told and left out."""
         batch: list[tuple[Range, dict[str, Any]]] = []
         size = 0
-        while waiting and len(batch) < MOST_RECORDS:
+        while waiting and len(batch) < self._most_records:
             try:
                 values = self._records.values(waiting[0])
             except (ValueError, TypeError, OverflowError) as error:

@@ -15,7 +15,7 @@ from telemetry.frame import Column, FrameBatch, Layout
 from telemetry.links.courier_claims import Claim
 from telemetry.links.courier_database import POISON, REFUSED, RETRY, Failure
 from telemetry.links.courier_records import Range
-from telemetry.links.courier_work import Courier, Prune, Settings
+from telemetry.links.courier_work import MOST_RECORDS, Courier, Prune, Settings
 from telemetry.links.link_keys import StreamKey
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import ScoredBatch
@@ -74,7 +74,14 @@ class Scripted:
 class Desk:
     """A courier, its store, its clock, and what it said."""
 
-    def __init__(self, reader: StoreReader, database: Scripted, station: str = "one", session: str = "s1") -> None:
+    def __init__(
+        self,
+        reader: StoreReader,
+        database: Scripted,
+        station: str = "one",
+        session: str = "s1",
+        together: int = MOST_RECORDS,
+    ) -> None:
         self.said: list[dict[str, Any]] = []
         self.clock = ManualClock(START * 10**9)
         settings = Settings("", ROOT, station, f"name of {station}", session)
@@ -85,6 +92,7 @@ class Desk:
             self.said.append,
             monotonic=self.clock.monotonic,
             now_ns=self.clock.now_ns,
+            most_records=together,
         )
 
     def claim(self, *, take_over: bool = False, again: bool = False) -> dict[str, Any]:
@@ -129,13 +137,13 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreReader]:
 FATES = st.lists(st.sampled_from([RETRY, REFUSED, LOST, ""]), max_size=12)
 
 
-@given(FATES, st.integers(1, 7), st.integers(1, 5))
+@given(FATES, st.integers(1, 7), st.integers(1, 5), st.integers(1, 5))
 def test_whatever_fails_records_stand_once_and_in_order(
-    rows: StoreReader, script: list[str], size: int, window: int
+    rows: StoreReader, script: list[str], size: int, window: int, together: int
 ) -> None:
     """The station sends what was not confirmed again, a window at a time, as the publisher does."""
     database = Scripted(script)
-    desk = Desk(rows, database)
+    desk = Desk(rows, database, together=together)
     assert "claimed" in desk.claim()
     waiting = ranges(30, size)
     newest = ""

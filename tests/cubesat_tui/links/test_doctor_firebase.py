@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -61,7 +62,7 @@ async def test_who_writes_is_told(publishing, ruled) -> None:
     mission.start()
     await mission.until(lambda: mission.publisher.report.state == "LIVE")
     checks, _ = await examine(mission)
-    assert "frames: from ann@ground, heard 0 s ago" in checks["stations"].text
+    assert re.match(r"frames: from ann@ground, heard \d s ago;", checks["stations"].text)
 
 
 async def test_open_rules_are_told_with_what_to_do(publishing) -> None:

@@ -284,16 +284,19 @@ async def test_an_anomaly_is_mirrored_once(publishing) -> None:
         body={"text": "eps.bat_v differs", "trigger": 4.5, "kind": "anomaly"},
     )
     limit = Event(1_790_000_124 * NS_PER_S, "KESTREL-1", "alarm.raised", 3, "eps.bat_v", body={"text": "low"})
+    mission.start(("journal",), chance=lambda: 0.1)
+    await mission.until(lambda: mission.publisher.report == LIVE)
+    # Google's client asks twice by itself: the station has to send it anew at least once.
+    mission.server.lose_replies(5)
     mission.writer.append([], [alarm, limit], {})
-    mission.start(("journal",))
-    mission.server.lose_replies(3)
-    await mission.until(lambda: mission.writer.publication.sent_until("journal") == 2)
+    await mission.until(lambda: mission.writer.publication.sent_until("journal") >= 2)
+    assert mission.server.counts["lost_reply"] == 5
     ((number, alert),) = mission.server.tree("ML_ALERTS").items()
     assert len(number) == 21
     assert number.startswith("a")
     assert alert["timestamp"] == "2026-09-21T14:15:23Z"
     assert (alert["face"], alert["anomaly_score"]) == ("eps.bat_v", 4.5)
-    assert [event.kind for event in mission.events()] == ["alarm.raised", "alarm.raised"]
+    assert [event.kind for event in mission.events()[:2]] == ["alarm.raised", "alarm.raised"]
 
 
 async def test_alerts_are_not_mirrored_unless_asked_for(publishing) -> None:

@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from cubesat_tui.publisher import CourierTokens
+from cubesat_tui.courier_tokens import CourierTokens
 from telemetry.link_config import LinkRefused
 
 

@@ -23,9 +23,8 @@ def run(path: Path, kill_at: str = "") -> subprocess.CompletedProcess[str]:
     environ["PYTHONPATH"] = str(Path(__file__).parents[3])
     if kill_at:
         environ[VARIABLE] = kill_at
-    return subprocess.run(
-        [sys.executable, str(PROCESS), str(path)], env=environ, check=False, timeout=60
-    ).returncode
+    line = [sys.executable, str(PROCESS), str(path)]
+    return subprocess.run(line, env=environ, stdout=subprocess.PIPE, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize("point", ["publication:8", "publish:1", "published:1", "published:6"])
