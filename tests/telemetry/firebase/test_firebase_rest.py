@@ -452,3 +452,17 @@ async def test_no_word_of_a_token_is_logged_told_or_raised_when_everything_fails
     written = caplog.text + "".join(told)
     assert "HTTP Request" in caplog.text
     assert CANARY not in written
+
+
+async def test_a_server_that_takes_a_request_and_says_nothing_is_given_up():
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    link = Rest(Endpoint.of(f"http://127.0.0.1:{port}"), AUTH, silent_s=0.2)
+    with pytest.raises(LinkFailure, match=f"no answer from 127.0.0.1:{port}"):
+        await link.get("a")
+    await link.close()
+    server.close()
