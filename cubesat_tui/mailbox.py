@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAILABLE = ALARM_REQUESTS | {"accept", "inject", "event"}
+MAILABLE = ALARM_REQUESTS | {"accept", "inject", "event", "promote", "rollback", "hold", "release"}
 """What may be asked of an owner from elsewhere; the rest is for those who share its machine."""
 MOST_BODY = 64 * 1024
 MOST_WAITING = 1000
