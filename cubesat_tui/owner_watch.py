@@ -66,6 +66,7 @@ class Report(msgspec.Struct):
     refused: _Count = {}
     model: _Model | None = None
     learning: _Count | None = None
+    held: dict[str, dict[str, Any]] = {}
     trainer: _Trainer = msgspec.field(default_factory=_Trainer)
     disk_full: int = 0
     mission_ns: int | None = None
