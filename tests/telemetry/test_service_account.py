@@ -13,9 +13,10 @@ from telemetry.dictionary import read_mission
 from telemetry.link_config import LinkRefused
 from telemetry.links.service_account import VARIABLE, check, key_of
 
+KIND = "service_account"
 CANARY = "canary-of-the-private-key"
 KEY = {
-    "type": "service_account",
+    "type": KIND,
     "client_email": "station@kestrel.iam.gserviceaccount.com",
     "private_key": CANARY,
     "token_uri": "https://oauth2.googleapis.com/token",
