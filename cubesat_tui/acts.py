@@ -1,4 +1,4 @@
-"""Requests from the inbox, applied in the order they were made: acts on alarms, acceptances, finished fits, stop.
+"""Requests from the inbox, applied in the order they were made: acts on alarms and models, finished fits, stop.
 
 A request is journaled by the transaction that also remembers its id, and deleted from the inbox after that. A
 station killed in between finds the id again and does not apply the request twice.
@@ -16,6 +16,7 @@ import msgspec
 
 from cubesat_tui.alarm_requests import KINDS, AlarmRequests, refusal
 from cubesat_tui.faults_by_hand import Refused
+from cubesat_tui.model_acts import MODEL_KINDS
 from telemetry.alarms import Event
 from telemetry.kill_points import reach
 from telemetry.limits import Level
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CURSOR = "inbox"
+RUN_RECORDED = "run_recorded"
 FREE_KINDS = ("console.", "export.", "trainer.", "mlflow.")
 """What others may have journaled as they say it; the rest of the journal is the station's own word."""
 
@@ -42,10 +44,17 @@ class Applied:
 
     events: list[Event] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    """All that was applied and is not deleted from the inbox yet, these among them."""
+    kept: dict[str, str] = field(default_factory=dict[str, str])
+    """Cursors of what changed."""
+
+    def __bool__(self) -> bool:
+        return bool(self.ids or self.events)
 
     def cursors(self) -> dict[str, str]:
         """To be committed with `events`."""
-        return {CURSOR: json.dumps(self.ids)}
+        return {CURSOR: json.dumps(self.waiting), **self.kept}
 
 
 class Models(Protocol):
@@ -57,6 +66,18 @@ class Models(Protocol):
 
     def logged(self, body: Mapping[str, Any]) -> None:
         """A fit that MLflow has now."""
+        ...
+
+
+class Governs(Protocol):
+    """Promotes and rolls back models; `cubesat_tui.model_acts.ModelActs` is the real one."""
+
+    def apply(self, request: Request) -> tuple[list[Event], dict[str, str]]:
+        """The events of a request, and the cursors to commit with them."""
+        ...
+
+    def expire(self) -> tuple[list[Event], dict[str, str]]:
+        """End what is over."""
         ...
 
 
@@ -86,11 +107,14 @@ class Acts:
         faults: Faults | None = None,
         nominal: Accepts | None = None,
         mission_now_ns: Callable[[], int] | None = None,
+        governance: Governs | None = None,
     ) -> None:
         """`applied_before`: the stored cursor `inbox`, or None. `faults`: None where no station runs.
 
         `mission_now_ns`: the time that shelves end by, where it is not that of `now_ns`.
         """
+        self._governance = governance
+        self._unsettled = False
         self._inbox = inbox
         self._alarms = AlarmRequests(desk, now_ns, mission_now_ns or now_ns)
         self._now_ns = now_ns
@@ -103,18 +127,24 @@ class Acts:
         self._waiting: set[str] = set()
 
     def poll(self) -> Applied:
-        """Apply what is pending. The caller journals the events and then calls `forget`."""
+        """Apply what is pending, and what is due. The caller journals the events and then calls `forget`."""
         applied = Applied()
+        if self._governance is not None:
+            applied.events, applied.kept = self._governance.expire()
         for request in self._inbox.pending():
-            if request.id in self._waiting:
+            unsettled = self._unsettled or bool(applied.kept)
+            if request.id in self._waiting or (unsettled and request.kind == RUN_RECORDED):
+                # A promotion is durable at once: it must not overtake an act on models that is not yet.
                 continue
             uid = request.body.pop(UID, None)
-            events = self._apply(request)
+            events = self._apply(request, applied)
             applied.events.extend(events if uid is None else [_by_user(event, uid) for event in events])
             applied.ids.append(request.id)
         if applied.ids:
             reach("acts_applied")
         self._waiting.update(applied.ids)
+        applied.waiting = sorted(self._waiting)
+        self._unsettled = self._unsettled or bool(applied.kept)
         return applied
 
     def forget(self, applied: Applied) -> None:
@@ -122,8 +152,10 @@ class Acts:
         reach("acts_journaled")
         self._inbox.delete(applied.ids)
         self._waiting.difference_update(applied.ids)
+        if applied.kept:
+            self._unsettled = False
 
-    def _apply(self, request: Request) -> list[Event]:
+    def _apply(self, request: Request, applied: Applied) -> list[Event]:
         try:
             match request.kind:
                 case kind if kind in KINDS:
@@ -134,7 +166,9 @@ class Acts:
                     return [self._note(request)]
                 case "inject":
                     return [self._inject(request)]
-                case "run_recorded":
+                case kind if kind in MODEL_KINDS:
+                    return self._govern(request, applied)
+                case kind if kind == RUN_RECORDED:
                     return self._models.record(request.body)
                 case "run_logged":
                     self._models.logged(request.body)
@@ -162,6 +196,13 @@ class Acts:
             return self._nominal.accept(request)
         except Refused as error:
             return self._refused(request, str(error), str(request.body.get("satellite", "")))
+
+    def _govern(self, request: Request, applied: Applied) -> list[Event]:
+        if self._governance is None:
+            return [self._refused(request, "no models are kept here")]
+        events, cursors = self._governance.apply(request)
+        applied.kept |= cursors
+        return events
 
     def _note(self, request: Request) -> Event:
         kind = plain_text(_text(request, "kind"), 40)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cubesat_tui.acts import CURSOR, Acts
 from cubesat_tui.journal import whole_journal
+from cubesat_tui.model_acts import ModelActs
 from cubesat_tui.nominal import NominalByHand
 from cubesat_tui.served_models import ServedModels
 from telemetry.alarm_desk import AlarmDesk
@@ -63,9 +64,19 @@ def _apply(directory: MissionDirectory, mission: Mission, writer: StoreWriter, i
     models = ServedModels(mission, directory, writer, clock)
     nominal = NominalByHand(mission, clock.now_ns)
     before = writer.cursor(CURSOR)
-    acts = Acts(inbox, desk, clock.now_ns, models, _nothing, before, nominal=nominal, mission_now_ns=mission_now_ns)
+    acts = Acts(
+        inbox,
+        desk,
+        clock.now_ns,
+        models,
+        _nothing,
+        before,
+        nominal=nominal,
+        mission_now_ns=mission_now_ns,
+        governance=ModelActs(mission, models, clock.now_ns),
+    )
     applied = acts.poll()
-    writer.append([], [*expired, *applied.events], applied.cursors() if applied.ids else {})
+    writer.append([], [*expired, *applied.events], applied.cursors() if applied else {})
     acts.forget(applied)
 
 

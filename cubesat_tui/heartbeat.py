@@ -49,6 +49,7 @@ def health_body(station: Station) -> dict[str, Any]:
         "contact": station.contacts.health(station.mission_clock.now_ns()),
         "predicted": station.forecast.health(station.mission_clock.now_ns()),
         "model": station.models.health(),
+        "held": station.models.holds(),
         "learning": station.trainer_view.learning,
         "trainer": station.trainer_view.health(child),
         "disk_full": ingest.disk_full,

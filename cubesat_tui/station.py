@@ -31,6 +31,7 @@ from cubesat_tui.hooks import hooks_of
 from cubesat_tui.ingest import DISK_RETRY_S, Ingest
 from cubesat_tui.judgement import Judgement
 from cubesat_tui.link_state import LinkState
+from cubesat_tui.model_acts import ModelActs
 from cubesat_tui.nominal import NominalByHand
 from cubesat_tui.roles import STATION, claim_role
 from cubesat_tui.served_models import ServedModels
@@ -204,9 +205,17 @@ class Station:
         self.faults.restore(reversed(injected))
         applied = self.writer.cursor(INBOX_CURSOR)
         nominal = NominalByHand(mission, self.mission_clock.now_ns)
-        mission_now_ns = self.mission_clock.now_ns
         self.acts = Acts(
-            inbox, self.desk, clock.now_ns, self.models, self.stop, applied, self.faults, nominal, mission_now_ns
+            inbox,
+            self.desk,
+            clock.now_ns,
+            self.models,
+            self.stop,
+            applied,
+            self.faults,
+            nominal,
+            self.mission_clock.now_ns,
+            ModelActs(mission, self.models, clock.now_ns),
         )
         done = Backfill.is_done(self.writer.cursor(HISTORY_CURSOR))
         if self._with_history and not done and has_history(mission):
@@ -332,7 +341,7 @@ class Station:
         except StoreFull as error:
             log.warning("%s; requests wait", error)
             return
-        if applied.ids:
+        if applied:
             self.ingest.note(applied.events, applied.cursors(), lambda: self.acts.forget(applied))
 
     async def _heartbeat(self) -> None:

@@ -1,9 +1,9 @@
 """The trainer's loop: every period each satellite's challenger is considered, and what came of it is recorded.
 
-A considered cycle ends as one run: `kept` (nothing new enough, still fitting, or fitted and not needed), `promoted`
-or `rejected`. A refit goes on over as many cycles as its budget of CPU makes of it, and meets the gate when it is
-complete. The run goes to the station through the inbox first, so that a new model scores at once; MLflow is told
-afterwards.
+A considered cycle ends as one run: `kept` (nothing new enough, still fitting, fitted and not needed, or held by an
+operator), `promoted` or `rejected`. The champion is what the station serves, which an operator may have chosen. A
+refit goes on over as many cycles as its budget of CPU makes of it, and meets the gate when it is complete. The run
+goes to the station through the inbox first, so that a new model scores at once; MLflow is told afterwards.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from trainer.kept_models import prune, version_of
 from trainer.refits import Tried, due_now, excused
 from trainer.rows import StoredRows
 from trainer.served import Scorer, ScorerRefused
+from trainer.serving import Serving, serving_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,10 @@ class _Learner:
     considered_id: int = 0
     challenger: Challenger | None = None
     pace: Pace = field(default_factory=Pace)
+    serving: Serving = field(default_factory=Serving)
+    """What the station says: which models serve or served, and whether promotion is held."""
+    follows: int | None = None
+    """Version of the model that serves, champion or of another kind."""
 
 
 @dataclass(slots=True)
@@ -139,11 +144,15 @@ class Trainer:
             StoreError, OSError, apsw.Error: the mission directory cannot be read or written.
         """
         done = Cycle()
+        self._follow()
         written = self._history_written()
         for learner in self._learners:
             if learner.champion is None and written < 1.0 and not force:
                 # Older rows than the newest still arrive: what is read now would be taken for all there is.
                 done.learning = (int(written * learner.need), learner.need)
+                continue
+            if learner.champion is None and learner.serving.held(self._clock.now_ns()) is not None:
+                # Of another kind than the one that serves: it would be fitted whole in each cycle, for nothing.
                 continue
             learner.rows.refresh()
             have = learner.rows.busiest()
@@ -152,6 +161,26 @@ class Trainer:
                 continue
             self._consider(learner, force, done)
         return done
+
+    def _follow(self) -> None:
+        """Let what serves be the champion, whatever was proposed: an operator may have said otherwise."""
+        # Before the store is asked: what is not here any more is in there.
+        proposed = {run.satellite for run in self._pending() if run.decision == "promoted"}
+        for learner in self._learners:
+            satellite = learner.rows.satellite
+            serving = serving_of(self._reader.cursor, satellite)
+            if serving is None:
+                continue
+            learner.serving = serving
+            version = serving.version
+            if version is None or version == learner.follows or satellite in proposed:
+                continue
+            run = self._reader.run_of_version(version, satellite)
+            if run is not None and self._take(learner, run):
+                # It was fitted against another champion.
+                learner.challenger = None
+                learner.tried.refused = ()
+                self._tell({"state": "follows", "version": version, "satellite": satellite})
 
     def _pending(self) -> list[RunRow]:
         runs: list[RunRow] = []
@@ -175,19 +204,26 @@ class Trainer:
     def _resume(self, learner: _Learner, known: list[RunRow]) -> None:
         mine = [run for run in known if run.satellite == learner.rows.satellite and run.decision == "promoted"]
         for run in sorted(mine, key=lambda run: -run.retrain):
-            try:
-                champion = artifact.load(self._directory.models / f"v{run.version}", run.model_sha256)
-            except ScorerRefused as refused:
-                self._tell({"state": "refused", "version": run.version, "reason": refused.reason})
-                continue
-            if champion.manifest.kind != self._mission.detector.kind:
-                # Nothing of it can be carried over or compared; the station judges by it until there is another.
-                learner.first = f"first model of kind {self._mission.detector.kind}"
+            if self._take(learner, run):
                 return
-            learner.champion = champion
-            learner.considered_id = champion.manifest.window.last_id
-            learner.tried.act = champion.manifest.window.acts
-            return
+
+    def _take(self, learner: _Learner, run: RunRow) -> bool:
+        """Make the model of `run` the champion; False where its files cannot be used."""
+        try:
+            champion = artifact.load(self._directory.models / f"v{run.version}", run.model_sha256)
+        except ScorerRefused as refused:
+            self._tell({"state": "refused", "version": run.version, "reason": refused.reason})
+            return False
+        if champion.manifest.kind != self._mission.detector.kind:
+            # Nothing of it can be carried over or compared; the station judges by it until there is another.
+            learner.first = f"first model of kind {self._mission.detector.kind}"
+            learner.champion, learner.follows = None, run.version
+            return True
+        learner.champion, learner.follows = champion, run.version
+        learner.considered_id = max(learner.considered_id, champion.manifest.window.last_id)
+        # What operators declared nominal since then it was not taught: that is due again.
+        learner.tried.act = champion.manifest.window.acts
+        return True
 
     def _history_written(self) -> float:
         """How much of the history of a new mission the station has written, 0..1; 1 where it writes none."""
@@ -285,6 +321,12 @@ class Trainer:
             decision, reason = "kept", f"passes; {due.reason}"
         else:
             decision, reason = "promoted", due.reason
+        passed = decision == "promoted"
+        hold = learner.serving.held(self._clock.now_ns())
+        if passed and hold is not None:
+            # With files and a version, so that an operator may promote it.
+            decision, reason = "kept", hold.sentence
+            learner.tried.refused = due.acts
         metrics = {
             **fitted.metrics,
             **gate.figures,
@@ -296,7 +338,7 @@ class Trainer:
             base,
             decision=decision,
             reason=reason,
-            version=manifest.version if decision == "promoted" else None,
+            version=manifest.version if passed else None,
             fit_s=challenger.wall_s,
             rows=window.rows,
             excluded=window.excluded,
@@ -309,16 +351,21 @@ class Trainer:
             body=metrics,
         )
         place = None
-        if decision == "promoted":
+        if passed:
             place = artifact.write(self._directory.models, manifest, fitted.packed)
             self._version = manifest.version
-            learner.champion = fitted.scorer
-            serving = {one.champion.version for one in self._learners if one.champion is not None}
-            prune(self._directory.models, self._version, serving)
+            if decision == "promoted":
+                learner.champion, learner.follows = fitted.scorer, manifest.version
+            prune(self._directory.models, self._version, self._needed())
         self._record(run, place, done)
         from trainer.audit_entry import audit_entry
 
         done.entries.append(audit_entry(run, fitted, challenger.began_ns, self._clock.now_ns(), place, due.acts))
+
+    def _needed(self) -> set[int]:
+        """Versions that serve, and those a roll-back returns to."""
+        needed = {one.champion.version for one in self._learners if one.champion is not None}
+        return needed.union(*(one.serving.versions[-2:] for one in self._learners))
 
     def _record(self, run: RunRow, place: Path | None, done: Cycle) -> None:
         body: dict[str, Any] = msgspec.to_builtins(run)

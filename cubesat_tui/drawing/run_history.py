@@ -54,6 +54,8 @@ class RunLine:
 def lines(runs: Sequence[RunRow], open_groups: frozenset[int] = frozenset()) -> list[RunLine]:
     """Lines of `runs` (newest first): `kept` runs in a row are one line, unless `open_groups` has their oldest id.
 
+    One that was held has a model of its own and stands alone.
+
     A run of another satellite never joins a group, and a single `kept` run is a line of its own.
     """
     out: list[RunLine] = []
@@ -69,7 +71,7 @@ def lines(runs: Sequence[RunRow], open_groups: frozenset[int] = frozenset()) -> 
     for run in runs:
         if group and run.satellite != group[0].satellite:
             close()
-        if run.decision == KEPT:
+        if run.decision == KEPT and run.version is None:
             group.append(run)
         else:
             close()

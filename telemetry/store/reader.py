@@ -21,7 +21,7 @@ from telemetry.store import fleet, schema, series
 from telemetry.store.catalog import Catalog
 from telemetry.store.connection import open_reader
 from telemetry.store.errors import StoreError, StoreRefused
-from telemetry.store.recorded import EVENT, RUN, event_of, run_of
+from telemetry.store.recorded import EVENT, RUN, event_of, run_of, run_of_version
 from telemetry.store.rows import (
     ContactRow,
     HealthRow,
@@ -309,6 +309,10 @@ class StoreReader:
             ),
         )
         return [run_of(row) for row in rows]
+
+    def run_of_version(self, version: int, satellite: str) -> RunRow | None:
+        """The newest run of `satellite`, or of none, whose model has this version."""
+        return run_of_version(self._connection, version, satellite)
 
     def contacts(self, t0_ns: int, t1_ns: int, satellite: str | None = None) -> list[ContactRow]:
         """Predicted passes that overlap [t0_ns, t1_ns), by acquisition."""

@@ -101,6 +101,15 @@ def run_of(row: Sequence[Any]) -> RunRow:
     return RunRow(**{**dict(zip(_RUN_FIELDS, row, strict=True)), "body": msgspec.json.decode(row[-1])})
 
 
+def run_of_version(connection: Database, version: int, satellite: str) -> RunRow | None:
+    """The newest run of `satellite`, or of none, whose model has this version."""
+    row = connection.one(
+        f"SELECT {RUN} FROM run WHERE version = ?1 AND ifnull(satellite, ?2) = ?2 ORDER BY id DESC LIMIT 1",
+        (version, satellite),
+    )
+    return None if row is None else run_of(row)
+
+
 def write_cursors(connection: Database, cursors: Iterable[tuple[str, str]]) -> None:
     """Keep cursors: `link` for its stream of frames, `link/stream` for another."""
     connection.many(

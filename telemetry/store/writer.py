@@ -24,8 +24,9 @@ from telemetry.store.acceptance import Acceptance, is_late
 from telemetry.store.blocks import COARSE, FINE, Blocks
 from telemetry.store.connection import open_writer
 from telemetry.store.errors import StoreError, StoreFull, StoreRefused
+from telemetry.store.fleet import Promotion, promotions
 from telemetry.store.publication import Publication
-from telemetry.store.recorded import write_cursors, write_events, write_run, write_scores
+from telemetry.store.recorded import run_of_version, write_cursors, write_events, write_run, write_scores
 from telemetry.store.replication import Replication
 from telemetry.store.rows import (
     AppendResult,
@@ -157,8 +158,10 @@ class StoreWriter:
             write_cursors(self._connection, cursors.items())
         return result
 
-    def record_run(self, run: RunRow, events: Sequence[Event] = ()) -> bool:
-        """Write one considered fit and the events it caused, in one transaction.
+    def record_run(
+        self, run: RunRow, events: Sequence[Event] = (), cursors: Mapping[str, str] | None = None
+    ) -> bool:
+        """Write one considered fit, the events it caused and cursors, in one transaction.
 
         Returns:
             False when this retrain of this satellite is recorded already; then nothing is written.
@@ -167,7 +170,16 @@ class StoreWriter:
             new = write_run(self._connection, run)
             if new:
                 self._write_events(events, AppendResult())
+                write_cursors(self._connection, (cursors or {}).items())
         return new
+
+    def run_of_version(self, version: int, satellite: str) -> RunRow | None:
+        """The newest run of `satellite`, or of none, whose model has this version."""
+        return run_of_version(self._connection, version, satellite)
+
+    def promotions(self) -> list[Promotion]:
+        """Promoted runs of all satellites, oldest first."""
+        return promotions(self._connection)
 
     def name_mlflow_run(self, retrain: int, at_ns: int, mlflow_run: str) -> None:
         """Write into a recorded run the name it has in MLflow, where it is logged later than it is recorded."""
