@@ -24,6 +24,7 @@ from cubesat_tui.pending_acts import pending_object
 from telemetry.links.link import Letter
 from telemetry.links.link_health import AccessRefused
 from telemetry.plain_text import plain_text
+from telemetry.store.errors import StoreFull
 from telemetry.store.inbox import Request
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ MAILABLE = ALARM_REQUESTS | {"accept", "inject", "event", "promote", "rollback",
 """What may be asked of an owner from elsewhere; the rest is for those who share its machine."""
 MOST_BODY = 64 * 1024
 MOST_WAITING = 1000
+DISK_RETRY_S = 1.0
 MOST_PAUSE_S = 4.0
 """An act that waits for the link goes so soon after the link is back."""
 MOST_EVENTS = 20_000
@@ -217,9 +219,9 @@ class Intake:
                 # Applied before a station that was killed came to empty the mailbox.
                 self._done.put_nowait(letter)
             elif letter.id not in self._waiting:
-                self._put(letter)
+                await self._put(letter)
 
-    def _put(self, letter: Letter) -> None:
+    async def _put(self, letter: Letter) -> None:
         request = Request(letter.id, letter.at_ns, letter.kind, dict(letter.body), plain_text(letter.actor, 40))
         reason = self._unfit(letter)
         if reason:
@@ -232,9 +234,19 @@ class Intake:
             # What is journaled as it is said names no request by itself, and nobody would know it was answered.
             told = request.body.get("body")
             request.body["body"] = {**(told if isinstance(told, dict) else {}), "request": letter.id}
-        self._inbox.put(request)
+        while not self._left(request):
+            # What is not taken stays in the mailbox.
+            await self._clock.sleep(DISK_RETRY_S)
         self._waiting[letter.id] = letter
         self._arrived()
+
+    def _left(self, request: Request) -> bool:
+        try:
+            self._inbox.put(request)
+        except StoreFull as error:
+            log.warning("%s", error)
+            return False
+        return True
 
     def _unfit(self, letter: Letter) -> str:
         if letter.kind not in MAILABLE:

@@ -300,7 +300,7 @@ class Replica:
                 "of": told.get("operator", ""),
                 "owner_silent_s": round(self.owner.silent_s, 1),
                 "scores_waiting": self.intake.scores_waiting,
-                "refused": dict(self.refused + self.intake.refused),
+                "refused": dict(self.refused + self.intake.refused + Counter(self.link.refused())),
             },
             PENDING: self.outgoing.unanswered,
         }

@@ -118,6 +118,10 @@ class Link(Protocol):
         """Whether all that was in `stream` a moment ago has been yielded."""
         ...
 
+    def refused(self) -> dict[str, int]:
+        """Records that were passed over because they were none, by reason."""
+        ...
+
     def follow(self, stream: str, cursor: StreamCursor) -> AsyncIterator[Followed]:
         """What comes after `cursor`, in the order of keys, each record once; what is missing in its place."""
         ...

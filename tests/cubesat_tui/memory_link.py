@@ -150,6 +150,9 @@ class MemoryLink:
             self.server.taken.append(letter.id)
             self.server.mailbox.pop(letter.id, None)
 
+    def refused(self) -> dict[str, int]:
+        return {}
+
     async def close(self) -> None:
         self.closed = True
         await self.server.tell()

@@ -16,6 +16,7 @@ from cubesat_tui.pending_acts import words_of
 from telemetry.alarm_desk import AlarmDesk
 from telemetry.alarms import Event
 from telemetry.links.link import Letter
+from telemetry.store.errors import StoreFull
 from telemetry.store.inbox import Inbox, uuid7
 from telemetry.store.reader import StoreReader
 from telemetry.store.writer import StoreWriter
@@ -200,6 +201,27 @@ async def test_an_owner_that_was_killed_after_it_journaled_does_not_apply_it_twi
     await eventually(lambda: not world.server.mailbox)
     world.owner.answer()
     assert [event.body.get("id") for event in world.owner.events("note.alarm")].count(note) == 1
+
+
+async def test_an_owner_whose_disk_is_full_takes_the_act_once_there_is_space(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.begin()
+    put, full = world.owner.inbox.put, [True]
+
+    def unlucky(request: Any) -> None:
+        if full[0]:
+            raise StoreFull("DISK FULL")
+        put(request)
+
+    monkeypatch.setattr(world.owner.inbox, "put", unlucky)
+    number = ack(world.a)
+    await world.a.until(lambda: number in world.server.mailbox)
+    await asyncio.sleep(0.02)
+    assert not world.owner.answer().ids
+    full[0] = False
+    world.owner.clock.advance(1.0)
+    await eventually(lambda: world.owner.answer().ids == [number])
 
 
 async def test_what_nobody_may_ask_of_an_owner_is_refused_in_words_and_taken_out(world: World) -> None:
