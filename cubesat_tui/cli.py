@@ -27,14 +27,33 @@ COMMANDS = {
     "note": ("cubesat_tui.commands.note", "note", "Write to an alarm, or for the shift."),
     "undo": ("cubesat_tui.commands.note", "undo", "Take back an act within 30 s."),
     "accept": ("cubesat_tui.commands.accept", "accept", "Accept an anomaly as nominal."),
+    "runs": ("cubesat_tui.commands.runs", "runs", "List the training runs and what serves."),
+    "promote": ("cubesat_tui.commands.govern", "promote", "Let another model score, with a reason."),
+    "rollback": ("cubesat_tui.commands.govern", "rollback", "Return to an earlier model, with a reason."),
+    "hold": ("cubesat_tui.commands.govern", "hold", "Hold automatic promotion for a time."),
+    "lineage": ("cubesat_tui.commands.lineage", "lineage", "Tell which model scored a frame, and why that one."),
     "inject": ("cubesat_tui.commands.inject", "inject", "Break something in the simulator."),
     "check": ("cubesat_tui.commands.check", "check", "Validate a mission definition."),
     "doctor": ("cubesat_tui.commands.doctor", "doctor", "Diagnose this machine, offline."),
 }
 
 
-LOOKING = ("status", "alarms", "events", "passes", "handover", "check", "doctor", "export", "evaluate")
+LOOKING = (
+    "status",
+    "alarms",
+    "events",
+    "passes",
+    "handover",
+    "check",
+    "doctor",
+    "export",
+    "evaluate",
+    "runs",
+    "lineage",
+)
 """Commands that change no mission."""
+DRAWING = ("replay",)
+"""Commands that open the console."""
 
 
 class LazyGroup(click.Group):
@@ -87,6 +106,13 @@ class LazyGroup(click.Group):
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of a new demo mission (default 1).")
 @click.option("--read-only", is_flag=True, help="Look, but change nothing.")
 @operator_option
+@click.option(
+    "--line",
+    type=click.Choice(("auto", "full", "thin")),
+    default="auto",
+    help="How to draw: full, or thin for a slow connection: changed cells only, once a second, leaving out what the"
+    " line has no room for. auto (default): thin over SSH.",
+)
 @click.version_option(package_name="cubesat-tui", prog_name="cubesat-tui")
 @click.pass_context
 def root(
@@ -97,6 +123,7 @@ def root(
     seed: int | None,
     read_only: bool,
     operator: str | None,
+    line: str,
 ) -> None:
     """The terminal mission console for CubeSats.
 
@@ -108,8 +135,10 @@ def root(
             context.fail(f"--attach belongs to the console and means nothing to {context.invoked_subcommand!r}")
         if read_only and context.invoked_subcommand not in LOOKING:
             context.fail(f"--read-only: {context.invoked_subcommand} changes the mission; nothing was done")
+        if line != "auto" and context.invoked_subcommand not in DRAWING:
+            context.fail(f"--line belongs to the console and means nothing to {context.invoked_subcommand!r}")
         return
-    del scenario, seed  # read from the context where a demo mission is made
+    del scenario, seed, line  # read from the context where a demo mission is made, and where the console is drawn
     from cubesat_tui.commands.console import open_console
 
     open_console(context, mission_path, attach, read_only, operator)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHAPTER = 500
 """Journal rows."""
-PROMOTED = "model.promoted"
+PROMOTED = ("model.promoted", "model.rolled_back")
 
 
 class Chapter(NamedTuple):
@@ -36,7 +36,7 @@ class Chapter(NamedTuple):
     alarms: Mapping[Key, Alarm]
     """Open after it, of all satellites."""
     version: int | None
-    """Of the model promoted last; None before the first."""
+    """Of the model promoted last, or rolled back to; None before the first."""
 
 
 BEGINNING = Chapter(0, 0, 0, {}, None)
@@ -67,7 +67,7 @@ class PastJournal:
         for event in events:
             if event.kind in ALARM_KINDS:
                 fold_into(self._open, event)
-            elif event.kind == PROMOTED:
+            elif event.kind in PROMOTED:
                 self._version = event.body.get("version")
             self._times.append(event.at_ns)
             if len(self._times) == self._size:

@@ -1,4 +1,4 @@
-"""What the commands that act on alarms share: whose mission and name, the request, the events that answer it."""
+"""What the commands that act on alarms and models share: mission, name, request, the events that answer it."""
 
 from __future__ import annotations
 
@@ -66,8 +66,10 @@ class Acting:
         )
 
 
-def begin(context: click.Context, mission_path: Path | None, operator: str | None) -> Acting:
-    """Open the mission that is meant.
+def begin(
+    context: click.Context, mission_path: Path | None, operator: str | None, nothing: str = "there is no alarm"
+) -> Acting:
+    """Open the mission that is meant; `nothing`: what there is not, in words, where no station has run.
 
     Raises:
         Refusal: there is none (exit 2), or no station has run there yet (exit 3).
@@ -75,7 +77,7 @@ def begin(context: click.Context, mission_path: Path | None, operator: str | Non
     directory = open_directory(mission_path_of(context, mission_path))
     mission = load_mission(directory.path)
     if not directory.telemetry.exists():
-        refuse(f"{directory.path}: no station has run here yet, so there is no alarm", exit_code=3)
+        refuse(f"{directory.path}: no station has run here yet, so {nothing}", exit_code=3)
     return Acting(directory, mission, operator_of(context, operator))
 
 

@@ -206,6 +206,15 @@ class StoreReader:
         with self._catalog.snapshot():
             return ledger.row(self._catalog, frame_id)
 
+    def frame_id(self, satellite: str, boot: int, seq: int) -> int | None:
+        """The id of the frame that a satellite made as `seq` of `boot`, or None."""
+        found = self._connection.value(
+            "SELECT f.id FROM frame f JOIN satellite s ON s.id = f.satellite"
+            " WHERE s.name = ? AND f.boot = ? AND f.seq = ?",
+            (satellite, boot, seq),
+        )
+        return None if found is None else int(found)
+
     def rows_from(
         self, query: Query | None = None, limit: int | None = None, chunk: int = 8192
     ) -> Iterator[SelectionChunk]:

@@ -19,6 +19,8 @@ from telemetry.frame import Frame, FrameBatch, Quality
 from telemetry.store.directory import MissionDirectory
 from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
+from tests.cubesat_tui import governed as governed_mission
+from trainer.gate import Verdict
 
 T0 = 1_795_331_600 * NS_PER_S  # 2026-11-22T07:13:20Z
 SATELLITE = "TESTBIRD"
@@ -249,3 +251,16 @@ def rig_mission(tmp_path: Path) -> Mission:
 def make_rig() -> Callable[[Path, Callable[[str], str]], Rig]:
     """make_rig(path, toml_of): a rig whose mission.toml is made from the plain one. The test closes it."""
     return lambda path, toml_of: Rig(path, toml_of(TOML))
+
+
+@pytest.fixture
+async def governed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[governed_mission.Governed]:
+    """Every challenger passes the gate: what becomes of it is an operator's business here."""
+    monkeypatch.setattr("trainer.loop.judge_challenger", lambda *_: Verdict(None, {}))
+    rig = Rig(tmp_path / "mission", governed_mission.TOML)
+    await rig.start()
+    made = governed_mission.Governed(rig)
+    yield made
+    if made.trainer is not None:
+        made.trainer.close()
+    await rig.close()

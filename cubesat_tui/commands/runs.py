@@ -1,0 +1,125 @@
+"""`cubesat-tui runs`: the newest training runs, and which model of each satellite scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cubesat_tui.commands.options import (
+    json_option,
+    load_mission,
+    mission_option,
+    mission_path_of,
+    open_directory,
+    print_json,
+    refuse,
+    say,
+)
+
+if TYPE_CHECKING:
+    from telemetry.store.rows import RunRow
+    from trainer.serving import Serving
+
+
+@click.command()
+@click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=50, help="How many (default: 50).")
+@click.option("--satellite", metavar="NAME", help="Only those of one satellite.")
+@mission_option
+@json_option
+@click.pass_context
+def runs(
+    context: click.Context, limit: int, satellite: str | None, mission_path: Path | None, as_json: bool
+) -> None:
+    """List the newest training runs, newest first, and what serves now.
+
+    Every considered fit is one: promoted, kept or rejected, with its figures and the reason.
+    """
+    from telemetry.clock import SystemClock
+    from telemetry.store.errors import StoreError
+    from telemetry.store.reader import StoreReader
+    from trainer.serving import Serving, serving_of
+
+    directory = open_directory(mission_path_of(context, mission_path))
+    mission = load_mission(directory.path)
+    if satellite is not None and satellite not in mission.by_name:
+        refuse(f"--satellite: {satellite!r}: allowed: {', '.join(mission.by_name)}")
+    if not directory.telemetry.exists():
+        refuse(f"{directory.path}: no station has run here yet, so there is no run", exit_code=3)
+    names = [satellite] if satellite is not None else list(mission.by_name)
+    try:
+        reader = StoreReader(directory.telemetry)
+        try:
+            found = reader.runs(None, limit, satellite)
+            serving = {name: serving_of(reader.cursor, name) or Serving() for name in names}
+        finally:
+            reader.close()
+    except StoreError as error:
+        refuse(str(error), exit_code=1)
+    now_ns = SystemClock().now_ns()
+    if as_json:
+        told = {name: _serving_object(one, now_ns) for name, one in serving.items()}
+        print_json({"serving": told, "runs": [run_object(run) for run in found]})
+        return
+    for run in found:
+        say(_line(run))
+    if not found:
+        click.echo("no run yet")
+    for name, one in serving.items():
+        hold = one.held(now_ns)
+        if one.version is not None:
+            before = "" if one.before is None else f", before it v{one.before}"
+            say(f"{name}: v{one.version} scores{before}" + ("" if hold is None else f"; {hold.sentence}"))
+
+
+def run_object(run: RunRow) -> dict[str, Any]:
+    """A run for `--json`: times are ISO-8601, durations in seconds."""
+    from cubesat_tui.status import time_or_none
+    from telemetry.clock import iso
+
+    return {
+        "retrain": run.retrain,
+        "at": iso(run.at_ns),
+        "satellite": run.satellite,
+        "decision": run.decision,
+        "version": run.version,
+        "parent": run.parent,
+        "reason": run.reason,
+        "fit_s": run.fit_s,
+        "rows": run.rows,
+        "excluded": run.excluded,
+        "threshold": run.threshold,
+        "false_alarms_per_day": run.false_alarms_per_day,
+        "anomaly_rate": run.anomaly_rate,
+        "drift": run.drift,
+        "window_from": time_or_none(run.window_from),
+        "window_to": time_or_none(run.window_to),
+        "window_hash": run.window_hash,
+        "model_sha256": run.model_sha256,
+        "mlflow_run": run.mlflow_run,
+        "figures": run.body,
+    }
+
+
+def _serving_object(serving: Serving, now_ns: int) -> dict[str, Any]:
+    from telemetry.clock import iso
+
+    hold = serving.held(now_ns)
+    return {
+        "version": serving.version,
+        "before": serving.before,
+        "hold": None
+        if hold is None
+        else {"by": hold.actor, "since": iso(hold.since_ns), "until": iso(hold.until_ns), "reason": hold.reason},
+    }
+
+
+def _line(run: RunRow) -> str:
+    from telemetry.clock import iso
+
+    version = "" if run.version is None else f"v{run.version}"
+    fit = "" if run.fit_s is None else f"{run.fit_s:.2f} s, {run.rows or 0:,} rows: "
+    return (
+        f"#{run.retrain:<6} {iso(run.at_ns)}  {run.satellite or ''}  {run.decision:8} {version:5} {fit}{run.reason}"
+    )
