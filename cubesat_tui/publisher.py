@@ -48,6 +48,8 @@ PRUNE_EVERY_S = 60.0
 DISK_RETRY_S = 1.0
 ASK_AGAIN_S = 30.0
 """So often a station that was refused looks whether the other has gone."""
+MOST_IN_A_ROW = 3
+"""If more records than this are refused in a row it is not the records, and no more of them are left behind."""
 MANY_ROWS = 2 * MOST_ROWS
 """More that waits than this is caught up, not sent live."""
 
@@ -130,6 +132,7 @@ class Publisher:
         """Key whose fate is asked for -> whether the courier was told."""
         self._condemned: set[str] = set()
         """Keys that the database does not take, until that is in the journal."""
+        self._bad_in_a_row = 0
         self._catching_up = 0
         self._setbacks = Setbacks(clock, chance, self._tell_down, self._tell_up)
         self._live_at = -math.inf
@@ -364,6 +367,7 @@ class Publisher:
         rows = self._outbox.done_with(key)
         reach("published")
         self.sent_rows += rows
+        self._bad_in_a_row = 0
         self._forget(key)
         self._setbacks.recovered("send")
 
@@ -379,13 +383,14 @@ class Publisher:
     def _take_failure(self, failure: dict[str, Any]) -> None:
         kind, words = str(failure.get("kind")), plain_text(str(failure.get("why")))
         match failure:
-            case {"key": str() as key} if kind == "poison":
+            case {"key": str() as key} if kind == "poison" and self._bad_in_a_row < MOST_IN_A_ROW:
+                self._bad_in_a_row += 1
                 self._quarantine(key, words)
             case {"key": str() as key}:
                 self._flying = [one for one in self._flying if one != key]
                 if key in self._settling:
                     self._settling[key] = False
-                self._setbacks.failed("send", kind, words)
+                self._setbacks.failed("send", "refused" if kind == "poison" else kind, words)
             case {"claim": str() as node}:
                 self._claiming.discard(node)
                 self._setbacks.failed("claim", kind, words)

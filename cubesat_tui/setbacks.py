@@ -41,7 +41,7 @@ class Setbacks:
         for kind, words in self._failures.values():
             if kind == REFUSING:
                 return LinkReport(REFUSED, words)
-            wait = math.ceil(self.pause_s)
+            wait = math.ceil(max(0.0, self.pause_s))
             return LinkReport(DOWN, f"{words}: " + (f"next attempt in {wait} s" if wait > 0 else "trying again"))
         return None
 

@@ -238,6 +238,20 @@ async def test_a_record_the_database_never_takes_is_told_of_and_left_behind(publ
     assert mission.publisher.report.detail == "1 record not taken by the database"
 
 
+async def test_a_database_that_takes_nothing_at_all_does_not_empty_the_outbox(publishing) -> None:
+    mission = publishing()
+    mission.start(chance=lambda: 0.05)
+    await mission.until(lambda: mission.publisher.report == LIVE)
+    mission.server.unavailable(1000, 400)
+    mission.store(3000)
+    await mission.until(lambda: mission.publisher.report.state == "REFUSED")
+    assert mission.publisher.quarantined <= 3
+    mission.server.set(answers=[])
+    await mission.all_sent()
+    lost = 300 * mission.publisher.quarantined
+    assert mission.seqs() == list(range(lost, 3000))
+
+
 async def test_a_refused_token_is_renewed_once_and_then_told(publishing) -> None:
     mission = publishing()
     mission.start(chance=lambda: 0.05)
