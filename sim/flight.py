@@ -99,6 +99,7 @@ class Flight:
             )
             for layout in self.bus.layouts.values()
         )
+        self._contact_only = frozenset(one.layout.packet for one in self.packets if one.contact_only)
 
     @property
     def states(self) -> list[State[float]]:
@@ -233,7 +234,8 @@ class Flight:
         """Neighbouring pieces as packets; with `keep` (n, packets, satellites) those of them that are wanted.
 
         A packet is due at whole multiples of its period since `boot`; in one second a satellite's packets are
-        numbered in the order of the bus, whether wanted or not.
+        numbered in the order of the bus, whether wanted or not. Of several seconds what is sent in contact only
+        comes first: whoever reads them at once must know which seconds of the other packets were in contact.
         """
         if keep is None and len(pieces) == 1 and len(pieces[0].values) == 1:
             return self._packed_second(pieces[0], boot, seq, received_ns, quality)
@@ -271,6 +273,8 @@ class Flight:
                         values[rows[:, None], who[:, None], packet.columns],
                     )
                 )
+        if n > 1:
+            found.sort(key=lambda batch: batch.layout.packet not in self._contact_only)
         return found, after
 
     def _packed_second(

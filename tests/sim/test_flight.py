@@ -70,6 +70,15 @@ def test_the_same_seconds_are_the_same_in_any_chunks(fleet: Callable[..., Missio
     assert {digest(flown(fleet(), chunk)) for chunk in (777, 5_000)} == {digest(one)}
 
 
+def test_of_many_seconds_those_in_contact_are_told_first(fleet: Callable[..., Mission]) -> None:
+    flight = all_of(fleet())
+    flight.settle(CREATED_S)
+    batches, _ = flight.batches(
+        CREATED_S, CREATED_S + 1_600, boot=CREATED_S, seq=np.zeros(1, np.int64), received_ns=0, quality=Quality.NONE
+    )
+    assert [batch.layout.packet for batch in batches] == ["rf", "hk", "pld", "thm", "slow"]
+
+
 def test_a_fleet_too_is_the_same_in_any_chunks(fleet: Callable[..., Mission]) -> None:
     mission = fleet(17, "3u-extended")
     assert digest(flown(mission, 1, 200)) == digest(flown(mission, 777, 200))
