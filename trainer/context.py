@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 HOLD_NS = 30_000_000_000
 """A context value older than this says nothing about a row."""
 
-CONTACT_HOLD_NS = 5_000_000_000
-"""In contact until this long after the newest frame that is sent only in contact."""
+CONTACT_HOLD_NS = 2_500_000_000
+"""In contact until this long after the newest frame that is sent only in contact, or for as many of its periods if
+that is longer: with the second row after a pass that is taken to be in it, nothing can be confirmed yet."""
 
 KEPT = 512
 """Changes of a context channel that are remembered."""
@@ -125,6 +126,7 @@ class ContextTrack:
         self._kept = kept
         self._steps = {name: _Steps(kept=kept) for name in channels}
         self._contacts: list[list[int]] = []
+        self._hold_ns = CONTACT_HOLD_NS
 
     def steps(self, name: str) -> tuple[Int64s, Float64s]:
         """Generation times and new values of a channel's changes."""
@@ -139,10 +141,11 @@ class ContextTrack:
         """`observe` of one value."""
         self._steps[name].observe_one(t_ns, value)
 
-    def observe_contact(self, t_ns: Int64s) -> None:
-        """Frames of a packet that is sent only in contact."""
+    def observe_contact(self, t_ns: Int64s, period_s: float = 1.0) -> None:
+        """Frames of a packet that is sent only in contact, every `period_s` then."""
+        self._hold_ns = max(self._hold_ns, int(period_s * CONTACT_HOLD_NS))
         for moment in t_ns.tolist():
-            if self._contacts and moment <= self._contacts[-1][1] + CONTACT_HOLD_NS:
+            if self._contacts and moment <= self._contacts[-1][1] + self._hold_ns:
                 self._contacts[-1][1] = max(moment, self._contacts[-1][1])
             else:
                 self._contacts.append([moment, moment])
@@ -164,13 +167,13 @@ class ContextTrack:
         for i, name in enumerate(self.channels):
             out[:, i] = self._steps[name].at(t_ns)
         for start, end in self._contacts:
-            out[(t_ns >= start) & (t_ns <= end + CONTACT_HOLD_NS), -1] = 1
+            out[(t_ns >= start) & (t_ns <= end + self._hold_ns), -1] = 1
         return out
 
     def codes_at(self, t_ns: int) -> list[float]:
         """`codes` of one moment."""
         found = [steps.at_one(t_ns) for steps in self._steps.values()]
-        found.append(float(any(start <= t_ns <= end + CONTACT_HOLD_NS for start, end in self._contacts)))
+        found.append(float(any(start <= t_ns <= end + self._hold_ns for start, end in self._contacts)))
         return found
 
 

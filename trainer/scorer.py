@@ -216,7 +216,7 @@ class _Fleet:
             for name, column in carried:
                 track.observe(name, t_ns[mine], values[mine, column])
             if streams.contact:
-                track.observe_contact(t_ns[mine])
+                track.observe_contact(t_ns[mine], streams.period_s)
             codes[mine] = track.codes(t_ns[mine])
         return codes
 
@@ -231,7 +231,7 @@ class _Fleet:
             for name, column in seen:
                 track.observe_one(name, moment, column[i])
             if streams.contact:
-                track.observe_contact(t_ns[i : i + 1])
+                track.observe_contact(t_ns[i : i + 1], streams.period_s)
             codes.append(track.codes_at(moment))
         return np.array(codes)
 

@@ -174,7 +174,7 @@ def make_window(
             if name in position:
                 track.observe(name, packet.t_ns, packet.values[:, position[name]])
         if packet.contact_only:
-            track.observe_contact(packet.t_ns)
+            track.observe_contact(packet.t_ns, packet.period_s)
         digest.update(packet.packet.encode())
         accepted = packet.accepted
         digest.update(np.ascontiguousarray(packet.ids[accepted]).tobytes())

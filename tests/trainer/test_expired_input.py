@@ -70,3 +70,15 @@ def test_a_mode_that_was_sent_too_long_ago_is_unknown() -> None:
     known = track.codes(np.array([HOLD_NS, HOLD_NS + 1]))[:, 0]
     assert known[0] == 3.0
     assert np.isnan(known[1])
+
+
+def test_contact_ends_with_the_third_row_without_its_frames_or_as_many_of_their_periods() -> None:
+    """Three of five rows confirm: what a pass does may not be expected of so many rows behind it."""
+    t_ns = np.arange(20, dtype=np.int64) * 1_000_000_000
+    for period, after in ((1, 2), (4, 10)):
+        track = ContextTrack(())
+        track.observe_contact(t_ns[: 4 * period + 1 : period][:3], float(period))
+        contact = track.codes(t_ns)[:, -1]
+        last = 2 * period
+        assert contact[: last + after + 1].all()
+        assert not contact[last + after + 1 :].any()
