@@ -223,6 +223,10 @@ def learn_usual(
         common = np.quantile(sorted_residual, 0.999, axis=0) / ENVELOPE
     if bin_count > 2 * NEIGHBOURS:
         inner = reach[1:]
+        if exact:
+            # What steps from one place to the next does so at the other side of that border some day.
+            both = (counts[1:] >= LEAST_ROWS) & (np.roll(counts[1:], 1) >= LEAST_ROWS)
+            inner = np.maximum(inner, np.abs(centre[1:] - np.roll(centre[1:], 1, axis=0)) * both[:, None, None])
         shifted = [np.roll(inner, by, axis=0) for by in range(-NEIGHBOURS, NEIGHBOURS + 1)]
         reach[1:] = np.maximum.reduce(shifted)
     floor = np.maximum(np.maximum(typical / 2, common / 1.5), step[:, None] / 2)
