@@ -40,6 +40,8 @@ from telemetry.plain_text import plain_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from textual.driver import Driver
+
     from cubesat_tui.snapshot import Snapshot
     from telemetry.clock import Clock
     from telemetry.dictionary import Mission
@@ -49,12 +51,20 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 """At most four snapshots a second."""
+THIN_TICK_S = 1.0
+"""On a thin line."""
 FIRST_READ_S = 0.5
 START_TIMEOUT_S = 20.0
 """A station of this process has to run by then."""
 TOAST_S = 4.0
 SETTLED_S = 2.0
 """After the start, by when values are on screen: what only later keys need is done from then on."""
+
+
+def _thin_driver() -> type[Driver]:
+    from cubesat_tui.terminal.thin_line import ThinLineDriver
+
+    return ThinLineDriver
 
 
 class MissionApp(App[Departure]):
@@ -78,14 +88,16 @@ class MissionApp(App[Departure]):
         mission: Mission | None = None,
         snapshots: Snapshots | None = None,
         replica: bool = False,
+        thin: bool = False,
     ) -> None:
         """`station`: that of this process, started once the first screen is painted; None when attached.
 
         `notice`: one plain line to show at the start. `mission`: its definition, where it was read already.
         `snapshots` replaces the reader of the mission store (tests). `replica`: what runs in this process only
-        mirrors a station that runs elsewhere.
+        mirrors a station that runs elsewhere. `thin`: draw for a line that is slow, at most once a second.
         """
-        super().__init__()
+        super().__init__(driver_class=_thin_driver() if thin else None)
+        self.thin = thin
         self.directory = directory
         self.clock = clock
         self.operator = operator
@@ -183,7 +195,7 @@ class MissionApp(App[Departure]):
             failures = 0
             if news is not None:
                 self.snapshot = news
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(THIN_TICK_S if self.thin else TICK_S)
 
     def _unread(self, error: Exception) -> None:
         self.tell_trouble("The mission store could not be read", error)
