@@ -45,6 +45,10 @@ def link_of(health: HealthRow | None, wall_ns: int, rate: float, *, coming: bool
     full = int(health.body.get("disk_full") or 0)
     if full:
         return LinkNow("DISK FULL", f"{full} frames refused", beat)
+    publishing = health.body.get("publish") or {}
+    if publishing.get("state") == "REFUSED":
+        # Another station has the link, or nobody is let in: what is judged here reaches nobody.
+        return LinkNow("REFUSED", str(publishing.get("detail") or ""), beat)
     state = str(health.body.get("link", "CONNECTING"))
     detail = str(health.body.get("detail") or "")
     history = health.body.get("history") or {}
@@ -54,15 +58,12 @@ def link_of(health: HealthRow | None, wall_ns: int, rate: float, *, coming: bool
         detail = str(health.body.get("source", ""))
         if rate != 1.0 and state == "LIVE":
             detail += f" x{rate:g}"
-    return LinkNow(state, detail, beat, _unsent(health.body.get("publish") or {}))
+    return LinkNow(state, detail, beat, _unsent(publishing))
 
 
 def _unsent(publishing: Mapping[str, Any]) -> str:
-    """`unsent 312` while the link takes nothing, `publishing refused` while another station has it; else empty."""
-    state = publishing.get("state")
-    if state == "REFUSED":
-        return "publishing refused"
-    return f"unsent {count_text(int(publishing.get('unsent') or 0))}" if state == "DOWN" else ""
+    """`unsent 312` while the link takes nothing; empty where it does."""
+    return f"unsent {count_text(int(publishing.get('unsent') or 0))}" if publishing.get("state") == "DOWN" else ""
 
 
 def _short(seconds: float) -> str:
