@@ -131,18 +131,19 @@ def test_a_live_link_over_which_nothing_comes_is_judged_by_what_comes(mission: M
 
 
 @pytest.mark.parametrize(
-    ("publish", "trouble"),
+    ("publish", "seen"),
     [
-        (None, ""),
-        ({"state": "LIVE", "detail": "", "unsent": 3}, ""),
-        ({"state": "DOWN", "detail": "no answer", "unsent": 312}, "unsent 312"),
-        ({"state": "REFUSED", "detail": "taken over by bob", "unsent": 9}, "publishing refused"),
+        (None, ("LIVE", "sim", "")),
+        ({"state": "LIVE", "detail": "", "unsent": 3}, ("LIVE", "sim", "")),
+        ({"state": "DOWN", "detail": "no answer", "unsent": 312}, ("LIVE", "sim", "unsent 312")),
+        ({"state": "REFUSED", "detail": "taken over by bob", "unsent": 9}, ("REFUSED", "taken over by bob", "")),
     ],
 )
-def test_a_station_whose_rows_do_not_arrive_says_so_beside_its_own_link(publish: Any, trouble: str) -> None:
+def test_a_station_whose_rows_do_not_arrive_says_so(publish: Any, seen: tuple[str, str, str]) -> None:
     body = {"link": "LIVE", "source": "sim", "rate": 1.0, "publish": publish}
     row = HealthRow(station="station", beat_ns=NOW, body=body)
-    assert link_of(row, NOW, 1.0) == LinkNow("LIVE", "sim", 0.0, trouble)
+    state, detail, trouble = seen
+    assert link_of(row, NOW, 1.0) == LinkNow(state, detail, 0.0, trouble)
 
 
 def bar(mission: Mission, link: LinkNow, size: int) -> str:

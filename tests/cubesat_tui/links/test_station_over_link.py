@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cubesat_tui.commands.linking import followed, links_of
+from cubesat_tui.courier_tokens import CourierTokens
 from cubesat_tui.link_opening import follow_firebase
 from cubesat_tui.replica import Replica
 from cubesat_tui.station import Station
@@ -174,3 +175,16 @@ def rows_of() -> Callable[..., Any]:
             self._closed.set()
 
     return lambda mission: lambda _cursor: Rows(mission)
+
+
+async def test_a_courier_that_writes_nothing_gives_a_console_tokens_and_leaves_no_trace(
+    publishing: Callable[..., Any], secured: Any
+) -> None:
+    mission = publishing(url=secured.url, link=f'credentials = "{secured.key}"')
+    mission.store(10)
+    mission.start(())
+    token = await CourierTokens(mission.publisher).current()
+    assert (token.how, token.uid) == ("bearer", "service")
+    await asyncio.sleep(0.3)
+    assert mission.publisher.report.state == "LIVE"
+    assert not mission.server.tree("cubesat_tui")
