@@ -53,7 +53,7 @@ class Client:
         return None if status == 400 else [json.loads(text)]
 
 
-def outcome(client: Client, case: Case) -> dict[str, list[Any]]:
+def outcome(client: Client, case: Case) -> dict[str, Any]:
     """What the server makes of a case, in the form of `google_engine.run`."""
     look: tuple[str, str, Any, dict[str, Any]] = ("GET", "", None, {"format": "export"})
     asked = [("DELETE", "", None, {})]

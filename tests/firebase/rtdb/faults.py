@@ -34,6 +34,7 @@ class Faults:
         answers: statuses that the next requests get.
         redirects: how many of the next streams are sent to another host name first.
         reorder: how many of the next messages of streams are overtaken by the message after them.
+        overtake_s: how long a message waits to be overtaken before it is sent all the same.
         duplicate: how many of the next messages of streams are sent twice.
     """
 
@@ -49,6 +50,7 @@ class Faults:
         self.answers: list[int] = []
         self.redirects = 0
         self.reorder = 0
+        self.overtake_s = 0.5
         self.duplicate = 0
 
     def set(self, **settings: Any) -> None:

@@ -16,9 +16,6 @@ from rtdb.refused import Refused
 from rtdb.streams import AUTH_REVOKED, CANCEL, KEEP_ALIVE, messages, whole
 from rtdb.tokens import Account
 
-SWAP_WAITS_S = 0.5
-"""How long a message that is to be overtaken waits for another to overtake it."""
-
 
 class Listening:
     """One open stream.
@@ -62,7 +59,7 @@ class Listening:
         elif faults.reorder:
             faults.reorder -= 1
             self._held = text
-            asyncio.get_running_loop().call_later(SWAP_WAITS_S, self._let_go, text)
+            asyncio.get_running_loop().call_later(faults.overtake_s, self._let_go, text)
         else:
             self._send(text)
             if faults.duplicate:
