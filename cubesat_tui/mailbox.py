@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import apsw
 import msgspec
 
 from cubesat_tui.acts import UID
@@ -87,7 +88,8 @@ class Outgoing:
         self._clock = clock
         self._acts: dict[str, _Act] = {}
         self._news = asyncio.Event()
-        self._inbox.delete(answered)
+        self._answered = set(answered)
+        """Ids whose requests may still be in the inbox."""
         self.stop_asked = False
         """Somebody on this machine asked the replica to end."""
 
@@ -103,14 +105,19 @@ class Outgoing:
         for number in [n for n, act in self._acts.items() if n not in requests and not act.sent]:
             del self._acts[number]
         refused: list[Event] = []
+        left = self._answered & requests.keys()
+        if left:
+            self._forget(left)
         for number, request in requests.items():
+            if number in self._answered:
+                continue
             if request.kind == "stop":
                 self.stop_asked = True
-                self._inbox.delete([number])
+                self._forget([number])
             elif request.kind not in MAILABLE:
                 text = f"{plain_text(request.kind, 40)!r} cannot be asked of an owner from a replica"
                 refused.append(refusal(request, text, self._clock.now_ns()))
-                self._inbox.delete([number])
+                self._forget([number])
             elif number not in self._acts:
                 self._acts[number] = _Act(request)
                 self._news.set()
@@ -122,8 +129,16 @@ class Outgoing:
         for number in done:
             del self._acts[number]
         if done:
-            self._inbox.delete(done)
+            self._forget(done)
         return bool(done)
+
+    def _forget(self, numbers: Iterable[str]) -> None:
+        """They have their outcome; on a full disk their rows are deleted with a later look."""
+        self._answered.update(numbers)
+        try:
+            self._inbox.delete(list(numbers))
+        except apsw.FullError as error:
+            log.warning("answered requests stay in the inbox for now: %s", error)
 
     async def send(
         self, post: Callable[[Letter], Any], changed: Callable[[], None], denied: Callable[[Event], None]
@@ -146,7 +161,7 @@ class Outgoing:
             except AccessRefused as error:
                 self._acts.pop(request.id, None)
                 denied(refusal(request, f"the link refuses it: {error.words}", self._clock.now_ns()))
-                self._inbox.delete([request.id])
+                self._forget([request.id])
             except ConnectionError as error:
                 log.warning("an act could not be sent: %s", plain_text(str(error)))
                 await self._clock.sleep(backoff.after(0.0))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from cubesat_tui.acts import Acts, Applied
@@ -256,6 +257,30 @@ async def test_a_link_that_refuses_the_user_says_so_and_the_act_is_not_kept_pend
     assert (told.body["id"], told.text) == (number, "the link refuses it: Permission denied")
     await world.a.until(lambda: not world.a.snapshot().pending)
     assert world.a.waiting_requests() == 0
+
+
+async def test_an_act_that_is_answered_while_the_disk_is_full_is_neither_pending_nor_sent_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.begin()
+    inbox = world.a.replica.outgoing._inbox
+    delete, full = inbox.delete, [True]
+
+    def unlucky(numbers: Any) -> None:
+        if full[0]:
+            raise apsw.FullError("database or disk is full")
+        delete(numbers)
+
+    monkeypatch.setattr(inbox, "delete", unlucky)
+    number = ack(world.a)
+    await world.a.until(lambda: number in world.server.mailbox)
+    await eventually(lambda: world.owner.answer().ids)
+    await world.owner.publish()
+    await world.a.until(lambda: acked_by(world.a) == "ann" and not world.a.snapshot().pending)
+    assert world.a.waiting_requests() == 1
+    full[0] = False
+    await world.a.until(lambda: world.a.waiting_requests() == 0)
+    assert [letter.id for letter in world.server.posts] == [number]
 
 
 async def test_what_is_asked_for_of_a_station_alone_is_refused_on_a_replica(world: World) -> None:
