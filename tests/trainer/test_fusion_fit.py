@@ -17,7 +17,7 @@ from telemetry.frame import FrameBatch
 from trainer import artifact
 from trainer.fusion.arrays import MUTE, PacketFusion
 from trainer.fusion.fit_members import chosen_blocks, joined, taken
-from trainer.fusion.fit_rules import longest_runs
+from trainer.fusion.fit_rules import FURTHER_AWAY, longest_runs, place_thresholds
 from trainer.model import Fitted, NotEnough, fit
 from trainer.served import Manifest, Scorer, ScorerRefused
 from trainer.window import PacketRows, Window, from_batches
@@ -244,6 +244,16 @@ def test_the_longest_run_ends_at_gaps_and_at_quarantined_rows() -> None:
     usable[1] = False
     assert longest_runs(values, usable, apart).tolist() == [3.0]
     assert longest_runs(np.ones((12, 1)), usable, np.zeros(12, dtype=np.bool_)).tolist() == [0.0]
+
+
+def test_a_place_is_heard_beyond_what_three_of_five_rows_have_reached() -> None:
+    z = np.zeros((60, 3, 3))
+    z[20:22, 0, 0] = 30.0
+    z[20:23, 1, 0] = [9.0, 5.0, 7.0]
+    z[:, 2, 2] = np.nan
+    threshold = place_thresholds(z, 2.0)
+    assert threshold.tolist() == [6.0, 2.0 * FURTHER_AWAY * 5.0, MUTE]
+    assert FURTHER_AWAY > 1
 
 
 def test_names_are_not_looked_at(mission: Mission, make_packets: Make, fused: Fitted) -> None:

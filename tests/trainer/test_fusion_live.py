@@ -100,7 +100,19 @@ def test_the_level_is_that_of_the_alarm_rule(fusion: PacketFusion) -> None:
     scores[::17, 2] = np.nan
     level = smoothed(fusion, scores, np.zeros(200, dtype=np.bool_))
     for i in range(CHANNELS):
-        np.testing.assert_array_equal(level[:, i], alarm_rule.smoothed(scores[:, i]))
+        np.testing.assert_array_equal(level[:, i], alarm_rule.smoothed(scores[:, i], level=0.0))
+
+
+def test_the_first_rows_behind_a_break_count_as_little_as_any_others(fusion: PacketFusion) -> None:
+    """An edge that its context is a few seconds ahead of is in the first window behind it, and not for long."""
+    scores = np.full((200, CHANNELS), 0.3)
+    scores[100:106] = 4.0
+    broken = np.zeros(200, dtype=np.bool_)
+    broken[[0, 100]] = True
+    level = smoothed(fusion, scores, broken)
+    assert level[106:].max() < 2.5
+    assert level[115:].max() < 1.2
+    np.testing.assert_allclose(level[190:], 0.3, atol=1e-3)
 
 
 def test_what_lies_behind_a_gap_is_forgotten(fusion: PacketFusion) -> None:

@@ -25,6 +25,11 @@ DEVIATIONS = 6.0
 """Median absolute deviations of the smoothed score that are no alarm. The margin beyond the highest score seen does
 the rest: at 10, what alarmed falsely was the same and a tenth fewer faults were found."""
 
+FURTHER, FURTHER_AWAY = 2.0, 2.5
+"""So many times as far away lie the thresholds of the fusion and of the place: what a satellite does for the first
+time, and as it was meant to, is felt in its battery, its panels and its temperatures for an orbit or two, with
+nothing like it in any orbit before."""
+
 STRANGE = 4
 """Stretches of a channel that are scored because they look strangest."""
 
@@ -92,7 +97,8 @@ def learn_rule(
     mad = max(_SIGMA * float(np.median(np.abs(usually - usual))), LEAST_MAD)
     highest = float(np.nanmax(np.concatenate(levels)))
     pushed = float(np.log1p(np.expm1(highest) * factor))
-    return FusionRule(usual, max(usual + DEVIATIONS * mad, peaks_over_threshold(usually), pushed), plainly)
+    reach = max(usual + DEVIATIONS * mad, peaks_over_threshold(usually), pushed)
+    return FusionRule(usual, usual + FURTHER * (reach - usual), plainly)
 
 
 def _levels(
@@ -105,7 +111,7 @@ def _levels(
     apart[ends[:-1]] = True
     view = View(z[rows], context[rows], apart)
     said = np.mean([one.score(view) for one in members], axis=0)
-    level = np.concatenate([smoothed(piece) for piece in np.split(said, np.flatnonzero(apart)[1:])])
+    level = np.concatenate([smoothed(piece, level=0.0) for piece in np.split(said, np.flatnonzero(apart)[1:])])
     return [level[end - len(one) + counted(len(one)) : end] for end, one in zip(ends, stretches, strict=True)]
 
 
@@ -178,7 +184,7 @@ def place_thresholds(z: Float64s, factor: float) -> Float64s:
         factor: see `trainer.calibration.margin`.
     """
     reached = confirmable(np.abs(z).max(axis=2)).max(axis=0)
-    return np.where(reached < 0, MUTE, np.maximum(reached * factor, LEAST_DEVIATION))
+    return np.where(reached < 0, MUTE, np.maximum(reached * factor * FURTHER_AWAY, LEAST_DEVIATION))
 
 
 def longest_runs(values: Float64s, usable: Bools, apart: Bools) -> Float64s:

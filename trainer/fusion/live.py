@@ -120,7 +120,7 @@ class Memory:
         """Rows since the newest one of which nobody was sure."""
         self._z = np.full((BEFORE, c), np.nan)
         self._raw = np.full((BEFORE, c, MEMBERS), np.nan)
-        self._level = np.full(c, np.nan)
+        self._level = np.zeros(c)
         self._above = np.zeros((OF - 1, c), dtype=np.bool_)
         self._last = np.full(c, np.nan)
         self._run = np.zeros(c)
@@ -214,10 +214,9 @@ class Memory:
         for i, (score, begins) in enumerate(zip(scores, broken.tolist(), strict=True)):
             unknown = np.isnan(score)
             if begins:
-                level = score
-            else:
-                moved: Float64s = level + _WEIGHT * (score - level)
-                level = np.where(unknown, level, np.where(np.isnan(level), score, moved))
+                level = np.zeros_like(self._level)
+            moved: Float64s = level + _WEIGHT * (score - level)
+            level = np.where(unknown, level, moved)
             out[i] = level
         self._level = level.copy()
         out[np.isnan(scores)] = np.nan

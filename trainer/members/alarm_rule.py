@@ -32,11 +32,13 @@ LEAST_MAD = 0.05
 _SIGMA = 1.4826
 
 
-def smoothed(scores: Float64s, rows: int = SMOOTHED_ROWS) -> Float64s:
-    """Exponential mean with the weight of a mean over `rows`; NaN leaves it where it was, and is NaN itself."""
+def smoothed(scores: Float64s, rows: int = SMOOTHED_ROWS, level: float = math.nan) -> Float64s:
+    """Exponential mean with the weight of a mean over `rows`; NaN leaves it where it was, and is NaN itself.
+
+    `level`: what it stands at before the first score; NaN: at that.
+    """
     weight = 2.0 / (rows + 1)
     out = np.full(len(scores), np.nan)
-    level = math.nan
     for i, score in enumerate(scores.tolist()):
         if not math.isnan(score):
             level = score if math.isnan(level) else level + weight * (score - level)
