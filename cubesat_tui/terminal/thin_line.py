@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +20,12 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.messages import TerminalSupportsSynchronizedOutput
 
-from cubesat_tui.terminal.cell_diff import Shown
-from cubesat_tui.terminal.cell_grid import CellGrid
+from cubesat_tui.terminal.changed_cells import ChangedCells
 from cubesat_tui.terminal.line_output import LineOutput
 
 if TYPE_CHECKING:
     from textual.app import App
 
-QUESTION = "\x1b[?2026$p"
-BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 LAST_ANSWER_S = 0.5
 """How long leaving waits for an answer that would else be typed at the shell."""
 NO_COLOURED_ERASE = ("screen", "vt", "dumb")
@@ -42,27 +38,21 @@ class ThinLineDriver(LinuxDriver):
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        # A signal may interrupt who draws and write as well.
-        self._drawing = threading.RLock()
+        self._cells = ChangedCells(1, 1)
         self._output: LineOutput | None = None
-        self._grid = CellGrid(1, 1)
-        self._shown = Shown()
-        self._answers = self._leaving = False
         self._encoding = getattr(self._file, "encoding", None) or "utf-8"
 
     def start_application_mode(self) -> None:
-        with self._drawing:
-            self._grid = CellGrid(*self._get_terminal_size())
-            self._shown = Shown(erases=not os.environ.get("TERM", "").startswith(NO_COLOURED_ERASE))
-            self._leaving = False
+        erases = not os.environ.get("TERM", "").startswith(NO_COLOURED_ERASE)
+        self._cells = ChangedCells(*self._get_terminal_size(), erases=erases)
         self._output = LineOutput(self._file.fileno() if self._file else 2, self._frame)
         self._output.start()
         super().start_application_mode()
         resized = signal.getsignal(signal.SIGWINCH)
 
         def on_resize(number: int, frame: FrameType | None) -> None:
-            # Not here: the main thread may be inside the lock.
-            self._loop.call_soon_threadsafe(lambda: self._sized(*self._get_terminal_size()))
+            # Not at once: what is being drawn when the signal comes has the old size.
+            self._loop.call_soon_threadsafe(lambda: self._cells.resize(*self._get_terminal_size()))
             if callable(resized):
                 resized(number, frame)
 
@@ -70,34 +60,27 @@ class ThinLineDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Draw into the grid; what the terminal has no time for is never sent."""
-        output = self._output
-        assert output is not None, "Driver must be in application mode"
-        with self._drawing:
-            self._grid.feed(data)
-            holding = self._grid.holding
-        if not holding:
-            output.wake()
+        assert self._output is not None, "Driver must be in application mode"
+        if self._cells.write(data):
+            self._output.wake()
 
     def forget(self) -> None:
         """What the terminal shows may be anything: send every cell with the next frame."""
-        with self._drawing:
-            self._grid.lost = True
-        if self._output is not None:
-            self._output.wake()
+        self._cells.forget()
 
     def process_message(self, message: Message) -> None:
         if isinstance(message, TerminalSupportsSynchronizedOutput):
-            known, self._answers = self._answers, True
+            known, self._cells.answers = self._cells.answers, True
             if self._output is not None:
                 self._output.answered()
             if known:
                 return
         if isinstance(message, events.Resize):
-            self._sized(*message.size)
+            self._cells.resize(*message.size)
         super().process_message(message)
 
     def stop_application_mode(self) -> None:
-        self._leaving = True
+        self._cells.leaving = True
         if self._output is not None:
             self._output.settle(LAST_ANSWER_S)
         super().stop_application_mode()
@@ -107,21 +90,6 @@ class ThinLineDriver(LinuxDriver):
         if self._output is not None:
             self._output.stop()
 
-    def _sized(self, columns: int, rows: int) -> None:
-        # Sent with what Textual draws for this size: the old cells are not worth the line.
-        with self._drawing:
-            self._grid.resize(columns, rows)
-
     def _frame(self) -> tuple[bytes, bool]:
-        """What to write now, and whether it ends in a question."""
-        with self._drawing:
-            grid = self._grid
-            passed = "".join(grid.passed)
-            grid.passed.clear()
-            cells = ""
-            if grid.drawn and not grid.holding and not self._leaving:
-                cells = self._shown.update(grid)
-            if cells and grid.synchronised:
-                cells = f"{BEGIN}{cells}{END}"
-        asks = bool(cells) and self._answers
-        return (passed + cells + QUESTION * asks).encode(self._encoding, "replace"), asks
+        text, asks = self._cells.frame()
+        return text.encode(self._encoding, "replace"), asks
