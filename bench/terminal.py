@@ -112,27 +112,33 @@ def paints(home: Path, command: list[str], rounds: int) -> tuple[float, float, f
 
 
 def traffic(home: Path, steady: float) -> Iterator[Figure]:
-    """Bytes a second of an attached console at 1 Hz and at 4 Hz, and what it costs."""
+    """Bytes a second of an attached console at 1 and at 4 Hz, drawn for a thin line and in full, and the cost."""
     peer = htop(steady)
     for rate, budget in ((1, 1500), (4, 5000)):
         set_rate(home, rate)
         with station(home):
-            attached = [*PROGRAM, "--attach", str(mission(home))]
-            with PtyProgram(attached, **WIDE, environment=settings(home), cwd=home) as console:
-                console.wait_for(VALUES, 60)
-                console.pump(SETTLE_S)
-                spent, begun, sent = cpu_of(console.process.pid), console.elapsed, len(console.output)
-                console.pump(steady)
-                took = console.elapsed - begun
-                cpu = 60 * (cpu_of(console.process.pid) - spent) / took
-                flow = sum(len(data) for _, data in console.output[sent:]) / took
-                rss = peak_rss_mb(console.process.pid)
-        yield Figure(f"bytes per second at {rate} Hz, 120x40", flow, "B/s", at_most=budget, beside=peer)
+            thin, cpu, rss = steady_flow(home, "thin", steady)
+            full, full_cpu, full_rss = steady_flow(home, "full", steady)
+        beside = f"full {full:,.0f} B/s; {peer}"
+        yield Figure(f"bytes per second at {rate} Hz, 120x40", thin, "B/s", at_most=budget, beside=beside)
         if rate == 1:
-            original = "the original's page 42 s, 429 MB"
+            original = f"full {full_cpu:.1f} s, {full_rss:.0f} MB; the original's page 42 s, 429 MB"
             yield Figure("attached console at 1 Hz, CPU a minute", cpu, "s", at_most=4, beside=original)
             yield Figure("attached console at 1 Hz, peak memory", rss, "MB", at_most=94.4, beside=original)
     set_rate(home, 1)
+
+
+def steady_flow(home: Path, line: str, seconds: float) -> tuple[float, float, float]:
+    """Of an attached console on Live: bytes a second, CPU seconds a minute, peak memory in MB."""
+    attached = [*PROGRAM, "--line", line, "--attach", str(mission(home))]
+    with PtyProgram(attached, **WIDE, environment=settings(home), cwd=home) as console:
+        console.wait_for(VALUES, 60)
+        console.pump(SETTLE_S)
+        spent, begun, sent = cpu_of(console.process.pid), console.elapsed, len(console.output)
+        console.pump(seconds)
+        took = console.elapsed - begun
+        cpu = 60 * (cpu_of(console.process.pid) - spent) / took
+        return sum(len(data) for _, data in console.output[sent:]) / took, cpu, peak_rss_mb(console.process.pid)
 
 
 def htop(steady: float) -> str:
@@ -219,15 +225,20 @@ def lag(home: Path, seconds: float) -> Iterator[Figure]:
 
 def slow_line(home: Path, seconds: float) -> Iterator[Figure]:
     """Worst lag of an attached console's event loop, on a line of 2 KB/s at 1 Hz."""
+    with station(home):
+        thin = worst_lag(home, "thin", SLOW_LINE, seconds)
+        thinnest = worst_lag(home, "thin", SLOW_LINE / 4, seconds)
+        full = worst_lag(home, "full", SLOW_LINE, seconds)
+    beside = f"full {full:.1f} s; on a line of 500 B/s {thinnest:.2f} s"
+    yield Figure("event-loop lag on a line of 2 KB/s, worst", thin, "s", at_most=0.4, beside=beside)
+
+
+def worst_lag(home: Path, line: str, bytes_per_s: float, seconds: float) -> float:
+    """The longest the event loop of a console on Live came back too late, in seconds."""
     told = home / "slow-lag"
-    command = [sys.executable, "-m", "bench.lag_probe", str(told), "--attach", str(mission(home))]
-    root = {"PYTHONPATH": str(Path(__file__).parents[1])}
-    with (
-        station(home),
-        PtyProgram(
-            command, **WIDE, environment={**settings(home), **root}, cwd=home, bytes_per_s=SLOW_LINE
-        ) as console,
-    ):
+    command = [sys.executable, "-m", "bench.lag_probe", str(told), "--line", line, "--attach", str(mission(home))]
+    environment = {**settings(home), "PYTHONPATH": str(Path(__file__).parents[1])}
+    with PtyProgram(command, **WIDE, environment=environment, cwd=home, bytes_per_s=bytes_per_s) as console:
         console.wait_for(VALUES, 60)
         begun = time.monotonic()
         console.pump(seconds)
@@ -236,8 +247,7 @@ def slow_line(home: Path, seconds: float) -> Iterator[Figure]:
     samples = [tuple(map(float, line.split())) for line in told.read_text().splitlines() if line.count(" ") == 1]
     steady = [(at, one) for at, one in samples if begun <= at <= ended]
     last = max((at for at, _ in steady), default=begun)
-    worst = max([ended - last, *(one for _, one in steady)])
-    yield Figure("event-loop lag on a line of 2 KB/s, worst", worst, "s", at_most=0.4)
+    return max([ended - last, *(one for _, one in steady)])
 
 
 def p99(samples: list[float]) -> float:
