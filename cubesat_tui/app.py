@@ -158,6 +158,11 @@ class ConsoleApp(TimeApp, NightApp, OperatorActs):
         self.push_screen(KeysCard(self.mission_screen.MODE if self.mission_screen else "live", self.has_fleet))
 
     def action_repaint(self) -> None:
+        if self.thin:
+            from cubesat_tui.terminal.thin_line import ThinLineDriver
+
+            if isinstance(self._driver, ThinLineDriver):
+                self._driver.forget()
         self.refresh(repaint=True, layout=True)
         self.screen.refresh(repaint=True, layout=True)
 
