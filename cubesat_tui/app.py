@@ -98,6 +98,10 @@ class ConsoleApp(TimeApp, NightApp, OperatorActs):
     def _accepted(self, message: messages.AcceptRequested) -> None:
         self._ask_station("accept", message.body)
 
+    @on(messages.ModelActRequested)
+    def _govern(self, message: messages.ModelActRequested) -> None:
+        self._ask_station(message.kind, message.body)
+
     async def action_mode(self, mode: str) -> None:
         await self.switch_mode(mode)
         if mode == "fleet":

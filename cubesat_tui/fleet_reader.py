@@ -40,19 +40,28 @@ AHEAD_NS = 24 * 3_600_000_000_000
 
 
 class Champions:
-    """The model that scores each satellite: the fold of its promotions, read once each."""
+    """The model that scores each satellite: the fold of its promotions, and of what operators put there instead."""
 
     def __init__(self, mission: Mission) -> None:
         self._first = mission.satellites[0].name
-        self._last_id = 0
+        self._last_id = self._last_row = 0
         self._served: dict[str, Promotion] = {}
 
     def follow(self, reader: StoreReader) -> Mapping[str, Promotion]:
         """Satellite -> its newest promotion."""
         for one in reader.promotions(self._last_id):
             self._last_id = one.id
-            self._served[one.satellite or self._first] = one
+            self._take(one)
+        for one in reader.put_by_hand(self._last_row):
+            self._last_row = one.id
+            self._take(one)
         return self._served
+
+    def _take(self, one: Promotion) -> None:
+        name = one.satellite or self._first
+        before = self._served.get(name)
+        if before is None or before.at_ns <= one.at_ns:
+            self._served[name] = one
 
 
 class FleetReader:

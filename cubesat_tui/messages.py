@@ -84,6 +84,15 @@ class AcceptRequested(Message):
         self.body = body
 
 
+class ModelActRequested(Message):
+    """Promote, roll back, hold or release; `kind` and `body` are those of the request."""
+
+    def __init__(self, kind: str, body: dict[str, object]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.body = body
+
+
 class Notice(Message):
     """One plain line for the operator; never markup. `severity`: "information", "warning" or "error"."""
 

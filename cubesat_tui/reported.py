@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.drawing.numbers import count_text
 from cubesat_tui.drawing.why import alarm_key
-from cubesat_tui.snapshot import ContactNow, LinkNow, ModelNow, Pass
+from cubesat_tui.snapshot import ContactNow, HoldNow, LinkNow, ModelNow, Pass
 from telemetry.alarms import Alarm
 
 if TYPE_CHECKING:
@@ -111,7 +111,16 @@ def model_of(health: HealthRow | None, wall_ns: int, *, coming: bool = False) ->
         learning=(int(learning["have"]), int(learning["need"])) if {"have", "need"} <= learning.keys() else None,
         error="" if coming else str(trainer.get("error") or ""),
         kind=str(model.get("kind") or ""),
+        before=model.get("before"),
     )
+
+
+def hold_of(body: Mapping[str, Any], satellite: str, wall_ns: int) -> HoldNow | None:
+    """Who holds the promotion of models of `satellite`, as the heartbeat tells of it; None where nobody does."""
+    told = (body.get("held") or {}).get(satellite)
+    if not told or int(told["until_ns"]) <= wall_ns:
+        return None
+    return HoldNow(int(told["until_ns"]), str(told["actor"]), str(told["reason"]))
 
 
 def counts_of(alarms: Iterable[Alarm]) -> dict[str, tuple[int, int]]:

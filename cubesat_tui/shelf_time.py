@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from telemetry.clock import NS_PER_S
+from telemetry.plain_text import plain_text
 
 PRESETS_MIN = (5, 15, 60)
 MOST_NS = 24 * 3600 * NS_PER_S
@@ -14,6 +15,21 @@ LEAST_REASON = 3
 """Letters of a reason that are not blanks."""
 _TIME = re.compile(r"(\d{1,2}):?(\d{2})Z?", re.IGNORECASE)
 _MINUTE_NS = 60 * NS_PER_S
+LENGTH = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.ASCII)
+_UNITS_S = (86_400, 3_600, 60, 1)
+
+
+def length_ns(text: str) -> int:
+    """Nanoseconds of `90s`, `15m`, `8h`, `1h30m` or `2d`.
+
+    Raises:
+        ValueError: it is no length of time, or none at all; in words.
+    """
+    found = LENGTH.fullmatch(text.strip().replace(" ", ""))
+    length = sum(int(n or 0) * unit for n, unit in zip(found.groups(), _UNITS_S, strict=True)) if found else 0
+    if length <= 0:
+        raise ValueError(f"{plain_text(text, 40)!r} is no length of time: allowed: 90s, 15m, 8h, 1h30m, 2d")
+    return length * NS_PER_S
 
 
 def until_clock(text: str, now_ns: int) -> int:

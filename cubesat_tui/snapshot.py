@@ -62,11 +62,20 @@ class ContactNow(msgspec.Struct, frozen=True):
     next_ns: int | None = None
 
 
+class HoldNow(msgspec.Struct, frozen=True):
+    """No automatic promotion until `until_ns` (wall time)."""
+
+    until_ns: int
+    actor: str
+    reason: str
+
+
 class ModelNow(msgspec.Struct, frozen=True):
     """The model that scores now, and the trainer. `next_s`: wall seconds to the next retrain.
 
     `learning`: (have, need) frames while there is no model yet. `error`: why no training happens, in words.
     `sha256` is that of the model's files, `kind` what it is: `fusion`, `isolation_forest`; "" where nobody said.
+    `before`: the version that a roll-back returns to, where it is known.
     """
 
     version: int | None = None
@@ -76,6 +85,8 @@ class ModelNow(msgspec.Struct, frozen=True):
     learning: tuple[int, int] | None = None
     error: str = ""
     kind: str = ""
+    before: int | None = None
+    hold: HoldNow | None = None
 
 
 class Pass(msgspec.Struct, frozen=True):

@@ -42,6 +42,7 @@ class PastReader:
         self._journal = past or PastJournal()
         self._forecast = Forecast(mission)
         self._promotions: list[Promotion] = []
+        self._by_hand: list[Promotion] = []
 
     async def read(self, view: StoreView, live: Snapshot, t_ns: int) -> Snapshot:
         """What was known at `t_ns` of the satellite that `live` shows."""
@@ -122,9 +123,14 @@ class PastReader:
         if live.now_ns != live.wall_ns:
             return msgspec.structs.replace(live.model, next_s=None, error="")
         self._promotions += reader.promotions(self._promotions[-1].id if self._promotions else 0)
-        known = [one for one in self._promotions if one.at_ns <= t_ns and one.satellite in (None, live.satellite)]
+        self._by_hand += reader.put_by_hand(self._by_hand[-1].id if self._by_hand else 0)
+        known = [
+            one
+            for one in (*self._promotions, *self._by_hand)
+            if one.at_ns <= t_ns and one.satellite in (None, live.satellite)
+        ]
         if not known:
             return ModelNow()
-        served = known[-1]
+        served = max(known, key=lambda one: one.at_ns)
         kind = live.model.kind if live.model.version == served.version else ""
         return ModelNow(version=served.version, sha256=served.sha256, retrain=served.retrain, kind=kind)

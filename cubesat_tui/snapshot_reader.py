@@ -17,7 +17,7 @@ from cubesat_tui.channel_states import Circumstances, channel_states, newest_val
 from cubesat_tui.choked import choked
 from cubesat_tui.past_journal import PastJournal
 from cubesat_tui.predicted_now import predicted_now, predicted_values
-from cubesat_tui.reported import SILENT_S, age_s, link_of, model_of, pass_of, rate_of
+from cubesat_tui.reported import SILENT_S, age_s, hold_of, link_of, model_of, pass_of, rate_of
 from cubesat_tui.snapshot import LinkNow, ModelNow, Pass, Snapshot
 from cubesat_tui.spark_history import SparkHistory
 from telemetry.alarms import UPDATED, Event, urgency
@@ -180,6 +180,7 @@ class SnapshotReader:
         model = model_of(health, wall, coming=coming)
         if len(mission.satellites) > 1:
             model = self._model_of(reader, satellite, model)
+        model = msgspec.structs.replace(model, hold=hold_of(body, satellite, wall))
         self._seq += 1
         alarms = tuple(sorted((a for a in self._alarms.values() if a.satellite == satellite), key=urgency))
         told = Circumstances(
@@ -274,8 +275,11 @@ class SnapshotReader:
             return newest
         served = self._champions_of(self._mission).follow(reader).get(satellite)
         if served is None:
-            return msgspec.structs.replace(newest, version=None, sha256=None)
-        return msgspec.structs.replace(newest, version=served.version, sha256=served.sha256, learning=None)
+            return msgspec.structs.replace(newest, version=None, sha256=None, before=None)
+        known = newest.before if newest.version == served.version else None
+        return msgspec.structs.replace(
+            newest, version=served.version, sha256=served.sha256, learning=None, before=known
+        )
 
     def _read_fleet(
         self, reader: StoreReader, health: HealthRow | None, wall_ns: int, now_ns: int, link: LinkNow

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from telemetry.store.rows import LedgerRow
 
 STATES = ("nominal", "above the threshold", "anomaly")
-PUT = ("model.promoted", "model.rolled_back")
 
 
 @click.command()
@@ -81,6 +80,7 @@ def _place(text: str) -> tuple[int, ...]:
 
 def lineage_of(reader: StoreReader, row: LedgerRow) -> dict[str, Any]:
     """The way from the data to the opinion about one stored frame; `model` is None where none was formed."""
+    from cubesat_tui.put_there import put_there
     from telemetry.clock import iso
 
     told: dict[str, Any] = {
@@ -102,13 +102,13 @@ def lineage_of(reader: StoreReader, row: LedgerRow) -> dict[str, Any]:
         "anomaly": None,
     }
     if row.model is None:
-        if any(event.at_ns <= row.received_ns for event in _put_there(reader, row.satellite)):
+        if any(event.at_ns <= row.received_ns for event in put_there(reader, row.satellite)):
             told["state"] = "no opinion"
         return told
     from cubesat_tui.commands.runs import run_object
 
     run = reader.run_of_version(row.model, row.satellite)
-    puts = [event for event in _put_there(reader, row.satellite) if _version(event) == row.model]
+    puts = [event for event in put_there(reader, row.satellite) if _version(event) == row.model]
     put = next((event for event in puts if event.at_ns <= row.received_ns), puts[-1] if puts else None)
     told |= {"state": STATES[min(2, row.state or 0)], "score": row.score, "p": row.p, "model": row.model}
     told["run"] = None if run is None else run_object(run)
@@ -124,15 +124,6 @@ def lineage_of(reader: StoreReader, row: LedgerRow) -> dict[str, Any]:
     if raised is not None and raised.subject.startswith("anomaly:"):
         told["anomaly"] = {"alarm": raised.subject, "raised": iso(raised.at_ns), "text": raised.text}
     return told
-
-
-def _put_there(reader: StoreReader, satellite: str) -> list[Event]:
-    """The events by which a model came to score, newest first."""
-    found: list[Event] = []
-    for kind in PUT:
-        page = reader.journal_page(None, limit=10_000, kind=kind, satellite=satellite)
-        found += [event for event in page if event.kind == kind]
-    return sorted(found, key=lambda event: -event.id)
 
 
 def _version(event: Event) -> int | None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from cubesat_tui.commands.options import refuse
-from telemetry.plain_text import plain_text
+from cubesat_tui.shelf_time import LENGTH, length_ns
 
 if TYPE_CHECKING:
     from telemetry.clock import Clock
     from telemetry.dictionary import Mission
     from telemetry.store.directory import MissionDirectory
-
-_LENGTH = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.ASCII)
-_UNITS_S = (86_400, 3_600, 60, 1)
-_NS_PER_S = 1_000_000_000
 
 
 def span_ns(option: str, text: str) -> int:
@@ -24,11 +19,10 @@ def span_ns(option: str, text: str) -> int:
     Raises:
         Refusal: it is no length of time, or none at all (exit 2).
     """
-    found = _LENGTH.fullmatch(text.strip().replace(" ", ""))
-    length = sum(int(n or 0) * unit for n, unit in zip(found.groups(), _UNITS_S, strict=True)) if found else 0
-    if length <= 0:
-        refuse(f"{option}: {plain_text(text, 40)!r} is no length of time: allowed: 90s, 15m, 8h, 1h30m, 2d")
-    return length * _NS_PER_S
+    try:
+        return length_ns(text)
+    except ValueError as error:
+        refuse(f"{option}: {error}")
 
 
 def since_ns(option: str, text: str, now_ns: int) -> int:
@@ -39,7 +33,7 @@ def since_ns(option: str, text: str, now_ns: int) -> int:
     """
     from cubesat_tui.conductor import NoMoment, moment_of
 
-    if _LENGTH.fullmatch(text.strip()) is not None:
+    if LENGTH.fullmatch(text.strip()) is not None:
         return now_ns - span_ns(option, text)
     try:
         return moment_of(text, now_ns)

@@ -18,13 +18,16 @@ from cubesat_tui.drawing.numbers import count_text, countdown, date_clock_text
 from cubesat_tui.drawing.rows import Row, plain, row, spread
 from cubesat_tui.drawing.run_history import RunLine, curves
 from cubesat_tui.keymap import bindings
+from cubesat_tui.put_there import put_there
 from cubesat_tui.screens.mission_screen import MissionScreen
+from cubesat_tui.shelf_time import until_words
 from cubesat_tui.widgets.lines import Lines
 from cubesat_tui.widgets.run_table import RunTable, number
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import Snapshot
     from cubesat_tui.widgets.charts import TrendChart
+    from telemetry.alarms import Event
     from telemetry.store.rows import RunRow
 
 CHARTS = 6
@@ -44,6 +47,7 @@ class ModelsScreen(MissionScreen):
         border-title-style: bold; border-subtitle-color: $dim; display: none; overflow: hidden; }
     ModelsScreen .chart-box.chosen { display: block; }
     ModelsScreen #runs-title { height: 1; }
+    ModelsScreen.acted #run-detail { height: 4; }
     ModelsScreen #run-detail { height: 3; background: $surface; }
     ModelsScreen.wide #charts { layout: grid; grid-size: 3 2; height: 20; }
     ModelsScreen.wide .chart-box { display: block; }
@@ -57,6 +61,8 @@ class ModelsScreen(MissionScreen):
         self._read_for: tuple[object, ...] = ()
         self._loaded = False
         self._satellite = ""
+        self._acts: dict[int, list[Event]] = {}
+        """Version -> how it came to score, newest first."""
 
     def compose_body(self) -> ComposeResult:
         from cubesat_tui.widgets.charts import TrendChart
@@ -91,12 +97,18 @@ class ModelsScreen(MissionScreen):
     async def _read(self, snapshot: Snapshot) -> None:
         until_ns = self._until_ns(snapshot)
         runs: Sequence[RunRow] = await self.console_app.view.runs(None, MOST_RUNS, snapshot.satellite, until_ns)
+        put = await self.console_app.view.ask(lambda reader: put_there(reader, snapshot.satellite, MOST_RUNS))
         shown = self.console_app.shown
         if shown is None or shown.past_ns != snapshot.past_ns:
             # Another moment is wanted by now, and asked for by whoever shows it.
             self._read_for = ()
             return
         self._loaded = True
+        self._acts = {}
+        for event in put:
+            version = event.body.get("to")
+            if isinstance(version, int) and (until_ns is None or event.at_ns <= until_ns):
+                self._acts.setdefault(version, []).append(event)
         self.set_class(not runs, "none")
         self.table.show(runs, snapshot.model.version)
         budget = snapshot.mission.detector.false_alarms_per_day
@@ -140,6 +152,54 @@ class ModelsScreen(MissionScreen):
         for i in range(CHARTS):
             self.query_one(f"#chart-box-{i}", Vertical).set_class(i == self._chart, "chosen")
 
+    def action_promote(self) -> None:
+        """Let the model of the selected run score."""
+        from cubesat_tui.screens.govern import PromoteDialog
+
+        app, line = self.console_app, self.table.selected
+        if not self._may("promoted") or app.snapshot is None:
+            return
+        run = None if line is None else line.newest
+        if run is None or run.version is None:
+            app.say("This run left no model: only what passed the gate has a version.")
+        elif run.version == app.snapshot.model.version:
+            app.say(f"v{run.version} scores already.")
+        else:
+            app.push_screen(PromoteDialog(app.snapshot, run))
+
+    def action_roll_back(self) -> None:
+        """Return to the model before."""
+        from cubesat_tui.screens.govern import RollBackDialog
+
+        app = self.console_app
+        if not self._may("rolled back") or app.snapshot is None:
+            return
+        model = app.snapshot.model
+        if model.version is None:
+            app.say("No model scores yet: there is nothing to roll back.")
+        elif model.before is None and len(app.snapshot.mission.satellites) == 1:
+            app.say(f"No model is known to have scored before v{model.version}.")
+        else:
+            app.push_screen(RollBackDialog(app.snapshot))
+
+    def action_hold(self) -> None:
+        """Hold automatic promotion, or release it."""
+        from cubesat_tui.screens.govern import HoldDialog, ReleaseDialog
+
+        app = self.console_app
+        if not self._may("held") or app.snapshot is None:
+            return
+        if app.snapshot.model.version is None:
+            app.say("No model scores yet: the first one is always promoted.")
+        else:
+            app.push_screen((HoldDialog if app.snapshot.model.hold is None else ReleaseDialog)(app.snapshot))
+
+    def _may(self, done: str) -> bool:
+        app = self.console_app
+        if app.read_only:
+            app.say(f"This console is read-only: nothing can be {done} from here.", "warning")
+        return not app.read_only
+
     def action_address(self) -> None:
         """Say where the audit is."""
         path = Path(self.console_app.directory.mlflow).absolute()
@@ -161,7 +221,10 @@ class ModelsScreen(MissionScreen):
         line = self.table.selected
         detail = self.query_one("#run-detail", Lines)
         if line is not None:
-            detail.draw(run_rows(line, self.size.width))
+            version = line.newest.version
+            acts = [] if version is None else self._acts.get(version, [])
+            self.set_class(bool(acts), "acted")
+            detail.draw((*run_rows(line, self.size.width), *act_rows(acts, self.size.width)))
         elif self._loaded:
             detail.draw(empty_rows(snapshot, self.size.width))
 
@@ -175,6 +238,7 @@ class ModelsScreen(MissionScreen):
             (" RUNS ", "title"),
             (f"{count}, " if known else "", "label"),
             (_served_words(snapshot, served), "value"),
+            (_hold_words(snapshot), "watch"),
         )
         if snapshot.past_ns is not None:
             until = self._until_ns(snapshot)
@@ -194,6 +258,13 @@ def _served_words(snapshot: Snapshot, served: str) -> str:
     if snapshot.past_ns is None:
         return "no model is live yet" if snapshot.model.version is None else f"{served} scores now"
     return "no model scored then" if snapshot.model.version is None else f"{served} scored then"
+
+
+def _hold_words(snapshot: Snapshot) -> str:
+    hold = snapshot.model.hold
+    if hold is None or snapshot.past_ns is not None:
+        return ""
+    return f", HELD by {hold.actor} {until_words(hold.until_ns, snapshot.wall_ns)}"
 
 
 def run_rows(line: RunLine, size: int) -> tuple[Row, ...]:
@@ -216,6 +287,16 @@ def run_rows(line: RunLine, size: int) -> tuple[Row, ...]:
         row((f" {window}, {rows}", "label")),
         row((f" {parent}  {hashes}  by {who}", "label")),
     )
+
+
+def act_rows(acts: Sequence[Event], size: int) -> tuple[Row, ...]:
+    """How the model came to score last: when, who, and why."""
+    if not acts:
+        return ()
+    newest = acts[0]
+    more = "" if len(acts) == 1 else f" ({len(acts)} times in all)"
+    told = newest.text if newest.actor else f"{newest.text.partition(':')[0]} by the trainer"
+    return (row((f" {date_clock_text(newest.at_ns)} ", "label"), (f"{told}{more}"[: max(0, size - 22)], "plain")),)
 
 
 def empty_rows(snapshot: Snapshot, size: int) -> tuple[Row, ...]:

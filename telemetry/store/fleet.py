@@ -39,6 +39,17 @@ def heard(connection: Database) -> dict[str, Heard]:
     return {name: Heard(t_ns, received_ns) for name, t_ns, received_ns in rows}
 
 
+def put_by_hand(connection: Database, after_id: int = 0) -> list[Promotion]:
+    """What operators put there after the journal row `after_id`, oldest first; `id` is that of the row."""
+    rows = connection.rows(
+        "SELECT id, satellite, json_extract(body, '$.to'), json_extract(body, '$.retrain'), at_ns,"
+        " json_extract(body, '$.sha256') FROM journal WHERE kind IN ('model.promoted', 'model.rolled_back')"
+        " AND id > ? AND actor <> '' AND json_extract(body, '$.to') IS NOT NULL ORDER BY id",
+        (after_id,),
+    )
+    return [Promotion(*row) for row in rows]
+
+
 def promotions(connection: Database, after_id: int = 0) -> list[Promotion]:
     """Promoted runs recorded after the run `after_id`, oldest first."""
     rows = connection.rows(

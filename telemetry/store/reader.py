@@ -116,6 +116,10 @@ class StoreReader:
         """Promoted runs of all satellites recorded after the run `after_id`, oldest first."""
         return fleet.promotions(self._connection, after_id)
 
+    def put_by_hand(self, after_id: int = 0) -> list[fleet.Promotion]:
+        """What operators promoted or rolled back to after the journal row `after_id`, oldest first."""
+        return fleet.put_by_hand(self._connection, after_id)
+
     def newest_of_layouts(self, satellite: str) -> list[Frame]:
         """The newest frame of each layout that was not STORED, the oldest first: a channel that is no longer sent
         in a packet is in none but an older one."""
