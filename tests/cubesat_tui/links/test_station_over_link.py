@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -162,11 +163,10 @@ def rows_of() -> Callable[..., Any]:
                 now = time.time_ns()
                 values = np.array([400.0, 60.0, 60.0, 60.0])
                 yield FrameBatch.of([Frame("CUBE", 1_790_000_000, seq, now, now, 0, layout, values)])
-                try:
-                    await asyncio.wait_for(self._closed.wait(), 0.2)
-                except TimeoutError:
-                    continue
-                return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await self._closed.wait()
+                        return
 
         async def committed(self, batch: FrameBatch) -> None:
             del batch
