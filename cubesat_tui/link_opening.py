@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from telemetry.link_config import LinkRefused, address_of
-from telemetry.links.endpoint import Endpoint, EndpointRefused
+from cubesat_tui.link_places import endpoint_of, keep_place
+from telemetry.link_config import LinkRefused
 from telemetry.links.service_account import key_file, key_of, needs_key
 from telemetry.links.tokens import EMULATOR_OWNER, Tokens
 
@@ -32,18 +32,6 @@ class Opened(NamedTuple):
 
 
 LinkMaker = Callable[["StoreWriter", "Note"], Opened]
-
-
-def endpoint_of(mission: Mission) -> Endpoint:
-    """Where the link of a mission is.
-
-    Raises:
-        LinkRefused: there is no address, or one that cannot be used; one line.
-    """
-    try:
-        return Endpoint.of(address_of(mission.link, os.environ), mission.link_root, os.environ)
-    except EndpointRefused as error:
-        raise LinkRefused(f"mission.toml: {error}") from None
 
 
 def check_to_follow(mission: Mission) -> None:
@@ -96,6 +84,7 @@ def follow_firebase(mission: Mission, directory: MissionDirectory, clock: Clock,
     def opened(writer: StoreWriter, note: Note) -> Opened:
         from telemetry.links.firebase_link import FirebaseLink
 
+        keep_place(writer, mission)
         tokens = own_tokens(mission, clock)
         if tokens is not None:
             return Opened(FirebaseLink(rest_of(mission, clock, tokens)))

@@ -28,13 +28,20 @@ class Going(NamedTuple):
 
 
 class Outbox:
-    """Rows of some streams of one store. Ranges are durable before they are given out."""
+    """Rows of some streams of one store, for one place. Ranges are durable before they are given out."""
 
     def __init__(
-        self, directory: MissionDirectory, writer: StoreWriter, clock: Clock, streams: tuple[str, ...]
+        self,
+        directory: MissionDirectory,
+        writer: StoreWriter,
+        clock: Clock,
+        streams: tuple[str, ...],
+        place: str,
     ) -> None:
+        """`place`: where the rows go; another one begins with the first row of the store."""
         self._reader = StoreReader(directory.telemetry)
         self._publication = writer.publication
+        self._publication.aim(place)
         self._clock = clock
         self._streams = streams
         self._heads: dict[str, str] = {}

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cubesat_tui.children import Child, child_argv
 from cubesat_tui.courier_tokens import TokenDesk
+from cubesat_tui.link_places import place_of
 from cubesat_tui.outbox import Outbox
 from cubesat_tui.ownership import OWNER, Other, nodes_of, station_id
 from cubesat_tui.setbacks import Setbacks
@@ -112,7 +113,7 @@ class Publisher:
             "compress": mission.link.compress,
             "mirror_alerts": mission.link.mirror_alerts,
         }
-        self._outbox = Outbox(directory, writer, clock, self._streams)
+        self._outbox = Outbox(directory, writer, clock, self._streams, place_of(mission))
         self._child = Child(
             "courier", child_argv(MODULE, str(directory.path)), directory.log / "courier.log", self._hear, clock
         )

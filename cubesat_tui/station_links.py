@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cubesat_tui.courier_tokens import CourierTokens
-from cubesat_tui.link_opening import check_to_follow, endpoint_of, own_tokens, rest_of
+from cubesat_tui.link_opening import check_to_follow, own_tokens, rest_of
+from cubesat_tui.link_places import endpoint_of, follow_place
 from cubesat_tui.mailbox import Intake, answered_before
 from cubesat_tui.missing_rows import missing_event
 from cubesat_tui.owner_watch import Report
@@ -92,6 +93,8 @@ class StationLinks:
 
         mission, clock = self._mission, station.clock
         self._note, self._now_ns = station.ingest.note, clock.now_ns
+        if station.source_name == FIREBASE:
+            follow_place(station.writer, mission, FIREBASE)
         streams = self._role.streams
         # A station that writes nothing may read as a user; one that writes has a service account for both.
         tokens = None if streams and needs_key(mission.link, os.environ) else own_tokens(mission, clock)
@@ -127,8 +130,9 @@ class StationLinks:
         return [one.run() for one in (self.publisher, self.intake) if one is not None]
 
     def source(self, cursor: str | None) -> Source:
-        """Frames that come over the link, after `cursor`."""
+        """Frames that come over the link, after `cursor`; empty: from the beginning."""
         assert self._rest is not None
+        cursor = cursor or None
         if self._mission.source.layout == "original":
             from telemetry.links.original_layout import OriginalSource
 

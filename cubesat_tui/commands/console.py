@@ -152,13 +152,19 @@ def open_replica(directory: MissionDirectory, clock: Clock, operator: str, *, re
         Refusal: the link cannot be used, or the directory holds a station's own mission (exit 2).
     """
     from cubesat_tui.link_opening import check_to_follow, follow_firebase
-    from cubesat_tui.roles import REPLICA
+    from cubesat_tui.link_places import check_place
+    from cubesat_tui.roles import REPLICA, role_of
+    from telemetry.store.errors import StoreError
 
     mission = load_mission(directory.path)
     try:
         check_to_follow(mission)
+        if role_of(directory) == REPLICA:
+            check_place(directory, mission)
     except LinkRefused as error:
         refuse(str(error))
+    except StoreError as error:
+        refuse(str(error), exit_code=1)
     need_terminal()
 
     def make(lock: MissionLock) -> Replica:

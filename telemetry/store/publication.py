@@ -23,6 +23,8 @@ from telemetry.store.rows import RunRow, ScoreBatch, ScoreColumns
 
 SENT = "sent"
 """Under this name key and last id of the record done with last are kept, for each stream, among the cursors."""
+_PLACE = ("self", "publishes")
+"""Where rows go to now, among the cursors."""
 MOST_VALUES = 512 * 1024
 """Bytes of values in one record of frames, at most: it stays far below what a link takes as one text."""
 _TABLES = {
@@ -40,6 +42,44 @@ class Publication:
     def __init__(self, connection: Database, transaction: Callable[[], AbstractContextManager[None]]) -> None:
         self._connection = connection
         self._transaction = transaction
+
+    def aim(self, place: str) -> None:
+        """From now on rows go to `place`, any text that names it: what arrived somewhere else did not arrive there.
+
+        What is known of each place is kept, so that one which is used again goes on where it was. A store that was
+        never aimed keeps what it knows for the first.
+        """
+        aimed = self._connection.value("SELECT value FROM cursor WHERE link = ? AND stream = ?", _PLACE)
+        if aimed == place:
+            return
+        with self._transaction():
+            if aimed is not None:
+                self._lay_aside(f"{SENT} {aimed}")
+                self._bring_back(f"{SENT} {place}")
+            self._connection.run(
+                "INSERT OR REPLACE INTO cursor(link, stream, value) VALUES (?,?,?)", (*_PLACE, place)
+            )
+            reach("publication")
+
+    def _lay_aside(self, name: str) -> None:
+        """Streams are kept under their names, what is on its way under its keys."""
+        self._connection.run("UPDATE cursor SET link = ? WHERE link = ?", (name, SENT))
+        self._connection.run(
+            "INSERT INTO cursor(link, stream, value) SELECT ?, key, first_id || ' ' || last_id FROM publication",
+            (name,),
+        )
+        self._connection.run("DELETE FROM publication")
+
+    def _bring_back(self, name: str) -> None:
+        for stream, value in self._connection.rows("SELECT stream, value FROM cursor WHERE link = ?", (name,)):
+            if stream in STREAMS:
+                self._connection.run(
+                    "INSERT INTO cursor(link, stream, value) VALUES (?,?,?)", (SENT, stream, value)
+                )
+            else:
+                first, _, last = value.partition(" ")
+                self._connection.run("INSERT INTO publication VALUES (?,?,?)", (stream, int(first), int(last)))
+        self._connection.run("DELETE FROM cursor WHERE link = ?", (name,))
 
     def start_after(self, now_s: int) -> int:
         """Start (Unix s) for the keys of a publisher that begins now: later than any this store ever used.

@@ -9,8 +9,8 @@ from telemetry.links.link_keys import StreamKey
 NOW_S = 1_790_000_500
 
 
-def outbox(mission, *streams: str) -> Outbox:
-    return Outbox(mission.directory, mission.writer, ManualClock(NOW_S * NS_PER_S), streams)
+def outbox(mission, *streams: str, place: str = "https://here kestrel-1") -> Outbox:
+    return Outbox(mission.directory, mission.writer, ManualClock(NOW_S * NS_PER_S), streams, place)
 
 
 async def test_streams_take_turns_so_that_an_alarm_does_not_wait_for_frames(publishing) -> None:
@@ -63,3 +63,29 @@ async def test_keys_begin_after_what_stands_in_the_database(publishing) -> None:
     assert StreamKey.parse(anew.key).start_s == NOW_S + 201
     assert (anew.first, anew.last) == (1, 10)
     box.close()
+
+
+async def test_another_place_gets_the_history_and_the_old_one_goes_on_where_it_was(publishing) -> None:
+    mission = publishing()
+    mission.store(400)
+    here = outbox(mission, "frames")
+    done, open_still = here.next_ranges()
+    here.done_with(done.key)
+    here.close()
+    there = outbox(mission, "frames", place="https://there kestrel-1")
+    given = there.next_ranges()
+    assert [(one.first, one.last) for one in given] == [(1, 300), (301, 400)]
+    assert there.backlog == 400
+    for one in given:
+        there.done_with(one.key)
+    assert there.next_ranges() == []
+    there.close()
+    mission.store(10)
+    back = outbox(mission, "frames")
+    assert back.next_ranges()[0] == open_still
+    assert back.next_ranges()[1].first == 401
+    assert back.backlog == 110
+    back.close()
+    again = outbox(mission, "frames", place="https://there kestrel-1")
+    assert [(one.first, one.last) for one in again.next_ranges()] == [(401, 410)]
+    again.close()
