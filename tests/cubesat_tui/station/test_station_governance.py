@@ -80,7 +80,10 @@ async def test_nothing_is_held_before_the_first_model(governed: Governed) -> Non
     assert "no model scores yet" in (await governed.ask("hold", minutes=60, reason="calm down")).text
 
 
-@pytest.mark.parametrize(("harm", "said"), [("gone", "the files of v1 are gone"), ("changed", "SHA-256")])
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [("gone", "the files of v1 are gone"), ("changed", "SHA-256"), ("another", "not the model that was announced")],
+)
 async def test_a_model_that_is_gone_or_was_tampered_with_is_refused_and_the_champion_stays(
     governed: Governed, harm: str, said: str
 ) -> None:
@@ -91,6 +94,9 @@ async def test_a_model_that_is_gone_or_was_tampered_with_is_refused_and_the_cham
         for file in place.iterdir():
             file.unlink()
         place.rmdir()
+    elif harm == "another":
+        for file in place.iterdir():
+            file.write_bytes((governed.rig.directory.models / "v2" / file.name).read_bytes())
     else:
         content = bytearray(scorer.read_bytes())
         content[len(content) // 2] ^= 1
@@ -103,7 +109,7 @@ async def test_a_model_that_is_gone_or_was_tampered_with_is_refused_and_the_cham
         assert told.text.endswith("v2 scores on")
     assert (governed.scores_with, governed.serving()) == (2, before)
     rejected = [event.subject for event in governed.rig.events("model.rejected")]
-    assert rejected == (["v1", "v1"] if harm == "changed" else [])
+    assert rejected == ([] if harm == "gone" else ["v1", "v1"])
 
 
 async def test_a_hold_keeps_challengers_away_and_ends_by_itself(governed: Governed) -> None:
