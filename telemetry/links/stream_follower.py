@@ -81,6 +81,7 @@ class StreamFollower:
                 async with aclosing(self._delivered(arrivals)) as told:
                     async for one in told:
                         yield one
+                        self._tell_progress()
 
     async def patiently(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
         """The result of `work`, over cuts and outages."""
@@ -216,6 +217,11 @@ class StreamFollower:
             self._goal = newest if isinstance(newest, int) and not isinstance(newest, bool) else 0
         if self._begun_at is None:
             self._begun_at = self._last + 1
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        if not self._goal or self._begun_at is None or self._health.is_live:
+            return
         done, all_of_it = self._last + 1 - self._begun_at, self._goal + 1 - self._begun_at
         self._health.backfilling(100 * done // all_of_it if all_of_it > 0 else 0)
 

@@ -6,6 +6,7 @@ The first tests are the five ways in which Google's own `Reference.listen()` fai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from telemetry.links.firebase import FirebaseSource
-from telemetry.links.keyed_node import LONGEST_WINDOW
+from telemetry.links.keyed_node import LONGEST_WINDOW, PAGE
 from telemetry.links.link import BACKFILL, DOWN, LIVE, REFUSED, STALE, Lost, Pruned, StreamCursor
 from telemetry.links.record import Record
 from telemetry.links.stream_follower import StreamFollower
@@ -405,6 +406,19 @@ async def test_a_backlog_says_how_much_of_it_is_done(publisher, follow):
     assert seen == sorted(seen)
     assert seen[0] < 30
     assert 60 <= seen[-1] < 100
+
+
+async def test_a_backlog_says_more_with_each_record_and_not_with_each_page(publisher, open_rest):
+    publisher.publish_at_once(400)
+    follower = StreamFollower(open_rest(), "frames", StreamCursor())
+    seen: set[str] = set()
+    async with contextlib.aclosing(follower.followed()) as records:
+        async for record in records:
+            assert isinstance(record, Record)
+            seen.add(follower.report.detail)
+            if record.last == PAGE:
+                break
+    assert len(seen) > 40
 
 
 async def test_a_window_that_has_grown_is_left_for_a_new_one_without_a_break(publisher, follow, monkeypatch):
