@@ -155,6 +155,7 @@ class MissionApp(App[Departure]):
 
     def on_mount(self) -> None:
         self._follow()
+        self.app_resume_signal.subscribe(self, self._come_back)
         self.set_timer(SETTLED_S, self._settle)
         if self._notice_at_start:
             self.say(self._notice_at_start)
@@ -172,6 +173,11 @@ class MissionApp(App[Departure]):
         except Exception:  # whatever it is: the command line tells it, where the screen is given back
             log.exception("the station did not start")
             self.exit(Departure.NO_STATION)
+
+    def _come_back(self, _: App[Any]) -> None:
+        # The terminal was the shell's meanwhile.
+        self.refresh(repaint=True, layout=True)
+        self.screen.refresh(repaint=True, layout=True)
 
     def _settle(self) -> None:
         collector.release()
