@@ -6,7 +6,7 @@ clock of the replica, so that no wall clock of anybody can make a dead owner loo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -21,7 +21,11 @@ SILENT_S = 30.0
 SPACING_S = 15.0
 """Reports that arrive closer than this come one by one, as they are written."""
 MOST_TEXT = 256 * 1024
-_Count = dict[str, int]
+_Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+_Time = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+"""UTC ns: what is computed from it stays within 64 bits."""
+_Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+_Count = dict[str, _Number]
 
 
 class ReportRefused(Exception):
@@ -29,18 +33,18 @@ class ReportRefused(Exception):
 
 
 class _Model(msgspec.Struct):
-    version: int | None = None
+    version: _Number | None = None
     sha256: str | None = None
-    at_ns: int | None = None
-    retrain: int | None = None
+    at_ns: _Time | None = None
+    retrain: _Number | None = None
     kind: str | None = None
 
 
 class _Trainer(msgspec.Struct):
     state: str = "off"
     activity: str = ""
-    retrain: int | None = None
-    next_ns: int | None = None
+    retrain: _Number | None = None
+    next_ns: _Time | None = None
     error: str = ""
 
 
@@ -48,8 +52,14 @@ class _Fault(msgspec.Struct):
     id: str = ""
     satellite: str = ""
     text: str = ""
-    start_s: float | None = None
-    end_s: float | None = None
+    start_s: _Seconds | None = None
+    end_s: _Seconds | None = None
+
+
+class _Held(msgspec.Struct):
+    until_ns: _Time
+    actor: str = ""
+    reason: str = ""
 
 
 class Report(msgspec.Struct):
@@ -58,7 +68,7 @@ class Report(msgspec.Struct):
     link: str = "CONNECTING"
     detail: str = ""
     source: str = ""
-    rate: float | None = 1.0
+    rate: _Seconds | None = 1.0
     live: bool = True
     ended: bool = False
     scenario: str | None = None
@@ -66,10 +76,10 @@ class Report(msgspec.Struct):
     refused: _Count = {}
     model: _Model | None = None
     learning: _Count | None = None
-    held: dict[str, dict[str, Any]] = {}
+    held: dict[str, _Held] = {}
     trainer: _Trainer = msgspec.field(default_factory=_Trainer)
-    disk_full: int = 0
-    mission_ns: int | None = None
+    disk_full: _Number = 0
+    mission_ns: _Time | None = None
     operator: str = ""
 
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
-from telemetry.alarms import Event
-from telemetry.links.record import Record, all_plain, counted, decoded
+from telemetry.alarms import ALARM_KINDS, Alarm, AlarmState, Event, step
+from telemetry.links.record import Record, RecordRefused, all_plain, counted, decoded
 from telemetry.links.record_columns import Int64
 from telemetry.plain_text import plain_text
 from telemetry.store.rows import RunRow
@@ -40,11 +40,11 @@ def events_of(record: Record) -> list[Event]:
     """The events of a record, not yet numbered.
 
     Raises:
-        RecordRefused: the text is no list of events.
+        RecordRefused: the text is no list of events, or no alarm can be made of what one of them says.
     """
     found = decoded(record, _EVENTS.decode)
     counted(record, len(found))
-    return [
+    events = [
         Event(
             at_ns=one.at_ns,
             satellite=plain_text(one.satellite),
@@ -56,6 +56,23 @@ def events_of(record: Record) -> list[Event]:
         )
         for one in found
     ]
+    for event in events:
+        _check_alarm(event)
+    return events
+
+
+_OPEN = Alarm("", "", "limit", 0, AlarmState.UNACK_ALARM, 0, 0, "")
+
+
+def _check_alarm(event: Event) -> None:
+    """See that the fold of every reader can take it: in a store it would be for ever."""
+    if event.kind not in ALARM_KINDS:
+        return
+    try:
+        for before in (None, _OPEN):
+            msgspec.convert(msgspec.to_builtins(step(before, event)), Alarm | None)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise RecordRefused("wrong shape", f"{event.kind}: {error}") from error
 
 
 class _RunText(msgspec.Struct, kw_only=True):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from cubesat_tui.mailbox import MAILABLE
+
 if TYPE_CHECKING:
     from rtdb.server import RtdbServer
 
@@ -51,6 +53,10 @@ class Case(NamedTuple):
 
 READ = "read"
 CASES = [
+    *(
+        Case(f"{M}/mailbox/ann/{kind}", {**LETTER, "kind": kind}, ("operator",), "what an owner takes")
+        for kind in sorted(MAILABLE)
+    ),
     Case(f"{M}/frames", READ, ALL),
     Case(f"{M}/journal", READ, ALL),
     Case(f"{M}/status", READ, ALL),
@@ -91,7 +97,7 @@ CASES = [
     Case(f"{M}/mailbox/ann/r1", {**LETTER, "t": "{1}"}, (), "changed"),
     Case(f"{M}/mailbox/ann/r1", None, ("station",), "answered"),
     Case(f"{M}/mailbox/bob/r1", LETTER, (), "in another's name"),
-    Case(f"{M}/mailbox/ann/r2", {**LETTER, "kind": "promote"}, (), "no act"),
+    Case(f"{M}/mailbox/ann/r2", {**LETTER, "kind": "stop"}, (), "no act for others"),
     Case(f"{M}/mailbox/ann/r2", {**LETTER, "t": "x" * 70_000}, (), "too long"),
     Case(f"{M}/doctor/ann", NOW, ALL),
     Case(f"{M}/doctor/bob", NOW, ()),
