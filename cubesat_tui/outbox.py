@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_RANGES = 5
 """What goes out together, at most."""
+_LATEST_S = 2**32 - 2**20
+"""Behind a key as late as this there is no room for those of stations to come."""
 
 
 class Going(NamedTuple):
@@ -133,6 +135,11 @@ class Outbox:
         for one in reversed(later):
             self._publication.withdrawn(one)
         return later
+
+
+def is_last(key: str) -> bool:
+    """Whether hardly a key can be made that sorts after this one."""
+    return _start_of(key) >= _LATEST_S
 
 
 def _start_of(key: str) -> int:

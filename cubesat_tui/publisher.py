@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cubesat_tui.children import Child, child_argv
 from cubesat_tui.courier_tokens import TokenDesk
 from cubesat_tui.link_places import place_of
-from cubesat_tui.outbox import Outbox
+from cubesat_tui.outbox import Outbox, is_last
 from cubesat_tui.ownership import OWNER, Other, nodes_of, station_id
-from cubesat_tui.setbacks import Setbacks
+from cubesat_tui.setbacks import REFUSING, Setbacks
 from telemetry.alarms import Event
 from telemetry.clock import NS_PER_S
 from telemetry.kill_points import reach
@@ -289,7 +289,7 @@ class Publisher:
     def _tidy(self, now: float) -> None:
         """Let go of what is too old, and of mail that was answered."""
         hours = self._mission.link.retention_hours
-        if hours and now >= self._prune_at:
+        if hours and now >= self._prune_at and self._setbacks.report is None:
             self._prune_at = now + PRUNE_EVERY_S
             before_s = self._clock.now_ns() // NS_PER_S - round(hours * 3600)
             for stream in self._streams:
@@ -342,6 +342,14 @@ class Publisher:
 
     def _take_claim(self, node: str, heads: dict[str, Any]) -> None:
         self._claiming.discard(node)
+        last = next((stream for stream, key in heads.items() if isinstance(key, str) and is_last(key)), None)
+        if last is not None:
+            where = f"{self._settings['root']}/heads/{last}"
+            words = (
+                f"no record can be named after the newest one of {last}: correct {where}, or use another link.path"
+            )
+            self._setbacks.failed("claim", REFUSING, words)
+            return
         self._claimed.add(node)
         self._outbox.learn({stream: key for stream, key in heads.items() if isinstance(key, str)})
         new = node not in self._held
