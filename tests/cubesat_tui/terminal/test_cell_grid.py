@@ -114,6 +114,28 @@ def test_after_any_resizing_what_is_painted_is_shown(sizes: list[tuple[int, int]
         assert terminal.cells() == whole.cells()
 
 
+def test_a_terminal_that_was_smaller_for_a_moment_shows_everything_again() -> None:
+    """It has lost its cells without anybody having drawn in between; what was wanted before is wanted still."""
+    grid, shown, terminal, whole = CellGrid(9, 2), Shown(), Emulator(9, 2), Emulator(9, 2)
+    for one in (grid.feed, whole.write):
+        one(START + "\x1b[1;1H\x1b[31mabcdefghi\x1b[2;1Hjklmnopqr")
+    terminal.write(shown.update(grid))
+    for columns, rows in ((1, 1), (9, 2)):
+        terminal.resize(rows, columns)
+        grid.resize(columns, rows)
+    terminal.write(shown.update(grid))
+    assert terminal.cells() == whole.cells()
+
+
+def test_who_comes_after_the_alternate_screen_finds_plain_colours() -> None:
+    grid = CellGrid(9, 2)
+    grid.feed(START + "\x1b[31mred")
+    grid.passed.clear()
+    grid.feed("\x1b[?1049lshell")
+    assert grid.passed == ["\x1b[0m", "\x1b[?1049l", "shell"]
+    assert not grid.drawn
+
+
 def test_a_changed_digit_is_a_few_bytes() -> None:
     """A cursor move, the digit, and the cursor back; the colour is still in the pen from last time."""
     grid, shown = CellGrid(80, 24), Shown()
