@@ -58,9 +58,7 @@ class Tried:
     """Newest journal row of an operator's act."""
     rows: dict[str, int] = field(default_factory=dict[str, int])
     """Packet -> newest row its channels were fitted to; where it is not there, the champion's."""
-    modes: set[tuple[str, float]] = field(default_factory=set[tuple[str, float]])
-    """Context channels and codes that made all due. One occasion may not be enough for a mode to be known; what
-    comes of the others is learned with the next rows."""
+    modes: set[str] = field(default_factory=set[str])
     refused: tuple[Act, ...] = ()
     """Acts whose challenger the gate rejected: the next refit, whatever it is due for, takes them up again."""
 
@@ -91,8 +89,9 @@ def due_now(rows: StoredRows, champion: Scorer | None, tried: Tried, *, force: b
     asked = (*tried.refused, *acts)
     if (busy or acts) and any(isinstance(act, Release) for act in asked):
         return Due(True, None, packets, most, since, asked)
-    mode = _new_mode(rows, champion, known, tried.modes)
-    if mode:
+    mode = _new_mode(rows, champion, known)
+    if mode and mode not in tried.modes:
+        tried.modes.add(mode)
         return Due(True, None, packets, most, mode, asked)
     if busy and (rows.count > GROWN * champion.manifest.window.rows or force):
         return Due(True, None, packets, most, since, asked)
@@ -118,13 +117,11 @@ def _channels(champion: Scorer, packet: str) -> tuple[str, ...]:
     return () if model is None else model.channels
 
 
-def _new_mode(rows: StoredRows, champion: Scorer, known: int, tried: set[tuple[str, float]]) -> str:
-    """A sentence about a context code that the champion does not know and that was not `tried`, from now on it was;
-    empty where there is none."""
+def _new_mode(rows: StoredRows, champion: Scorer, known: int) -> str:
+    """A sentence about a context code the champion does not know; empty where there is none."""
     keys = champion.keys
     for i, name in enumerate(champion.manifest.context):
         for code, count in rows.codes_after(name, known).items():
-            if count >= NEW_MODE_ROWS and (name, code) not in tried and not np.any(keys[:, i] == code):
-                tried.add((name, code))
+            if count >= NEW_MODE_ROWS and not np.any(keys[:, i] == code):
                 return f"{name} {code:g} is a mode v{champion.version} does not know"
     return ""

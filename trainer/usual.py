@@ -256,13 +256,11 @@ def _between_orbits(features: Float64s, place: Place, bin_count: int, step: Floa
     c = int(features.shape[1])
     out: Float64s = np.zeros((bin_count + 1, c, FEATURES))
     nobody: Bools = np.zeros(c, dtype=np.bool_)
-    # Rows of unknown place are of no cell, and there may be thousands of them.
-    somewhere = place.bins > 0
-    if bin_count == 0 or not somewhere.any():
+    if bin_count == 0:
         return out, nobody
-    features, turn = features[somewhere], place.turn[somewhere] - place.turn.min()
+    turn: Int64s = place.turn - place.turn.min()
     turns = int(turn.max()) + 1
-    cell: Int64s = place.bins[somewhere] * turns + turn
+    cell: Int64s = place.bins * turns + turn
     order = np.argsort(cell, kind="stable")
     cells, first = np.unique(cell[order], return_index=True)
     bounds = np.append(first, len(order))

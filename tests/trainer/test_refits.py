@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pytest
@@ -20,12 +18,8 @@ from telemetry.store.writer import StoreWriter
 from trainer.challenger import Pace
 from trainer.loop import Trainer
 from trainer.model import Fitted, fit
-from trainer.refits import NEW_MODE_ROWS, Tried, due_now
 from trainer.served import Scorer
 from trainer.window import Window
-
-if TYPE_CHECKING:
-    from trainer.rows import StoredRows
 
 Make = Callable[..., list[FrameBatch]]
 SIX = 7200
@@ -155,19 +149,3 @@ def test_the_pace_is_learned() -> None:
         pace.took(4, 2.0)
     assert pace.channels(2.0, 39) == pytest.approx(4, abs=1)
     assert pace.channels(0.01, 39) == 1
-
-
-def test_a_mode_that_one_occasion_does_not_make_known_makes_all_due_once(fitted: Fitted) -> None:
-    """However many models come that do not know it yet."""
-    name = fitted.scorer.manifest.context[0]
-    rows = SimpleNamespace(
-        packets=(),
-        count=0,
-        acts=SimpleNamespace(after=lambda _: ()),
-        codes_after=lambda channel, _: {9.0: NEW_MODE_ROWS} if channel == name else {},
-    )
-    tried = Tried()
-    for version, wanted in ((1, True), (2, False), (3, False)):
-        manifest = msgspec.structs.replace(fitted.scorer.manifest, version=version)
-        champion = dataclasses.replace(fitted.scorer, manifest=manifest)
-        assert due_now(cast("StoredRows", rows), champion, tried, force=False).wanted == wanted
