@@ -18,10 +18,6 @@ from trainer.fusion.live import Memory, deviations, place_score
 from trainer.served import CONFIRM, RELEASE, PacketModel, Scorer, projected, relative_scores, worst
 from trainer.streams import NEVER_NS, Bools, Cut, Fed, Indices, Streams
 
-NEW_MODE = 4.0
-"""Times its threshold that a channel must reach in a mode that is new, or new at this place, and soon after: what a
-mode does for the first time is learned."""
-
 
 @dataclass(frozen=True, eq=False)
 class Opinions:
@@ -152,7 +148,7 @@ class PacketBank:
         slots = cut.slots[cut.each]
         bins, key = self._place(slots, t_ns, codes)
         z, score, floor = np.full(features.shape, np.nan), np.full((n, k), np.nan), np.full((n, k), np.nan)
-        model, wary = np.zeros(n, dtype=np.int64), np.ones(n)
+        model = np.zeros(n, dtype=np.int64)
         for slot, rows in cut.stretches:
             entry = self._entries[slot]
             if entry is None:
@@ -165,9 +161,7 @@ class PacketBank:
                 score[rows, columns] = scorer.isolate(packet, mine)
                 floor[rows, columns] = scorer.probe[packet.group] + 1e-9
             else:
-                new = streams.after_new(slot, t_ns[rows], self._new_mode(slots[rows], key[rows], codes[rows]))
-                wary[rows] = np.where(new, NEW_MODE, 1.0)
-                score[rows, columns], floor[rows, columns] = place_score(mine) / wary[rows, None], 0.0
+                score[rows, columns], floor[rows, columns] = place_score(mine), 0.0
             model[rows] = scorer.version
         threshold, middle = self._threshold[slots], self._middle[slots]
         with np.errstate(invalid="ignore"):
@@ -186,15 +180,12 @@ class PacketBank:
                 deviations(z[here][:, :, 0], bins[rows], self._places(entry)),
                 key[rows], fed.broken[rows], fed.apart[rows], features[rows][:, columns, 0], bins[rows], usual,
             )  # fmt: skip
-            loud = heard.relative / wary[rows, None]
-            with np.errstate(invalid="ignore"):
-                told = (loud > 1) | (wary[rows, None] == 1)
-            flagged[here] |= heard.flagged & told
+            flagged[here] |= heard.flagged
             lasting[here] |= heard.lasting
-            newly[here] |= heard.newly & told
+            newly[here] |= heard.newly
             first = relative[here]
-            relative[here] = np.fmax(first, np.maximum(loud, 0.0))
-            speaker[here] = np.where(loud > np.nan_to_num(first), heard.speaker, 0)
+            relative[here] = np.fmax(first, np.maximum(heard.relative, 0.0))
+            speaker[here] = np.where(heard.relative > np.nan_to_num(first), heard.speaker, 0)
             forecast[here] = entry.scorer.expected(entry.packet, heard.forecast, bins[rows], key[rows])
         row_score = worst(relative)
         judged = model != 0
@@ -249,14 +240,6 @@ class PacketBank:
         place = np.where((t_ns <= self._until[slots]) & (self._bins[slots] > 0), part + 1, 0)
         key = np.where(self._seen[slots, key, place], key, 0)
         return np.where(key != 0, place, 0).astype(np.intp), key.astype(np.intp)
-
-    def _new_mode(self, slots: Indices, key: Indices, codes: Float64s) -> Bools:
-        """Rows in a mode that is none of those that were learned, or at a place it was not seen at.
-
-        One that nobody knows, because a code of it is missing, is no new one.
-        """
-        known = (np.isfinite(codes) | self._any_code[slots]).all(axis=1)
-        return (key == 0) & known & np.isfinite(self._keys[slots]).any(axis=(1, 2))
 
     def _p(self, cut: Cut, row_score: Float64s) -> Float64s:
         """Share of each model's calibration that scored at least as high."""

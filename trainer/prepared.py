@@ -14,7 +14,7 @@ import numpy as np
 
 from telemetry.frame import Float64s
 from trainer.calibration import held_out
-from trainer.context import OrbitClock, changes, key_index
+from trainer.context import OrbitClock, changes
 from trainer.features import breaks
 from trainer.served import Indices, Scorer
 from trainer.usual import BIN_S, Place, Usual, learn_clock, learn_keys, learn_usual, resolution, unjudged, where
@@ -28,19 +28,6 @@ THINNED = 12_000
 
 LEAST_SEEN = 5
 """Rows of a mode at a place, of all packets, that make it seen there."""
-
-SEEN_TURNS = 2
-"""Orbits in which it must have been so there; one, while not more than two are known."""
-
-OCCASIONS = 3
-"""Times that a satellite must have been in a mode before it is known what the mode does: what differs from one to
-the next, one does not show."""
-
-APART_NS = 300_000_000_000
-"""Between two occasions."""
-
-MUCH = 10
-"""A mode with one in so many of all rows is known whatever the occasions."""
 
 LEAST_TRAIN, LEAST_HELD = 100, 30
 """Rows of a packet without which it is not judged."""
@@ -146,38 +133,18 @@ def _setting(
     keys = np.empty((0, len(columns)))
     if packets:
         keys = learn_keys(np.concatenate([packet.codes[:, columns] for packet in packets]))
-        if pairs:
-            busiest = max(packets, key=lambda packet: len(packet.rows))
-            keys = keys[_often(busiest.rows, key_index(busiest.codes[:, columns], keys), len(keys))]
     seen = _seen(packets, columns, keys, clock) if pairs and clock is not None else None
     return Setting(clock_channel, clock, context, columns, keys, _turns(window, clock), seen)
 
 
-def _often(rows: PacketRows, key: Indices, keys: int) -> Bools:
-    """Modes that the satellite is in for much of the time, or was in often enough to know what they do."""
-    found: Bools = np.zeros(keys, dtype=np.bool_)
-    for i in range(keys):
-        t_ns = rows.t_ns[(key == i + 1) & rows.accepted]
-        if len(t_ns):
-            occasions = 1 + int((np.diff(t_ns) > APART_NS).sum())
-            found[i] = occasions >= OCCASIONS or len(t_ns) * MUCH >= len(rows)
-    return found
-
-
 def _seen(packets: list[Sampled], columns: tuple[int, ...], keys: Float64s, clock: OrbitClock) -> Bools:
     """Modes at places with enough accepted rows, and at the places next to these."""
-    places = [
-        where(clock, keys, packet.rows.t_ns[packet.rows.accepted], packet.codes[packet.rows.accepted][:, columns])
-        for packet in packets
-    ]
-    first = min(int(place.turn.min(initial=1 << 62)) for place in places)
-    turns = 1 + max(int(place.turn.max(initial=first)) for place in places) - first
-    counts = np.zeros((len(keys) + 1, clock.bins + 1, turns), dtype=np.int64)
-    for place in places:
-        np.add.at(counts, (place.key, place.bins, place.turn - first), 1)
-    there = counts >= LEAST_SEEN
-    known = there[1:].any(axis=0).sum(axis=1)
-    seen: Bools = (there.sum(axis=2) >= np.minimum(SEEN_TURNS, np.maximum(known - 1, 1)))[1:, 1:]
+    counts = np.zeros((len(keys) + 1, clock.bins + 1), dtype=np.int64)
+    for packet in packets:
+        accepted = packet.rows.accepted
+        place = where(clock, keys, packet.rows.t_ns[accepted], packet.codes[accepted][:, columns])
+        np.add.at(counts, (place.key, place.bins), 1)
+    seen: Bools = counts[1:, 1:] >= LEAST_SEEN
     seen = seen | np.roll(seen, 1, axis=1) | np.roll(seen, -1, axis=1)
     # A pass comes at another place each time: where the same mode was seen without contact, it is known with it.
     for i, without in _without_contact(keys):

@@ -28,10 +28,6 @@ USUAL_ROWS = 60
 NEVER_NS = -(1 << 62)
 KEPT = WINDOW - 1
 
-AFTERMATH_NS = 600_000_000_000
-AFTERMATH_TIMES = 5
-"""A mode that is new is felt for so many times as long as it lasted, for ten minutes at most."""
-
 Bools = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 
@@ -141,8 +137,6 @@ class Streams:
         """A row was judged."""
         self.boot: Int64s = np.full(slots, -1, dtype=np.int64)
         self.newest_ns: Int64s = np.full(slots, NEVER_NS, dtype=np.int64)
-        self._new: dict[int, tuple[int, int]] = {}
-        """When the newest mode that is not known began, and until when it is felt."""
         self.memories: dict[int, tuple[Memory, Indices]] = {}
         """What the fusion remembers of each satellite judged by one, and the columns of its channels."""
         self._seq: Int64s = np.full(slots, -1, dtype=np.int64)
@@ -230,22 +224,6 @@ class Streams:
         rows, slots, at = cut.places(np.ones(len(t_ns), dtype=np.bool_), self._past_count, size)
         past.t_ns[slots, at], past.codes[slots, at], past.values[slots, at] = t_ns[rows], codes[rows], values[rows]
         past.broken[slots, at], past.apart[slots, at] = fed.broken[rows], fed.apart[rows]
-
-    def after_new(self, slot: int, t_ns: Int64s, new: Bools) -> Bools:
-        """Rows of a satellite in a `new` mode, or so soon after one that they may be what it left behind."""
-        begun, until = self._new.get(slot, (NEVER_NS, NEVER_NS))
-        next_ns = int(MAX_GAP * self.period_s * 1e9)
-        if not new.any() and (begun == NEVER_NS or t_ns[0] > until):
-            return new
-        out = new.copy()
-        for i, (now, is_new) in enumerate(zip(t_ns.tolist(), new.tolist(), strict=True)):
-            if is_new:
-                if not begun <= now <= until:
-                    begun = now
-                until = now + min(AFTERMATH_NS, AFTERMATH_TIMES * (now - begun)) + next_ns
-            out[i] = is_new or begun <= now <= until
-        self._new[slot] = begun, until
-        return out
 
     def past(self, slot: int) -> Past:
         """The rows `keep` remembers of a satellite, oldest first."""
