@@ -25,7 +25,7 @@ DEVIATIONS = 6.0
 """Median absolute deviations of the smoothed score that are no alarm. The margin beyond the highest score seen does
 the rest: at 10, what alarmed falsely was the same and a tenth fewer faults were found."""
 
-FURTHER, FURTHER_AWAY = 2.0, 2.5
+FURTHER, FURTHER_AWAY = 1.5, 1.5
 """So many times as far away lie the thresholds of the fusion and of the place: what a satellite does for the first
 time, and as it was meant to, is felt in its battery, its panels and its temperatures for an orbit or two, with
 nothing like it in any orbit before."""
