@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 import msgspec
 
 from telemetry.alarms import ALARM_KINDS, Alarm, AlarmState, Event, step
+from telemetry.limits import Level
 from telemetry.links.record import Record, RecordRefused, all_plain, counted, decoded
 from telemetry.links.record_columns import Int64
 from telemetry.plain_text import plain_text
@@ -21,7 +22,7 @@ class _EventText(msgspec.Struct):
     at_ns: Int64
     satellite: str
     kind: str
-    severity: Annotated[int, msgspec.Meta(ge=-100, le=100)]
+    severity: Annotated[int, msgspec.Meta(ge=int(min(Level)), le=int(max(Level)))]
     subject: str
     actor: str
     body: dict[str, Any]
@@ -70,9 +71,15 @@ def _check_alarm(event: Event) -> None:
         return
     try:
         for before in (None, _OPEN):
-            msgspec.convert(msgspec.to_builtins(step(before, event)), Alarm | None)
+            after = msgspec.convert(msgspec.to_builtins(step(before, event)), Alarm | None)
+            if after is not None:
+                _ = Level(after.severity), Level(after.level)
     except (TypeError, ValueError, AttributeError) as error:
         raise RecordRefused("wrong shape", f"{event.kind}: {error}") from error
+
+
+_Figure = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+"""What charts draw; beyond it they cannot compute."""
 
 
 class _RunText(msgspec.Struct, kw_only=True):
@@ -83,13 +90,13 @@ class _RunText(msgspec.Struct, kw_only=True):
     version: Int64 | None = None
     parent: Int64 | None = None
     mlflow_run: str | None = None
-    fit_s: float | None = None
+    fit_s: _Figure | None = None
     rows: Int64 | None = None
     excluded: Int64 | None = None
-    threshold: float | None = None
-    false_alarms_per_day: float | None = None
-    anomaly_rate: float | None = None
-    drift: float | None = None
+    threshold: _Figure | None = None
+    false_alarms_per_day: _Figure | None = None
+    anomaly_rate: _Figure | None = None
+    drift: _Figure | None = None
     window_from: Int64 | None = None
     window_to: Int64 | None = None
     window_hash: str | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cubesat_tui.app import ConsoleApp
 from telemetry.links.link_keys import StreamKey
 from telemetry.links.record import Record
 from tests.cubesat_tui.fabricated import NOW, SATELLITE
@@ -111,3 +112,101 @@ async def test_no_event_ends_a_replica_or_its_console(world: World) -> None:
     await mirror.until(lambda: beats.append(1) or len(beats) > 150)
     mirror.snapshot()
     assert mirror.replica.intake.refused["wrong shape"]
+
+
+FRAMES: dict[str, dict[str, Any]] = {
+    "as it should be": {},
+    "generation time at the end of time": {"t_ns": [2**63 - 1]},
+    "generation time before all time": {"t_ns": [-(2**63)]},
+    "reception that wraps": {"t_ns": [2**62], "delay_ns": [2**62 + 2**61]},
+    "reception far ahead": {"delay_ns": [2**61]},
+    "boot beyond u32": {"boot": [2**62]},
+    "boot below zero": {"boot": [-1]},
+    "number beyond all": {"seq": [2**63 - 1]},
+    "number below zero": {"seq": [-(2**63)]},
+    "values beyond": {"values": [["inf"]] * 200},
+}
+
+
+@pytest.mark.parametrize("odd", FRAMES.values(), ids=FRAMES.keys())
+async def test_no_frame_ends_a_replica_or_its_console(world: World, odd: dict[str, Any]) -> None:
+    mirror = world.mirror()
+    await mirror.start()
+    await world.publish()
+    await world.report()
+    (last,) = [item for item in world.server.streams["frames"] if isinstance(item, Record)][-1:]
+    (one, *_) = json.loads(last.text)
+    fields = {"n": 1, "boot": [1_800_000_000], "seq": [1], "t_ns": [NOW], "delay_ns": [0], "quality": [0]}
+    values = [[7.0]] * len(world.server.layouts[one["layout"]])
+    told = {**one, **fields, "values": values, "satellites": [SATELLITE], "satellite": None, **odd}
+    told["values"] = told["values"][: len(values)]
+    key = StreamKey("frames", START_S, 900_000).text
+    await world.server.append("frames", Record(key, 900_000, 900_000, 1, json.dumps([told])))
+    await mirror.until(lambda: mirror.read(lambda r: r.cursor("firebase", "frames")) == f"{key} 900000")
+    beats: list[int] = []
+    await mirror.until(lambda: beats.append(1) or len(beats) > 150)
+    mirror.snapshot()
+
+
+RUNS: dict[str, dict[str, Any]] = {
+    "numbers far out": {"retrain": 2**63 - 1, "version": -(2**63), "rows": -1, "excluded": 2**63 - 1, "parent": 0},
+    "figures far out": {"fit_s": 1e308, "threshold": -1e308, "drift": 1e308, "anomaly_rate": -5.0},
+    "times far out": {"at_ns": 2**63 - 1, "window_from": -(2**63), "window_to": 2**63 - 1},
+    "a decision nobody knows": {"decision": "[red]\x1b[2J", "reason": "\x1b]0;x\x07" * 900},
+    "of nobody": {"satellite": "NOBODY"},
+    "another body": {"body": {"channels": 5, "figures": "x", "gate": [], "why": {"a": 1}, "checks": "x"}},
+}
+
+
+@pytest.mark.parametrize("odd", RUNS.values(), ids=RUNS.keys())
+async def test_no_considered_fit_ends_a_replica_or_its_console(world: World, odd: dict[str, Any]) -> None:
+    mirror = world.mirror()
+    await mirror.start()
+    await world.publish()
+    await world.report()
+    for number, decision in enumerate(("promoted", "kept", "rejected"), 900_000):
+        told = {"retrain": number, "at_ns": NOW, "satellite": SATELLITE, "decision": decision, "version": 9, **odd}
+        key = StreamKey("runs", START_S, number).text
+        await world.server.append("runs", Record(key, number, number, 1, json.dumps([told])))
+    await mirror.until(lambda: mirror.read(lambda r: r.cursor("firebase", "runs")) == f"{key} {number}")
+    beats: list[int] = []
+    await mirror.until(lambda: beats.append(1) or len(beats) > 150)
+    mirror.snapshot()
+
+
+async def test_all_screens_are_drawn_over_what_anybody_wrote(world: World) -> None:
+    mirror = world.mirror()
+    await mirror.start()
+    await world.publish()
+    await world.report()
+    odd_events = [event(kind=kind, body=body) for kind in KINDS for body in BODIES]
+    odd_events += [event(satellite="NOBODY"), event(subject="no.channel"), event(subject="anomaly:x" * 30)]
+    odd_events += [event(at_ns=2**63 - 1), event(at_ns=-(2**63)), event(severity=99), event(severity=-99)]
+    for number, one in enumerate(odd_events, 100_000):
+        key = StreamKey("journal", START_S, number).text
+        await world.server.append("journal", Record(key, number, number, 1, json.dumps([one])))
+    number = 0
+    for number, odd in enumerate(RUNS.values(), 900_000):
+        told = {
+            "retrain": number,
+            "at_ns": NOW,
+            "satellite": SATELLITE,
+            "decision": "promoted",
+            "version": 9,
+            **odd,
+        }
+        key = StreamKey("runs", START_S, number).text
+        await world.server.append("runs", Record(key, number, number, 1, json.dumps([told])))
+    await mirror.until(lambda: mirror.read(lambda r: r.cursor("firebase", "runs")) == f"{key} {number}")
+    await world.report(**(REPORTS["states nobody knows"] | REPORTS["model far ahead"] | REPORTS["held empty"]))
+    beats: list[int] = []
+    await mirror.until(lambda: beats.append(1) or len(beats) > 150)
+    app = ConsoleApp(mirror.directory, clock=world.clock, operator="ann")
+    async with app.run_test(size=(80, 24)) as pilot:
+        for page in "123451":
+            await pilot.press(page)
+            for _ in range(10):
+                await pilot.pause()
+        drawn = app.export_screenshot()
+    assert app.return_code in (None, 0)
+    assert "\x1b" not in drawn

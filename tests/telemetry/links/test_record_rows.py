@@ -19,7 +19,7 @@ from telemetry.store.rows import RunRow, ScoreBatch, ScoreColumns
 
 int64s = st.integers(-(2**63), 2**63 - 1)
 plain = st.text(st.characters(categories=["L", "N", "P"]), max_size=20).filter(str.isprintable)
-finite = st.floats(allow_nan=False, allow_infinity=False)
+finite = st.floats(-1e15, 1e15)
 bodies = st.recursive(
     st.none() | st.booleans() | int64s | finite | plain,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(plain, inner, max_size=3),
@@ -107,7 +107,7 @@ events = st.builds(
     at_ns=int64s,
     satellite=plain,
     kind=plain,
-    severity=st.integers(0, 6),
+    severity=st.integers(-1, 5),
     subject=plain,
     actor=plain,
     body=bodies,
