@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Channel
-    from telemetry.store.writer import ScoreColumns
+    from telemetry.store.rows import ScoreColumns
 
 JUMP = "jump"
 
