@@ -75,7 +75,7 @@ class Shift(msgspec.Struct, frozen=True):
     @property
     def models(self) -> tuple[Event, ...]:
         """Promotions, and what else changed which model scores."""
-        return tuple(one for one in self.events if one.kind == PROMOTED)
+        return tuple(one for one in self.events if one.kind in PROMOTED)
 
     @property
     def trouble(self) -> tuple[Event, ...]:
@@ -112,7 +112,7 @@ def read_shift(
                 raised[now.id] = now
         if inside and event.kind != UPDATED:
             events.append(event)
-        elif not inside and event.kind == PROMOTED:
+        elif not inside and event.kind in PROMOTED:
             before = event.body.get("version")
     return Shift(
         tuple(satellite.name for satellite in mission.satellites),

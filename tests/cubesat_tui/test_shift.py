@@ -241,7 +241,7 @@ async def test_w_shows_it_and_y_copies_it(console, size: tuple[int, int]) -> Non
     drawn=st.lists(
         # (kind, subject, version or count, step of the clock: seldom back)
         st.tuples(
-            st.sampled_from((*ALARM_KINDS, SHIFT_NOTE, "gap.found", PROMOTED)),
+            st.sampled_from((*ALARM_KINDS, SHIFT_NOTE, "gap.found", *PROMOTED)),
             st.sampled_from("abc"),
             st.integers(1, 9),
             st.integers(-3, 9),
@@ -274,7 +274,7 @@ def test_a_shift_read_from_where_it_began_is_that_of_the_whole_journal(
         shift = read_shift(reader, mission, since_ns, NOW, past)
         assert shift == read_shift(reader, mission, since_ns, NOW)
         inside = [one for one in journal if one.at_ns >= since_ns]
-        before = [one.body["version"] for one in journal if one.kind == PROMOTED and one.at_ns < since_ns]
+        before = [one.body["version"] for one in journal if one.kind in PROMOTED and one.at_ns < since_ns]
         began: dict[str, Alarm] = {}
         for i, one in enumerate(journal):
             known, now = fold_all(journal[:i]), fold_all(journal[: i + 1])
