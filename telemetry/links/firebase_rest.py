@@ -211,8 +211,14 @@ class Rest:
 
     async def _open(self, path: str, query: Query, health: LinkHealth, *, renew: bool = False) -> _Stream:
         token = await (self.tokens.renewed() if renew else self.tokens.current())
-        opening = self._sent("GET", path, query, token, accept="text/event-stream")
-        response = await within(self.clock, DEAD_MAN_S, opening, f"no answer from {self._host}")
+        opening = asyncio.ensure_future(self._sent("GET", path, query, token, accept="text/event-stream"))
+        try:
+            response = await within(self.clock, DEAD_MAN_S, opening, f"no answer from {self._host}")
+        except BaseException:
+            # An answer that came as we gave it up would stay open, and nobody's.
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                await opening.result().aclose()
+            raise
         try:
             if response.status_code == 401 and not renew:
                 await response.aclose()
