@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from cubesat_tui import request_fields
 from cubesat_tui.alarm_requests import KINDS, AlarmRequests, refusal
 from cubesat_tui.faults_by_hand import Refused
 from cubesat_tui.model_acts import MODEL_KINDS
 from telemetry.alarms import Event
 from telemetry.kill_points import reach
 from telemetry.limits import Level
-from telemetry.plain_text import plain_text
+from telemetry.plain_text import plain_text, plain_tree
 
 if TYPE_CHECKING:
     from cubesat_tui.nominal import Accepts
@@ -205,7 +206,7 @@ class Acts:
         return events
 
     def _note(self, request: Request) -> Event:
-        kind = plain_text(_text(request, "kind"), 40)
+        kind = plain_text(request_fields.text(request.body, "kind"), 40)
         if not kind.startswith(FREE_KINDS):
             return self._refused(request, f"nobody but the station journals {kind!r}")
         severity = int(request.body.get("severity", 0))
@@ -219,7 +220,7 @@ class Acts:
             severity=max(int(Level.IN_LIMITS), min(severity, int(Level.WARNING))),
             subject=plain_text(str(request.body.get("subject", "")), 200),
             actor=plain_text(request.actor, 40),
-            body=_plain(body),
+            body=plain_tree(body),
         )
 
     def _refused(self, request: Request, reason: str, satellite: str = "") -> Event:
@@ -229,21 +230,3 @@ class Acts:
 def _by_user(event: Event, uid: object) -> Event:
     """With the name under which a link knows whoever asked; the actor is what they call themselves."""
     return msgspec.structs.replace(event, body={**event.body, UID: plain_text(str(uid), 128)})
-
-
-def _text(request: Request, field_name: str) -> str:
-    value = request.body[field_name]
-    if not isinstance(value, str):
-        raise TypeError(f"{field_name}: text is wanted")
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """Every string in it through the gate."""
-    if isinstance(value, str):
-        return plain_text(value)
-    if isinstance(value, dict):
-        return {plain_text(str(k), 80): _plain(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_plain(v) for v in value]
-    return value

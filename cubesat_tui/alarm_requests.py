@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cubesat_tui import request_fields
 from telemetry.alarms import Event, Key
 from telemetry.clock import NS_PER_S
 from telemetry.limits import Level
@@ -58,14 +59,14 @@ class AlarmRequests:
             case "shelve":
                 return self._told(request, _key(body), self._shelve(request))
             case "unshelve":
-                key, reason = _key(body), _text(body, "reason") if "reason" in body else ""
+                key, reason = _key(body), request_fields.text(body, "reason") if "reason" in body else ""
                 outcome = self._desk.unshelve(
                     key, request.actor, reason, self._now_ns(), request.id, **_as_seen(body)
                 )
                 return self._told(request, key, outcome)
             case "note":
                 key = (str(body.get("satellite", "")), str(body.get("subject", "")))
-                text = _text(body, "text")
+                text = request_fields.text(body, "text")
                 return self._told(
                     request, key, self._desk.note(key, request.actor, text, self._now_ns(), request.id)
                 )
@@ -83,13 +84,13 @@ class AlarmRequests:
         if ("until_ns" in body) == ("minutes" in body):
             raise ValueError("until_ns or minutes is wanted, one of them")
         if "until_ns" in body:
-            until_ns = _whole(body["until_ns"], "until_ns")
+            until_ns = request_fields.whole(body["until_ns"], "until_ns")
         else:
             minutes = body["minutes"]
             if isinstance(minutes, bool) or not isinstance(minutes, int | float):
                 raise TypeError("minutes: a number is wanted")
             until_ns = now_ns + int(minutes * 60 * NS_PER_S)
-        reason = _text(body, "reason")
+        reason = request_fields.text(body, "reason")
         return self._desk.shelve(
             _key(body),
             request.actor,
@@ -127,7 +128,7 @@ def refusal(request: Request, reason: str, at_ns: int, satellite: str = "", subj
 
 
 def _key(body: Mapping[str, Any]) -> Key:
-    return _text(body, "satellite"), _text(body, "subject")
+    return request_fields.text(body, "satellite"), request_fields.text(body, "subject")
 
 
 def _wanted(one: Sequence[Any]) -> tuple[Key, int | None, int | None]:
@@ -135,25 +136,14 @@ def _wanted(one: Sequence[Any]) -> tuple[Key, int | None, int | None]:
         raise ValueError(
             "subjects: each is [satellite, subject, severity, raised_ns], the last two as seen or left out"
         )
-    seen = [None if number is None else _whole(number, "subjects") for number in one[2:]]
+    seen = [None if number is None else request_fields.whole(number, "subjects") for number in one[2:]]
     severity, raised_ns = (*seen, None, None)[:2]
     return (str(one[0]), str(one[1])), severity, raised_ns
-
-
-def _whole(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}: a whole number is wanted")
-    return value
 
 
 def _as_seen(body: Mapping[str, Any]) -> dict[str, int | None]:
     """`telemetry.shelving.overtaken`: what the operator saw of an alarm, as far as the request says."""
     names = {"seen": "severity", "raised_ns": "raised_ns"}
-    return {to: None if body.get(name) is None else _whole(body[name], name) for to, name in names.items()}
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name}: text is wanted")
-    return value
+    return {
+        to: None if body.get(name) is None else request_fields.whole(body[name], name) for to, name in names.items()
+    }

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from cubesat_tui import request_fields
 from cubesat_tui.alarm_requests import refusal
 from cubesat_tui.faults_by_hand import Refused
 from cubesat_tui.shelf_time import LEAST_REASON, is_reason
@@ -93,7 +94,7 @@ class ModelActs:
 
     def _promote(self, request: Request, satellite: str, actor: str) -> Event:
         reason, before = _reason(request.body), self._models.serving(satellite)
-        version = _whole(request.body["version"], "version")
+        version = request_fields.whole(request.body["version"], "version")
         scorer, run = self._found(satellite, version, before.version)
         self._models.serve(scorer, run, before.promoted(version))
         instead = "" if before.version is None else f" instead of v{before.version}"
@@ -104,7 +105,7 @@ class ModelActs:
     def _roll_back(self, request: Request, satellite: str, actor: str) -> Event:
         reason, before = _reason(request.body), self._models.serving(satellite)
         wanted = request.body.get("version")
-        version = before.before if wanted is None else _whole(wanted, "version")
+        version = before.before if wanted is None else request_fields.whole(wanted, "version")
         if before.version is None or version is None:
             none = (
                 "no model serves"
@@ -138,7 +139,7 @@ class ModelActs:
         if "minutes" in request.body:
             until_ns = now_ns + _minutes(request.body["minutes"]) * MINUTE_NS
         else:
-            until_ns = _whole(request.body["until_ns"], "until_ns")
+            until_ns = request_fields.whole(request.body["until_ns"], "until_ns")
             if not now_ns < until_ns <= now_ns + MOST_HOLD_MIN * MINUTE_NS:
                 raise Refused(f"a hold ends within {MOST_HOLD_MIN // 1440} days from now")
         self._models.hold(satellite, Hold(now_ns, until_ns, actor, reason))
@@ -172,7 +173,7 @@ class ModelActs:
     def _satellite(self, body: Mapping[str, Any]) -> str:
         if "satellite" not in body and len(self._mission.satellites) == 1:
             return self._mission.satellites[0].name
-        return _text(body, "satellite")
+        return request_fields.text(body, "satellite")
 
     def _refused(self, request: Request, satellite: str, error: Refused) -> Event:
         return refusal(request, str(error), self._now_ns(), satellite)
@@ -205,27 +206,16 @@ def _of_model(request: Request, run: RunRow, before: int | None, reason: str) ->
 
 def _reason(body: Mapping[str, Any]) -> str:
     """Raises: Refused: there is none."""
-    reason = " ".join(plain_text(_text(body, "reason") if "reason" in body else "", LONGEST_REASON).split())
+    reason = " ".join(
+        plain_text(request_fields.text(body, "reason") if "reason" in body else "", LONGEST_REASON).split()
+    )
     if not is_reason(reason):
         raise Refused(f"a reason of at least {LEAST_REASON} letters is needed: it is what the audit will say")
     return reason
 
 
 def _minutes(value: Any) -> int:
-    minutes = _whole(value, "minutes")
+    minutes = request_fields.whole(value, "minutes")
     if not 1 <= minutes <= MOST_HOLD_MIN:
         raise Refused(f"a hold is 1 minute to {MOST_HOLD_MIN // 1440} days long")
     return minutes
-
-
-def _whole(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}: a whole number is wanted")
-    return value
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name}: text is wanted")
-    return value

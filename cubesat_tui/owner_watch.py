@@ -6,11 +6,11 @@ clock of the replica, so that no wall clock of anybody can make a dead owner loo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from telemetry.plain_text import plain_text
+from telemetry.plain_text import plain_text, plain_tree
 
 if TYPE_CHECKING:
     from telemetry.clock import Clock
@@ -92,19 +92,9 @@ def read_report(text: str) -> Report:
     if len(text) > MOST_TEXT:
         raise ReportRefused(f"a report of {len(text)} characters; at most {MOST_TEXT} are read")
     try:
-        return msgspec.convert(_plain(msgspec.json.decode(text)), Report)
+        return msgspec.convert(plain_tree(msgspec.json.decode(text), 400), Report)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ReportRefused(plain_text(str(error))) from error
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return plain_text(value, 400)
-    if isinstance(value, dict):
-        return {plain_text(str(name), 80): _plain(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return value
 
 
 class OwnerWatch:

@@ -8,6 +8,7 @@ alone, because nothing that shows text here interprets markup.
 from __future__ import annotations
 
 import unicodedata
+from typing import Any, cast
 
 REPLACEMENT = "\ufffd"
 
@@ -48,6 +49,18 @@ def plain_text(text: str, limit: int = 200) -> str:
     if not (head.isascii() and head.isprintable()):
         head = "".join([_shown(c) for c in head])
     return head if len(head) <= limit else head[: limit - 1] + "…"
+
+
+def plain_tree(value: Any, limit: int = 200) -> Any:
+    """`value`, decoded from JSON, with each text in it plain and at most `limit` characters long, names 80."""
+    if isinstance(value, str):
+        return plain_text(value, limit)
+    if isinstance(value, dict):
+        fields = cast("dict[object, Any]", value)
+        return {plain_text(str(name), 80): plain_tree(one, limit) for name, one in fields.items()}
+    if isinstance(value, list):
+        return [plain_tree(one, limit) for one in cast("list[Any]", value)]
+    return value
 
 
 def is_plain(text: str, limit: int = 200) -> bool:

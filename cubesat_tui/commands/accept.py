@@ -18,6 +18,7 @@ from cubesat_tui.commands.options import (
     operator_option,
     print_json,
     refuse,
+    satellite_of,
 )
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ def accept(
     """
     directory = open_directory(mission_path_of(context, mission_path))
     mission = load_mission(directory.path)
-    name = satellite or mission.satellites[0].name
-    if name not in mission.by_name:
-        refuse(f"--satellite: {name!r}: allowed: {', '.join(mission.by_name)}")
+    name = satellite_of(mission, satellite)
     if not directory.telemetry.exists():
         refuse(f"{directory.path}: no station has run here yet, so there is nothing to accept", exit_code=3)
     wish = _wish(directory, mission, name, what, reason, begin, end, release)

@@ -10,7 +10,14 @@ import click
 
 from cubesat_tui.commands.acting import REFUSED, begin, say_outcome
 from cubesat_tui.commands.moment import span_ns
-from cubesat_tui.commands.options import json_option, mission_option, operator_option, print_json, refuse
+from cubesat_tui.commands.options import (
+    json_option,
+    mission_option,
+    operator_option,
+    print_json,
+    refuse,
+    satellite_of,
+)
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -125,9 +132,7 @@ def _act(
     as_json: bool,
 ) -> None:
     acting = begin(context, mission_path, operator, NOTHING)
-    name = satellite or acting.mission.satellites[0].name
-    if name not in acting.mission.by_name:
-        refuse(f"--satellite: {plain_text(name, 80)!r}: allowed: {', '.join(acting.mission.by_name)}")
+    name = satellite_of(acting.mission, satellite)
     done = _outcome(acting.ask(kind, {**wanted, "satellite": name}, "nothing was changed")[0])
     if as_json:
         print_json(done)

@@ -15,6 +15,7 @@ from cubesat_tui.commands.options import (
     open_directory,
     print_json,
     refuse,
+    satellite_of,
     say,
 )
 from telemetry.plain_text import plain_text
@@ -46,9 +47,7 @@ def lineage(
 
     directory = open_directory(mission_path_of(context, mission_path))
     mission = load_mission(directory.path)
-    name = satellite or mission.satellites[0].name
-    if name not in mission.by_name:
-        refuse(f"--satellite: {plain_text(name, 80)!r}: allowed: {', '.join(mission.by_name)}")
+    name = satellite_of(mission, satellite)
     wanted = _place(frame)
     if not directory.telemetry.exists():
         refuse(f"{directory.path}: no station has run here yet, so there is no frame", exit_code=3)

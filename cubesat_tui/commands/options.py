@@ -122,6 +122,18 @@ def load_mission(path: Path) -> Mission:
         refuse(*error.lines)
 
 
+def satellite_of(mission: Mission, given: str | None) -> str:
+    """The satellite asked for, else the first of the mission.
+
+    Raises:
+        Refusal: the mission has none of that name.
+    """
+    name = given or mission.satellites[0].name
+    if name not in mission.by_name:
+        refuse(f"--satellite: {plain_text(name, 80)!r}: allowed: {', '.join(mission.by_name)}")
+    return name
+
+
 def print_json(value: Any) -> None:
     """One JSON object on stdout, in ASCII so that a terminal that shows it can obey nothing in it.
 
