@@ -430,7 +430,8 @@ async def test_a_window_that_has_grown_is_left_for_a_new_one_without_a_break(pub
         await do(publisher.publish, 5)
     await one.has(150)
     assert one.ids == list(range(1, 151))
-    assert one.follower._health.connections >= 3
+    # Twice where every publish is seen by itself; a busy machine sees several at once.
+    assert one.follower._health.connections >= 2
     assert one.follower._health.failures == 0
     await do(publisher.server.wait_for_streams, 1)
 
