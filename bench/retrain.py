@@ -26,8 +26,9 @@ from telemetry.store.directory import MissionDirectory
 from telemetry.store.rows import ScoredBatch
 from telemetry.store.writer import StoreWriter
 from trainer.loop import Trainer
-from trainer.mlflow_audit import ENVIRONMENT, MlflowAudit
 from trainer.scorer import LiveScoring, Scorer
+from trainer.tracking.mirror import Mirror
+from trainer.tracking.settings import ENVIRONMENT
 
 CREATED_NS = 1_795_331_700_000_000_000
 PERIOD_S = 30
@@ -70,7 +71,7 @@ def _ours(directory: MissionDirectory, cycles: int) -> tuple[float, float, float
     for _ in flight.arrive(history_start(flight, begin), begin):
         pass
 
-    audit = MlflowAudit(directory)
+    audit = Mirror(directory)
     trainer = Trainer(directory, mission, clock, lambda _: None)
     for entry in trainer.cycle().entries:
         audit.spool(entry)
@@ -123,7 +124,7 @@ def _once(directory: MissionDirectory) -> float:
     """CPU seconds of what `trainer --once` does; everything it imports is there already."""
     begun = time.process_time()
     trainer = Trainer(directory, read_mission(directory.path), SystemClock(), lambda _: None)
-    audit = MlflowAudit(directory)
+    audit = Mirror(directory)
     for entry in trainer.cycle(force=True).entries:
         audit.spool(entry)
     trainer.logged(audit.drain())

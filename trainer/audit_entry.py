@@ -10,8 +10,8 @@ from telemetry.store.rows import RunRow
 
 if TYPE_CHECKING:
     from trainer.acceptances import Acceptance, Release
-    from trainer.mlflow_audit import AuditEntry
     from trainer.model import Fitted
+    from trainer.tracking.spool import AuditEntry
 
 
 def audit_entry(
@@ -26,7 +26,7 @@ def audit_entry(
 
     `acts`: what operators declared nominal, where this fit is the first to take it up.
     """
-    from trainer.mlflow_audit import AuditEntry, flat
+    from trainer.tracking.spool import AuditEntry, flat
 
     manifest = fitted.scorer.manifest
     figures = {"rows": run.rows, "excluded": run.excluded, "fit_s": run.fit_s, "drift": run.drift}

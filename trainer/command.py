@@ -110,11 +110,11 @@ def _end_with_parent(once: bool) -> None:
 
 def _once(directory: MissionDirectory, mission: Mission, say: _Say) -> int:
     from trainer.loop import Trainer
-    from trainer.mlflow_audit import AuditFailed, MlflowAudit
+    from trainer.tracking.mirror import AuditFailed, Mirror
 
     try:
         trainer = Trainer(directory, mission, SystemClock(), say)
-        audit = MlflowAudit(directory)
+        audit = Mirror(directory)
         try:
             done = trainer.cycle(force=True)
             for entry in done.entries:
@@ -136,10 +136,10 @@ def _forever(directory: MissionDirectory, mission: Mission, period: float, say: 
     # Fitting libraries are imported while the history is still being written.
     from trainer import model
     from trainer.loop import Trainer
-    from trainer.mlflow_audit import AuditFailed, MlflowAudit
+    from trainer.tracking.mirror import AuditFailed, Mirror
 
     clock = SystemClock()
-    audit = MlflowAudit(directory)
+    audit = Mirror(directory)
     trainer: Trainer | None = None
     back_off = 0.0
     pause = threading.Event()

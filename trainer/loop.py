@@ -34,8 +34,8 @@ from trainer.serving import Serving, serving_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainer.mlflow_audit import AuditEntry
     from trainer.model import Fitted
+    from trainer.tracking.spool import AuditEntry
     from trainer.window import Window
 
 ACTOR = "trainer"

@@ -25,11 +25,12 @@ from telemetry.store.rows import RunRow, ScoredBatch
 from telemetry.store.writer import StoreWriter
 from trainer.gate import judge_challenger
 from trainer.loop import Trainer
-from trainer.mlflow_audit import AuditEntry, MlflowAudit
 from trainer.model import recalibrated
 from trainer.rows import StoredRows, read_window
 from trainer.scorer import LiveScoring
 from trainer.served import Scorer
+from trainer.tracking.mirror import Mirror
+from trainer.tracking.spool import AuditEntry
 
 Make = Callable[..., list[FrameBatch]]
 Cut = Callable[..., Iterator[FrameBatch]]
@@ -307,12 +308,12 @@ def test_an_entry_that_was_logged_before_a_crash_is_logged_once(directory: Missi
         tags={"c": "d"},
         step=1,
     )
-    audit = MlflowAudit(directory)
+    audit = Mirror(directory)
     audit.spool(entry)
     first = audit.drain()
     assert audit.waiting() == []
     audit.spool(entry)
-    assert MlflowAudit(directory).drain() == first
+    assert Mirror(directory).drain() == first
     client = audit._opened()
     names = [experiment.name for experiment in client.search_experiments()]
     assert not any("\x1b" in name for name in names)

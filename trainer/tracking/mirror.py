@@ -1,41 +1,24 @@
 """The audit's mirror in MLflow: parameters, metrics and data window of every fit that was promoted or rejected.
 
-The only file that imports mlflow. The truth is the mission store; a tracking store that is broken, locked or full
-costs a mission nothing: each entry is spooled to a file first and leaves it once MLflow has it, recognised by its
-retrain id, so a crash in between logs it once.
+The truth is the mission store; a tracking store that is broken, locked or full costs a mission nothing: each
+entry is spooled to a file first and leaves it once MLflow has it, recognised by its retrain id, so a crash in
+between logs it once.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from telemetry.plain_text import plain_text
+from trainer.tracking.settings import ENVIRONMENT, local_uri
+from trainer.tracking.spool import AuditEntry, Spool
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
     from telemetry.store.directory import MissionDirectory
-
-ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
-    "MLFLOW_UV_AUTO_DETECT": "false",
-    "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "false",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
-"""Set before mlflow is imported. Its telemetry is switched off by the word "true" only."""
 
 TAG_RETRAIN = "cubesat.retrain_id"
 
@@ -44,34 +27,19 @@ class AuditFailed(Exception):
     """MLflow did not take an entry; it stays in the spool. One sentence."""
 
 
-class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One fit. Times are UTC ns; `manifest` is a path of a file to keep with the run, or None."""
-
-    retrain_id: str
-    """Unique over all missions: satellite, number and window."""
-    satellite: str
-    name: str
-    started_ns: int
-    ended_ns: int
-    params: dict[str, str]
-    metrics: dict[str, float]
-    tags: dict[str, str]
-    step: int
-    manifest: str | None = None
-
-
-class MlflowAudit:
+class Mirror:
     """The tracking store of one mission, opened at the first entry and not before."""
 
     def __init__(self, directory: MissionDirectory) -> None:
         self._directory = directory
-        self._spool = directory.artifacts / "mlflow-spool.jsonl"
+        self._spool = Spool(directory.artifacts / "mlflow-spool.jsonl")
         self._client: MlflowClient | None = None
         self._experiments: dict[str, str] = {}
 
     @property
     def uri(self) -> str:
-        return f"sqlite:///{self._directory.mlflow.absolute()}"
+        """Where MLflow keeps it."""
+        return local_uri(self._directory)
 
     def spool(self, entry: AuditEntry) -> None:
         """Put an entry behind the others; durable on return.
@@ -79,24 +47,11 @@ class MlflowAudit:
         Raises:
             OSError: the file cannot be written.
         """
-        with self._spool.open("ab") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self._spool.put(entry)
 
     def waiting(self) -> list[AuditEntry]:
-        """Entries MLflow does not have yet; a line that was cut by a crash is left out."""
-        try:
-            lines = self._spool.read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
-        entries: list[AuditEntry] = []
-        for line in lines:
-            try:
-                entries.append(msgspec.json.decode(line, type=AuditEntry))
-            except msgspec.DecodeError:
-                continue
-        return entries
+        """Entries MLflow does not have yet."""
+        return self._spool.waiting()
 
     def drain(self) -> dict[str, str]:
         """Log what waits, oldest first; retrain id -> MLflow run id.
@@ -104,20 +59,14 @@ class MlflowAudit:
         Raises:
             AuditFailed: MLflow does not take the oldest entry; it and those behind it stay in the spool.
         """
-        waiting = self.waiting()
         logged: dict[str, str] = {}
         try:
-            for entry in waiting:
+            for entry in self.waiting():
                 logged[entry.retrain_id] = self._log(entry)
         finally:
             if logged:
-                self._keep([entry for entry in waiting if entry.retrain_id not in logged])
+                self._spool.take_off(logged)
         return logged
-
-    def _keep(self, entries: list[AuditEntry]) -> None:
-        draft = self._spool.with_suffix(".draft")
-        draft.write_bytes(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
-        draft.replace(self._spool)
 
     def _opened(self) -> MlflowClient:
         if self._client is None:
@@ -180,8 +129,3 @@ class MlflowAudit:
                 found = existing.experiment_id
             self._experiments[name] = found
         return found
-
-
-def flat(values: dict[str, Any]) -> dict[str, str]:
-    """Parameters as text."""
-    return {key: str(value) for key, value in values.items()}
