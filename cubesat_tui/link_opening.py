@@ -15,7 +15,7 @@ from telemetry.links.service_account import key_file, key_of, needs_key
 from telemetry.links.tokens import EMULATOR_OWNER, Tokens
 
 if TYPE_CHECKING:
-    from cubesat_tui.publisher import Note
+    from cubesat_tui.publisher import Note, Publisher
     from telemetry.clock import Clock
     from telemetry.dictionary import Mission
     from telemetry.links.firebase_rest import Rest
@@ -71,11 +71,28 @@ def own_tokens(mission: Mission, clock: Clock) -> Tokens | None:
     return None if needs_key(mission.link, os.environ) else EMULATOR_OWNER
 
 
-def rest_of(mission: Mission, clock: Clock, tokens: Tokens) -> Rest:
-    """The client of a mission's database; for the loop it is made on."""
+def open_rest(
+    mission: Mission, clock: Clock, courier: Callable[[], Publisher], *, writes: bool
+) -> tuple[Rest, Publisher | None]:
+    """The client of a mission's database, for the loop it is made on, and the courier, where one is to be run.
+
+    What writes needs a courier, and where that has a service account, shows its tokens for both. What only reads
+    shows a user's token, and has a courier where the key of a service account is all there is: the key is the
+    courier's to read, and nobody else's.
+
+    Raises:
+        LinkRefused: the token's file cannot be used.
+    """
     from telemetry.links.firebase_rest import Rest
 
-    return Rest(endpoint_of(mission), tokens, clock=clock)
+    tokens = None if writes and needs_key(mission.link, os.environ) else own_tokens(mission, clock)
+    made = courier() if writes or tokens is None else None
+    if tokens is None:
+        from cubesat_tui.courier_tokens import CourierTokens
+
+        assert made is not None
+        tokens = CourierTokens(made)
+    return Rest(endpoint_of(mission), tokens, clock=clock), made
 
 
 def follow_firebase(mission: Mission, directory: MissionDirectory, clock: Clock, operator: str) -> LinkMaker:
@@ -84,15 +101,13 @@ def follow_firebase(mission: Mission, directory: MissionDirectory, clock: Clock,
     def opened(writer: StoreWriter, note: Note) -> Opened:
         from telemetry.links.firebase_link import FirebaseLink
 
-        keep_place(writer, mission)
-        tokens = own_tokens(mission, clock)
-        if tokens is not None:
-            return Opened(FirebaseLink(rest_of(mission, clock, tokens)))
-        from cubesat_tui.courier_tokens import CourierTokens
-        from cubesat_tui.publisher import Publisher
+        def courier() -> Publisher:
+            from cubesat_tui.publisher import Publisher
 
-        # It writes nothing: the key is the courier's to read, and nobody else's.
-        courier = Publisher(mission, directory, writer, clock, (), note, name=operator)
-        return Opened(FirebaseLink(rest_of(mission, clock, CourierTokens(courier))), courier.run)
+            return Publisher(mission, directory, writer, clock, (), note, name=operator)
+
+        keep_place(writer, mission)
+        rest, made = open_rest(mission, clock, courier, writes=False)
+        return Opened(FirebaseLink(rest), None if made is None else made.run)
 
     return opened

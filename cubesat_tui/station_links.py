@@ -7,7 +7,6 @@ both.
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cubesat_tui.courier_tokens import CourierTokens
-from cubesat_tui.link_opening import check_to_follow, own_tokens, rest_of
+from cubesat_tui.link_opening import check_to_follow, open_rest
 from cubesat_tui.link_places import endpoint_of, follow_place
 from cubesat_tui.mailbox import Intake, answered_before
 from cubesat_tui.missing_rows import missing_event
@@ -26,7 +24,7 @@ from telemetry.alarms import Event
 from telemetry.link_config import FIREBASE
 from telemetry.links.link import Lost, Pruned
 from telemetry.links.link_keys import STREAMS
-from telemetry.links.service_account import key_of, needs_key
+from telemetry.links.service_account import key_of
 from telemetry.plain_text import plain_text
 from telemetry.store.reader import StoreReader
 
@@ -96,10 +94,9 @@ class StationLinks:
         if station.source_name == FIREBASE:
             follow_place(station.writer, mission, FIREBASE)
         streams = self._role.streams
-        # A station that writes nothing may read as a user; one that writes has a service account for both.
-        tokens = None if streams and needs_key(mission.link, os.environ) else own_tokens(mission, clock)
-        if streams or tokens is None:
-            self.publisher = Publisher(
+
+        def courier() -> Publisher:
+            return Publisher(
                 mission,
                 station.directory,
                 station.writer,
@@ -110,9 +107,8 @@ class StationLinks:
                 take_over=self._role.take_over,
                 status=report,
             )
-            tokens = tokens or CourierTokens(self.publisher)
-        assert tokens is not None
-        self._rest = rest_of(mission, clock, tokens)
+
+        self._rest, self.publisher = open_rest(mission, clock, courier, writes=bool(streams))
         if self._role.owns:
             from telemetry.links.firebase_link import FirebaseLink
 

@@ -10,10 +10,8 @@ import click
 from cubesat_tui.commands.asking import PATIENCE_S, answer_to, ask
 from cubesat_tui.commands.options import (
     json_option,
-    load_mission,
     mission_option,
-    mission_path_of,
-    open_directory,
+    open_stored,
     operator_of,
     operator_option,
     print_json,
@@ -56,11 +54,8 @@ def accept(
     The rows leave quarantine for these channels and are learned with the next fit. Hard limits are never learned,
     and nothing is acknowledged by it. It cannot be undone.
     """
-    directory = open_directory(mission_path_of(context, mission_path))
-    mission = load_mission(directory.path)
+    directory, mission = open_stored(context, mission_path, "there is nothing to accept")
     name = satellite_of(mission, satellite)
-    if not directory.telemetry.exists():
-        refuse(f"{directory.path}: no station has run here yet, so there is nothing to accept", exit_code=3)
     wish = _wish(directory, mission, name, what, reason, begin, end, release)
     event = _answer(directory, mission, wish, operator_of(context, operator))
     outcome = _outcome(event, wish)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cubesat_tui.commands.asking import PATIENCE_S, ask
-from cubesat_tui.commands.options import load_mission, mission_path_of, open_directory, operator_of, refuse
+from cubesat_tui.commands.options import open_stored, operator_of, refuse
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -74,10 +74,7 @@ def begin(
     Raises:
         Refusal: there is none (exit 2), or no station has run there yet (exit 3).
     """
-    directory = open_directory(mission_path_of(context, mission_path))
-    mission = load_mission(directory.path)
-    if not directory.telemetry.exists():
-        refuse(f"{directory.path}: no station has run here yet, so {nothing}", exit_code=3)
+    directory, mission = open_stored(context, mission_path, nothing)
     return Acting(directory, mission, operator_of(context, operator))
 
 

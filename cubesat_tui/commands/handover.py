@@ -9,12 +9,10 @@ import click
 from cubesat_tui.commands.moment import mission_now_ns, since_ns
 from cubesat_tui.commands.options import (
     json_option,
-    load_mission,
     mission_option,
-    mission_path_of,
-    open_directory,
+    open_stored,
     print_json,
-    refuse,
+    reading,
 )
 
 
@@ -33,23 +31,12 @@ def handover(context: click.Context, since: str, mission_path: Path | None, as_j
     from cubesat_tui.shift import read_shift, shift_object
     from cubesat_tui.shift_text import shift_lines
     from telemetry.clock import SystemClock
-    from telemetry.store.errors import StoreError
-    from telemetry.store.reader import StoreReader
 
-    directory = open_directory(mission_path_of(context, mission_path))
-    mission = load_mission(directory.path)
-    if not directory.telemetry.exists():
-        refuse(f"{directory.path}: no station has run here yet, so nothing happened", exit_code=3)
+    directory, mission = open_stored(context, mission_path, "nothing happened")
     now_ns = mission_now_ns(directory, mission, SystemClock())
     begin_ns = since_ns("--since", since, now_ns)
-    try:
-        reader = StoreReader(directory.telemetry)
-    except StoreError as error:
-        refuse(str(error), exit_code=1)
-    try:
+    with reading(directory) as reader:
         shift = read_shift(reader, mission, begin_ns, now_ns)
-    finally:
-        reader.close()
     if as_json:
         print_json(shift_object(shift))
     else:

@@ -9,11 +9,10 @@ import click
 
 from cubesat_tui.commands.options import (
     json_option,
-    load_mission,
     mission_option,
-    mission_path_of,
-    open_directory,
+    open_stored,
     print_json,
+    reading,
     refuse,
     satellite_of,
     say,
@@ -42,25 +41,13 @@ def lineage(
     From the data to the model to the anomaly: the window the model was fitted to and its hash, the retrain, its
     parent, the digest of its files, and who promoted it and why. A frame before the first model says learning.
     """
-    from telemetry.store.errors import StoreError
-    from telemetry.store.reader import StoreReader
-
-    directory = open_directory(mission_path_of(context, mission_path))
-    mission = load_mission(directory.path)
-    name = satellite_of(mission, satellite)
     wanted = _place(frame)
-    if not directory.telemetry.exists():
-        refuse(f"{directory.path}: no station has run here yet, so there is no frame", exit_code=3)
-    try:
-        reader = StoreReader(directory.telemetry)
-        try:
-            found = wanted[0] if len(wanted) == 1 else reader.frame_id(name, *wanted)
-            row = None if found is None else reader.frame_row(found)
-            told = None if row is None else lineage_of(reader, row)
-        finally:
-            reader.close()
-    except StoreError as error:
-        refuse(str(error), exit_code=1)
+    directory, mission = open_stored(context, mission_path, "there is no frame")
+    name = satellite_of(mission, satellite)
+    with reading(directory) as reader:
+        found = wanted[0] if len(wanted) == 1 else reader.frame_id(name, *wanted)
+        row = None if found is None else reader.frame_row(found)
+        told = None if row is None else lineage_of(reader, row)
     if told is None:
         refuse(f"no frame {plain_text(frame, 40)} is stored", exit_code=1)
     if as_json:
@@ -100,14 +87,15 @@ def lineage_of(reader: StoreReader, row: LedgerRow) -> dict[str, Any]:
         "put_there": None,
         "anomaly": None,
     }
+    every = put_there(reader, row.satellite)
     if row.model is None:
-        if any(event.at_ns <= row.received_ns for event in put_there(reader, row.satellite)):
+        if any(event.at_ns <= row.received_ns for event in every):
             told["state"] = "no opinion"
         return told
     from cubesat_tui.commands.runs import run_object
 
     run = reader.run_of_version(row.model, row.satellite)
-    puts = [event for event in put_there(reader, row.satellite) if _version(event) == row.model]
+    puts = [event for event in every if _version(event) == row.model]
     put = next((event for event in puts if event.at_ns <= row.received_ns), puts[-1] if puts else None)
     told |= {"state": STATES[min(2, row.state or 0)], "score": row.score, "p": row.p, "model": row.model}
     told["run"] = None if run is None else run_object(run)

@@ -6,7 +6,8 @@ import getpass
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -17,6 +18,7 @@ from telemetry.plain_text import plain_text
 if TYPE_CHECKING:
     from telemetry.dictionary import Mission
     from telemetry.store.directory import MissionDirectory
+    from telemetry.store.reader import StoreReader
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -120,6 +122,39 @@ def load_mission(path: Path) -> Mission:
         return read_mission(path)
     except MissionError as error:
         refuse(*error.lines)
+
+
+def open_stored(context: click.Context, given: Path | None, nothing: str) -> tuple[MissionDirectory, Mission]:
+    """The mission asked for, which must have a store; `nothing`: what there is not otherwise, in words.
+
+    Raises:
+        Refusal: there is no mission (exit 2), or no station has run there yet (exit 3).
+    """
+    directory = open_directory(mission_path_of(context, given))
+    mission = load_mission(directory.path)
+    if not directory.telemetry.exists():
+        refuse(f"{directory.path}: no station has run here yet, so {nothing}", exit_code=3)
+    return directory, mission
+
+
+@contextmanager
+def reading(directory: MissionDirectory) -> Iterator[StoreReader]:
+    """The mission store, closed behind it.
+
+    Raises:
+        Refusal: it cannot be read (exit 1).
+    """
+    from telemetry.store.errors import StoreError
+    from telemetry.store.reader import StoreReader
+
+    try:
+        reader = StoreReader(directory.telemetry)
+        try:
+            yield reader
+        finally:
+            reader.close()
+    except StoreError as error:
+        refuse(str(error), exit_code=1)
 
 
 def satellite_of(mission: Mission, given: str | None) -> str:

@@ -9,12 +9,11 @@ import click
 
 from cubesat_tui.commands.options import (
     json_option,
-    load_mission,
     mission_option,
-    mission_path_of,
-    open_directory,
+    open_stored,
     print_json,
-    refuse,
+    reading,
+    satellite_of,
     say,
 )
 
@@ -37,26 +36,13 @@ def runs(
     Every considered fit is one: promoted, kept or rejected, with its figures and the reason.
     """
     from telemetry.clock import SystemClock
-    from telemetry.store.errors import StoreError
-    from telemetry.store.reader import StoreReader
     from trainer.serving import Serving, serving_of
 
-    directory = open_directory(mission_path_of(context, mission_path))
-    mission = load_mission(directory.path)
-    if satellite is not None and satellite not in mission.by_name:
-        refuse(f"--satellite: {satellite!r}: allowed: {', '.join(mission.by_name)}")
-    if not directory.telemetry.exists():
-        refuse(f"{directory.path}: no station has run here yet, so there is no run", exit_code=3)
-    names = [satellite] if satellite is not None else list(mission.by_name)
-    try:
-        reader = StoreReader(directory.telemetry)
-        try:
-            found = reader.runs(None, limit, satellite)
-            serving = {name: serving_of(reader.cursor, name) or Serving() for name in names}
-        finally:
-            reader.close()
-    except StoreError as error:
-        refuse(str(error), exit_code=1)
+    directory, mission = open_stored(context, mission_path, "there is no run")
+    names = list(mission.by_name) if satellite is None else [satellite_of(mission, satellite)]
+    with reading(directory) as reader:
+        found = reader.runs(None, limit, satellite)
+        serving = {name: serving_of(reader.cursor, name) or Serving() for name in names}
     now_ns = SystemClock().now_ns()
     if as_json:
         told = {name: _serving_object(one, now_ns) for name, one in serving.items()}
