@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from telemetry.store.flagged import Flagged
     from telemetry.store.judged import JudgedRows
     from telemetry.store.publication import Outgoing
+    from telemetry.store.run_page import Runs
 
 _FRAME = "id, satellite, boot, seq, t_ns, received_ns, quality, layout, v"
 
@@ -372,6 +373,13 @@ class StoreReader:
         """Scored rows in [t0_ns, t1_ns) (open where None), the newest n of them, oldest first."""
         with self._catalog.snapshot():
             return series.scores(self._catalog, satellite, n, t0_ns, t1_ns)
+
+    @cached_property
+    def considered(self) -> Runs:
+        """Considered fits, filtered, ordered and paged."""
+        from telemetry.store.run_page import Runs
+
+        return Runs(self._connection)
 
     @cached_property
     def outgoing(self) -> Outgoing:
