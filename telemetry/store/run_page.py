@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from telemetry.alarms import RAISED, Event
 from telemetry.run_query import OLDEST, RunQuery
@@ -10,14 +10,11 @@ from telemetry.store.connection import Database
 from telemetry.store.recorded import EVENT, RUN, event_of, run_of
 from telemetry.store.rows import RunRow
 
-if TYPE_CHECKING:
-    from apsw import SQLiteValue
-
 NO_END = 2**63 - 1
 
 
 class RunKey(NamedTuple):
-    """Place of a run in an order: the figure it is ordered by (None where it has none, or by number), and its id."""
+    """Place of a run in an order: the figure it is ordered by, None where it has none or its number counts, and id."""
 
     figure: float | None
     id: int
@@ -60,7 +57,12 @@ class Runs:
         Recorded by `until_ns`, stored after the run `above_id`.
         """
         conditions = ["id > ?", "at_ns <= ?", "(? IS NULL OR satellite IS NULL OR satellite = ?)"]
-        values: list[SQLiteValue] = [above_id, NO_END if until_ns is None else until_ns, satellite, satellite]
+        values: list[int | float | str | None] = [
+            above_id,
+            NO_END if until_ns is None else until_ns,
+            satellite,
+            satellite,
+        ]
         for test in query.tests:
             conditions.append(test.sql)
             values += test.values

@@ -158,9 +158,11 @@ def test_whatever_is_typed_is_answered_or_pointed_at(
     try:
         query = parse_runs(text, sort)
     except QueryError as error:
-        assert 0 <= error.column <= len(text)
+        wrong = error.column
+    else:
+        reader_of().considered.page(query)
         return
-    reader_of().considered.page(query)
+    assert 0 <= wrong <= len(text)
 
 
 @pytest.fixture(scope="module")
