@@ -1,4 +1,4 @@
-"""`cubesat-tui runs`: the newest training runs, and which model of each satellite scores."""
+"""`cubesat-tui runs`: training runs, filtered and ordered as on Models, and which model of each satellite scores."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cubesat_tui.commands.options import (
     open_stored,
     print_json,
     reading,
+    refuse,
     satellite_of,
     say,
 )
@@ -25,23 +26,52 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=50, help="How many (default: 50).")
 @click.option("--satellite", metavar="NAME", help="Only those of one satellite.")
+@click.option(
+    "--filter",
+    "wanted",
+    metavar="TEXT",
+    default="",
+    help="Words that all hold: promoted, rejected, kept, fitted, held, v17, '#170-#180', 'drift>0.25', part of the"
+    " reason; -kept is all but these.",
+)
+@click.option(
+    "--sort",
+    metavar="ORDER",
+    default="newest",
+    help="newest (default), oldest, or the largest first of: drift, fa, threshold, fit, rows.",
+)
 @mission_option
 @json_option
 @click.pass_context
 def runs(
-    context: click.Context, limit: int, satellite: str | None, mission_path: Path | None, as_json: bool
+    context: click.Context,
+    limit: int,
+    satellite: str | None,
+    wanted: str,
+    sort: str,
+    mission_path: Path | None,
+    as_json: bool,
 ) -> None:
-    """List the newest training runs, newest first, and what serves now.
+    """List training runs, newest first, and what serves now.
 
     Every considered fit is one: promoted, kept or rejected, with its figures and the reason.
     """
     from telemetry.clock import SystemClock
+    from telemetry.query_syntax import QueryError
+    from telemetry.run_query import SORTS, parse_runs
     from trainer.serving import Serving, serving_of
+
+    if sort not in SORTS:
+        refuse(f"--sort: {sort!r}: allowed: {', '.join(SORTS)}")
+    try:
+        query = parse_runs(wanted, sort)
+    except QueryError as error:
+        refuse(f"--filter: {error}")
 
     directory, mission = open_stored(context, mission_path, "there is no run")
     names = list(mission.by_name) if satellite is None else [satellite_of(mission, satellite)]
     with reading(directory) as reader:
-        found = reader.runs(None, limit, satellite)
+        found = reader.considered.page(query, satellite, limit=limit)
         serving = {name: serving_of(reader.cursor, name) or Serving() for name in names}
     now_ns = SystemClock().now_ns()
     if as_json:
@@ -51,7 +81,7 @@ def runs(
     for run in found:
         say(_line(run))
     if not found:
-        click.echo("no run yet")
+        click.echo("no run is like that" if wanted.strip() else "no run yet")
     for name, one in serving.items():
         hold = one.held(now_ns)
         if one.version is not None:

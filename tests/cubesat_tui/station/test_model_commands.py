@@ -57,6 +57,8 @@ async def test_roll_back_promote_hold_and_runs_beside_a_station(governed: Govern
         (("lineage", "-1"), "No such option"),
         (("lineage", "1:2:3"), "is no frame"),
         (("runs", "--satellite", "X"), "--satellite: 'X': allowed: TESTBIRD"),
+        (("runs", "--sort", "speed"), "--sort: 'speed': allowed: newest, oldest, drift, fa, threshold, fit, rows"),
+        (("runs", "--filter", "kept speed>3"), "--filter: 'speed' is no figure of a run"),
     ],
 )
 async def test_wrong_use_is_refused_before_anything_is_asked(
@@ -66,6 +68,20 @@ async def test_wrong_use_is_refused_before_anything_is_asked(
     assert done.exit_code == 2
     assert said in done.stderr
     assert governed.rig.waiting_requests() == 0
+
+
+async def test_runs_are_filtered_and_ordered_as_on_the_screen(governed: Governed) -> None:
+    await governed.promotions(3)
+
+    def listed(*options: str) -> list[int]:
+        told = json.loads(governed.command_alone("runs", "--json", *options).stdout)
+        return [run["version"] for run in told["runs"]]
+
+    assert listed("--sort", "rows") == [3, 2, 1], "each window is longer than the one before"
+    assert listed("--sort", "oldest", "-n", "2") == [1, 2]
+    assert listed("--filter", "promoted -v2") == [3, 1]
+    assert listed("--filter", "rejected") == []
+    assert "no run is like that" in governed.command_alone("runs", "--filter", "rejected").stdout
 
 
 async def test_without_a_station_the_commands_do_it_themselves(governed: Governed) -> None:
