@@ -1,4 +1,4 @@
-"""`cubesat-tui runs`: training runs, filtered and ordered as on Models, and which model of each satellite scores."""
+"""`cubesat-tui runs`: training runs, filtered and ordered as on Models, and which models score."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ NO_END = 2**63 - 1
 
 
 class RunKey(NamedTuple):
-    """Place of a run in an order: the figure it goes by, None where it has none or its number counts; and its id."""
+    """Place of a run in an order: the figure it goes by, None where it has none or its number counts; its id."""
 
     figure: float | None
     id: int

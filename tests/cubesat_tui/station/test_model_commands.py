@@ -58,7 +58,7 @@ async def test_roll_back_promote_hold_and_runs_beside_a_station(governed: Govern
         (("lineage", "1:2:3"), "is no frame"),
         (("runs", "--satellite", "X"), "--satellite: 'X': allowed: TESTBIRD"),
         (("runs", "--sort", "speed"), "--sort: 'speed': allowed: newest, oldest, drift, fa, threshold, fit, rows"),
-        (("runs", "--filter", "kept speed>3"), "--filter: 'speed' is no figure of a run"),
+        (("runs", "--filter", "kept speed>3"), "--filter: column 6: 'speed' is no figure of a run"),
     ],
 )
 async def test_wrong_use_is_refused_before_anything_is_asked(
