@@ -32,6 +32,7 @@ COMMANDS = {
     "rollback": ("cubesat_tui.commands.govern", "rollback", "Return to an earlier model, with a reason."),
     "hold": ("cubesat_tui.commands.govern", "hold", "Hold automatic promotion for a time."),
     "lineage": ("cubesat_tui.commands.lineage", "lineage", "Tell which model scored a frame, and why that one."),
+    "mlflow-ui": ("cubesat_tui.commands.mlflow_ui", "mlflow_ui", "Show the runs in MLflow's own user interface."),
     "inject": ("cubesat_tui.commands.inject", "inject", "Break something in the simulator."),
     "check": ("cubesat_tui.commands.check", "check", "Validate a mission definition."),
     "doctor": ("cubesat_tui.commands.doctor", "doctor", "Diagnose this machine, offline."),

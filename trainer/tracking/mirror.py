@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telemetry.plain_text import plain_text
+from trainer.tracking import place
 from trainer.tracking.settings import ENVIRONMENT, local_uri
 from trainer.tracking.spool import AuditEntry, Spool
 
@@ -73,12 +74,17 @@ class Mirror:
             os.environ.update(ENVIRONMENT)
             import logging
 
-            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
             from mlflow.tracking import MlflowClient
 
             for name in ("mlflow", "alembic", "sqlalchemy"):
                 logging.getLogger(name).setLevel(logging.WARNING)
-            self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+            if not self._directory.mlflow.exists():
+                # Made by a client, the store's default experiment would keep files below the current directory.
+                SqlAlchemyStore(self.uri, place.files_uri(self._directory)).engine.dispose()
+            client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+            place.stay(self._directory, lambda: _locations(client))
+            self._client = client
         return self._client
 
     def _log(self, entry: AuditEntry) -> str:
@@ -112,6 +118,8 @@ class Mirror:
             if entry.manifest is not None and Path(entry.manifest).is_file():
                 client.log_artifact(run_id, entry.manifest)
             client.set_terminated(run_id, end_time=ended)
+        except place.Moved as moved:
+            raise AuditFailed(plain_text(f"MLflow: {moved}", 300)) from moved
         except (MlflowException, SQLAlchemyError, OSError) as error:
             self._client = None
             raise AuditFailed(plain_text(f"MLflow did not take {entry.name}: {error}", 200)) from error
@@ -123,9 +131,25 @@ class Mirror:
         if found is None:
             existing = client.get_experiment_by_name(name)
             if existing is None:
-                place = (self._directory.artifacts.absolute() / "mlflow").as_uri()
-                found = client.create_experiment(name, artifact_location=place)
+                # The user interface shows runs of training, not conversations with a language model.
+                found = client.create_experiment(
+                    name,
+                    place.files_uri(self._directory),
+                    tags={"mlflow.experimentKind": "custom_model_development"},
+                )
             else:
                 found = existing.experiment_id
             self._experiments[name] = found
         return found
+
+
+def _locations(client: MlflowClient) -> list[str]:
+    from mlflow.entities import ViewType
+
+    found: list[str] = []
+    token: str | None = None
+    while token != "":
+        page = client.search_experiments(ViewType.ALL, page_token=token)
+        found += [one.artifact_location for one in page]
+        token = page.token or ""
+    return found
