@@ -20,6 +20,8 @@ from typing import Self
 import pyte
 
 QUERY = re.compile(rb"\x1b\[\?(\d+)\$p|\x1b\[0?c|\x1b\[([56])n|\x1b\[\?u|\x1b\]1[01];\?(?:\x07|\x1b\\)")
+CUT = re.compile(rb"\x1b(?:\[[0-9;?<=>$ ]*|\][^\x07\x1b]*)?\Z")
+"""A sequence of which the rest has not been read."""
 NOISE = re.compile(
     rb"\x1b\[\?\d+\$p|\x1b\[[<>=]\d*u|\x1b\[\?u|\x1b\[>\d*[a-zA-Z]|\x1bP.*?\x1b\\|\x1b_.*?\x1b\\"
     rb"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[\d* q|\x1b\[\?2026[hl]",
@@ -49,7 +51,8 @@ class PtyProgram:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._bytes_per_s = bytes_per_s
-        self._read = 0
+        self._free_at = 0.0
+        self._rest = b""
         self._fd, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         inherited = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES", "TMUX", "NO_COLOR"}}
@@ -85,8 +88,8 @@ class PtyProgram:
         """Read for `seconds`, or until the predicate holds after some bytes; whether it did."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            if self._bytes_per_s is not None and self._read > self.elapsed * self._bytes_per_s:
-                time.sleep(0.02)
+            if self._bytes_per_s is not None and self.elapsed < self._free_at:
+                time.sleep(min(0.02, self._free_at - self.elapsed, left))
                 continue
             ready, _, _ = select.select([self._fd], [], [], min(left, 0.1))
             if ready and not self._take():
@@ -102,8 +105,14 @@ class PtyProgram:
             return False
         if not data:
             return False
-        self._read += len(data)
-        self.output.append((self.elapsed, data))
+        now = self.elapsed
+        if self._bytes_per_s is not None:
+            # What the line could have carried while nothing was sent is gone.
+            self._free_at = max(now, self._free_at) + len(data) / self._bytes_per_s
+        self.output.append((now, data))
+        data = self._rest + data
+        cut = CUT.search(data)
+        data, self._rest = (data[: cut.start()], data[cut.start() :]) if cut else (data, b"")
         shown = 0
         for found in QUERY.finditer(data):
             # Up to the question first: the answer to "where is the cursor" depends on what stands before it.

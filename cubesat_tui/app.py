@@ -162,7 +162,7 @@ class ConsoleApp(TimeApp, NightApp, OperatorActs):
         self.push_screen(KeysCard(self.mission_screen.MODE if self.mission_screen else "live", self.has_fleet))
 
     def action_repaint(self) -> None:
-        if self.thin:
+        if self.line is not None:
             from cubesat_tui.terminal.thin_line import ThinLineDriver
 
             if isinstance(self._driver, ThinLineDriver):

@@ -34,6 +34,7 @@ from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.store_view import NotRead, StoreView
 from cubesat_tui.stylesheet import SteadyStylesheet
+from cubesat_tui.terminal.line_pace import FULL, LinePace
 from cubesat_tui.themes import THEMES
 from telemetry.plain_text import plain_text
 
@@ -50,9 +51,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-"""At most four snapshots a second."""
-THIN_TICK_S = 1.0
-"""On a thin line."""
+"""At most four snapshots a second; fewer where the line has no room for them (`LinePace.period_s`)."""
 FIRST_READ_S = 0.5
 START_TIMEOUT_S = 20.0
 """A station of this process has to run by then."""
@@ -61,7 +60,11 @@ SETTLED_S = 2.0
 """After the start, by when values are on screen: what only later keys need is done from then on."""
 
 
-def _thin_driver() -> type[Driver]:
+def _driver_for(line: LinePace) -> type[Driver]:
+    if line.asked == FULL:
+        from cubesat_tui.terminal.full_line import FullLineDriver
+
+        return FullLineDriver
     from cubesat_tui.terminal.thin_line import ThinLineDriver
 
     return ThinLineDriver
@@ -88,16 +91,16 @@ class MissionApp(App[Departure]):
         mission: Mission | None = None,
         snapshots: Snapshots | None = None,
         replica: bool = False,
-        thin: bool = False,
+        line: LinePace | None = None,
     ) -> None:
         """`station`: that of this process, started once the first screen is painted; None when attached.
 
         `notice`: one plain line to show at the start. `mission`: its definition, where it was read already.
         `snapshots` replaces the reader of the mission store (tests). `replica`: what runs in this process only
-        mirrors a station that runs elsewhere. `thin`: draw for a line that is slow, at most once a second.
+        mirrors a station that runs elsewhere. `line`: what leads to the terminal, where one is drawn on.
         """
-        super().__init__(driver_class=_thin_driver() if thin else None)
-        self.thin = thin
+        super().__init__(driver_class=None if line is None else _driver_for(line))
+        self.line = line
         self.directory = directory
         self.clock = clock
         self.operator = operator
@@ -201,7 +204,7 @@ class MissionApp(App[Departure]):
             failures = 0
             if news is not None:
                 self.snapshot = news
-            await asyncio.sleep(THIN_TICK_S if self.thin else TICK_S)
+            await asyncio.sleep(max(TICK_S, self.line.period_s if self.line is not None else 0.0))
 
     def _unread(self, error: Exception) -> None:
         self.tell_trouble("The mission store could not be read", error)

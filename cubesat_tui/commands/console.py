@@ -233,7 +233,7 @@ def show(
     from cubesat_tui.departure import Departure
     from cubesat_tui.handover import CONSOLE_FAILED, KEPT_RUNNING, hand_over
     from cubesat_tui.mission_app import START_TIMEOUT_S
-    from cubesat_tui.terminal.line_choice import is_thin
+    from cubesat_tui.terminal.line_choice import line_pace
     from cubesat_tui.terminal.sign_width import needs_ascii
     from telemetry.store.errors import StoreError
 
@@ -248,7 +248,7 @@ def show(
         notice=notice,
         mission=mission,
         replica=replica,
-        thin=is_thin(click.get_current_context().find_root().params.get("line"), os.environ),
+        line=line_pace(click.get_current_context().find_root().params.get("line"), os.environ),
     )
     leave_on_signals(app, directory, clock, operator, thread if can_hand_over else None, thread)
     departure = app.run()

@@ -43,17 +43,19 @@ def status_rows(
     signs: SignSet,
     paused: tuple[int, int] | None = None,
     past: PastBanner | None = None,
+    line: tuple[str, str] = ("", ""),
 ) -> tuple[Row, Row]:
     """Both lines, `size` cells each. `snapshot` is the live one, always.
 
-    `paused`: (mission time ns, frames) when the screen was stopped; `past`: what is shown instead of now.
+    `paused`: (mission time ns, frames) when the screen was stopped; `past`: what is shown instead of now; `line`:
+    how the line to this terminal is drawn for, in words for a wide and for a narrow screen.
     """
     first = _fleet_truths(snapshot, size) if mode == FLEET_TAB[1] else _truths(snapshot, size)
     if past is not None:
         return first, fleet_row(past, size) if mode == FLEET_TAB[1] else past_row(past, size)
     if paused is not None:
         return first, paused_row(paused[0], snapshot.frames - paused[1], size)
-    return first, _tabs_line(snapshot, mode, size, signs)
+    return first, _tabs_line(snapshot, mode, size, signs, line)
 
 
 def waiting_rows(mode: str, size: int, reason: str) -> tuple[Row, Row]:
@@ -218,7 +220,7 @@ def counts_row(counted: Mapping[str, tuple[int, int]], signs: SignSet) -> Row:
     return ((SIGNS[worst].word, SIGNS[worst].style), *spans)
 
 
-def _tabs_line(snapshot: Snapshot, mode: str, size: int, signs: SignSet) -> Row:
+def _tabs_line(snapshot: Snapshot, mode: str, size: int, signs: SignSet, line: tuple[str, str]) -> Row:
     whole = mode == FLEET_TAB[1] and snapshot.fleet is not None
     counts = counts_row(snapshot.fleet.counts if whole and snapshot.fleet else snapshot.counts, signs)
     shown = (*TABS, FLEET_TAB) if len(snapshot.mission.satellites) > 1 else TABS
@@ -242,6 +244,9 @@ def _tabs_line(snapshot: Snapshot, mode: str, size: int, signs: SignSet) -> Row:
         time = date_clock_text(snapshot.now_ns) if wide else month_clock_text(snapshot.now_ns)
         clock: Row = ((("UTC " if wide else "") + (time if date else clock_text(snapshot.now_ns) + "Z"), "value"),)
         gap = "     " if wide else "  "
+        words = line[0] if wide else line[1]
+        if words:
+            clock = (("line ", "label") if wide else ("", "plain"), (f"{words}  ", "label"), *clock)
         start: Row = (*tabs, (gap, "plain"), *counts)
         if width(start) + width(clock) + 1 <= size:
             break

@@ -43,8 +43,11 @@ class ChangedCells:
         with self._lock:
             self._grid.lost = True
 
-    def frame(self) -> tuple[str, bool]:
-        """What to send now, and whether it ends in a question; empty when the terminal has everything."""
+    def frame(self, *, patient: bool = True) -> tuple[str, bool]:
+        """What to send now, and whether it ends in a question; empty when the terminal has everything.
+
+        `patient`: an answer to it would be waited for.
+        """
         with self._lock:
             grid = self._grid
             passed = "".join(grid.passed)
@@ -54,5 +57,5 @@ class ChangedCells:
                 cells = self._shown.update(grid)
             if cells and grid.synchronised:
                 cells = f"{BEGIN}{cells}{END}"
-        asks = bool(cells) and self.answers
+        asks = bool(cells) and self.answers and patient
         return passed + cells + QUESTION * asks, asks

@@ -20,16 +20,25 @@ class LineOutput(threading.Thread):
     """Asks `content` for what is to be written whenever `wake` was called and the terminal is ready for it.
 
     `content` returns the bytes, and whether they end in a question that the terminal answers: nothing more is
-    asked for until `answered` is called. It is called on this thread.
+    asked for until `answered` is called. It is called on this thread. `took` is told of everything written: bytes,
+    seconds until it was answered (without a question: taken), and which of the two.
     """
 
-    def __init__(self, descriptor: int, content: Callable[[], tuple[bytes, bool]]) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        content: Callable[[], tuple[bytes, bool]],
+        took: Callable[[int, float, bool], None] = lambda *_: None,
+    ) -> None:
         super().__init__(daemon=True, name="line-output")
         self._descriptor = descriptor
         self._content = content
+        self._took = took
         self._changed = threading.Condition()
         self._work = self._stopping = self._gone = False
         self._asked_at: float | None = None
+        self._size = 0
+        self._owed = 0
         self._took_at = time.monotonic()
 
     def wake(self) -> None:
@@ -38,16 +47,28 @@ class LineOutput(threading.Thread):
             self._work = True
             self._changed.notify_all()
 
+    @property
+    def patient(self) -> bool:
+        """Whether nothing has been waited for in vain: a question now would be the only one without an answer."""
+        return self._owed == 0
+
     def answered(self) -> None:
-        """The terminal has drawn everything up to the last question."""
+        """The terminal has drawn everything up to the next question it had not answered."""
         with self._changed:
+            self._owed = max(0, self._owed - 1)
+            if self._owed or self._asked_at is None:
+                return
+            seconds, size = time.monotonic() - self._asked_at, self._size
             self._asked_at = None
             self._changed.notify_all()
+        self._took(size, seconds, True)
 
-    def settle(self, seconds: float) -> None:
-        """Wait for the answer that is under way, so that nobody else reads it; no longer than `seconds`."""
+    def release(self) -> None:
+        """Nobody will tell of answers any more: write on without them."""
         with self._changed:
-            self._changed.wait_for(lambda: self._asked_at is None, seconds)
+            self._asked_at = None
+            self._owed = 1
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Write what is left, then end; returns when that is done, or the terminal has stopped taking anything."""
@@ -65,16 +86,22 @@ class LineOutput(threading.Thread):
                 while self._asked_at is not None and not self._stopping:
                     left = self._asked_at + PATIENCE_S - time.monotonic()
                     if left <= 0:
+                        # The answer is still owed, and until it comes nothing more is asked.
+                        self._took(self._size, PATIENCE_S, True)
                         self._asked_at = None
                     else:
                         self._changed.wait(left)
                 self._work = False
                 last = self._stopping
             data, asks = self._content()
+            begun = time.monotonic()
             if asks:
                 with self._changed:
-                    self._asked_at = time.monotonic()
+                    self._asked_at, self._size = begun, len(data)
+                    self._owed += 1
             self._write(data)
+            if data and not asks:
+                self._took(len(data), time.monotonic() - begun, False)
             if last:
                 return
 

@@ -12,27 +12,26 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from textual import events
-from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.messages import TerminalSupportsSynchronizedOutput
 
-from cubesat_tui.terminal.changed_cells import ChangedCells
+from cubesat_tui.terminal.changed_cells import QUESTION, ChangedCells
+from cubesat_tui.terminal.full_line import FullLineDriver
 from cubesat_tui.terminal.line_output import LineOutput
 
 if TYPE_CHECKING:
     from textual.app import App
 
-LAST_ANSWER_S = 0.5
-"""How long leaving waits for an answer that would else be typed at the shell."""
 NO_COLOURED_ERASE = ("screen", "vt", "dumb")
 
 
-class ThinLineDriver(LinuxDriver):
-    """Textual's driver with another way out to the terminal."""
+class ThinLineDriver(FullLineDriver):
+    """Textual's driver with another way out to the terminal, which measures how fast the terminal takes it."""
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
@@ -40,12 +39,14 @@ class ThinLineDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._cells = ChangedCells(1, 1)
         self._output: LineOutput | None = None
+        self._first_asked: float | None = None
         self._encoding = getattr(self._file, "encoding", None) or "utf-8"
 
     def start_application_mode(self) -> None:
         erases = not os.environ.get("TERM", "").startswith(NO_COLOURED_ERASE)
         self._cells = ChangedCells(*self._get_terminal_size(), erases=erases)
-        self._output = LineOutput(self._file.fileno() if self._file else 2, self._frame)
+        self._first_asked = None
+        self._output = LineOutput(self._file.fileno() if self._file else 2, self._frame, self._took)
         self._output.start()
         super().start_application_mode()
         resized = signal.getsignal(signal.SIGWINCH)
@@ -71,6 +72,8 @@ class ThinLineDriver(LinuxDriver):
     def process_message(self, message: Message) -> None:
         if isinstance(message, TerminalSupportsSynchronizedOutput):
             known, self._cells.answers = self._cells.answers, True
+            if not known and self._first_asked is not None:
+                self._took(0, time.monotonic() - self._first_asked, True)
             if self._output is not None:
                 self._output.answered()
             if known:
@@ -79,10 +82,13 @@ class ThinLineDriver(LinuxDriver):
             self._cells.resize(*message.size)
         super().process_message(message)
 
+    def disable_input(self) -> None:
+        super().disable_input()
+        if self._output is not None:
+            self._output.release()
+
     def stop_application_mode(self) -> None:
         self._cells.leaving = True
-        if self._output is not None:
-            self._output.settle(LAST_ANSWER_S)
         super().stop_application_mode()
 
     def close(self) -> None:
@@ -91,5 +97,10 @@ class ThinLineDriver(LinuxDriver):
             self._output.stop()
 
     def _frame(self) -> tuple[bytes, bool]:
-        text, asks = self._cells.frame()
+        text, asks = self._cells.frame(patient=self._output is not None and self._output.patient)
+        if not self._cells.answers and QUESTION in text:
+            self._first_asked = time.monotonic()
         return text.encode(self._encoding, "replace"), asks
+
+    def _took(self, size: int, seconds: float, answered: bool) -> None:
+        self.line.took(size, seconds, answered=answered)

@@ -28,7 +28,9 @@ class StatusBar(Lines):
         """Draw the newest snapshot, paused or not, past or not: this bar never stands still."""
         self._last = (snapshot, paused, past)
         size = self.size.width or self.app.size.width
-        self.draw(status_rows(snapshot, self._mode, size, self.signs, paused, past))
+        line = getattr(self.app, "line", None)
+        words = ("", "") if line is None else (line.words, line.short_words)
+        self.draw(status_rows(snapshot, self._mode, size, self.signs, paused, past, words))
 
     def on_resize(self, event: Resize) -> None:
         if self._last is not None:

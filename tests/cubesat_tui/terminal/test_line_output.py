@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from cubesat_tui.cli import root
-from cubesat_tui.terminal.line_choice import is_thin
+from cubesat_tui.terminal.line_choice import line_pace
 from cubesat_tui.terminal.line_output import LineOutput
 
 PATIENCE_S = 10.0
@@ -26,8 +26,10 @@ PATIENCE_S = 10.0
         ("thin", {}, True),
     ],
 )
-def test_over_ssh_the_line_is_taken_for_thin(asked: str | None, environment: dict[str, str], thin: bool) -> None:
-    assert is_thin(asked, environment) is thin
+def test_over_ssh_the_line_is_taken_for_thin_at_first(
+    asked: str | None, environment: dict[str, str], thin: bool
+) -> None:
+    assert line_pace(asked, environment).thin is thin
 
 
 def test_a_line_belongs_to_the_console() -> None:
