@@ -1,14 +1,15 @@
 """A challenger in the making: fitted channel by channel over several cycles, each within its budget of CPU time.
 
 It lives in memory only. A trainer that dies in the middle loses the work and nothing else: the champion goes on,
-and the next trainer begins anew.
+and the next trainer begins anew. One step of it touches neither store nor files and may be taken in another process
+(`trainer.parallel`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -16,10 +17,15 @@ import msgspec
 from telemetry.store.rows import RunRow
 
 if TYPE_CHECKING:
+    from telemetry.dictionary import Mission
+    from trainer.gate import Verdict
     from trainer.model import Fitted
     from trainer.refits import Due
     from trainer.served import Scorer
     from trainer.window import Window
+
+UNNUMBERED = 0
+"""Version of a challenger before the gate has seen it: satellites that are fitted together are numbered in turn."""
 
 
 class Fit(Protocol):
@@ -43,6 +49,62 @@ class Fit(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class MissionFit:
+    """The real fit, with the mission's detector and its budget of false alarms."""
+
+    kind: str
+    false_alarms_per_day: float
+
+    @classmethod
+    def of(cls, mission: Mission) -> MissionFit:
+        """As mission.toml says."""
+        return cls(mission.detector.kind, mission.detector.false_alarms_per_day)
+
+    def __call__(
+        self,
+        window: Window,
+        *,
+        version: int,
+        parent: Scorer | None,
+        created_ns: int,
+        seed: int,
+        due: tuple[str, ...] | None,
+    ) -> Fitted:
+        """See `Fit`."""
+        from trainer.model import fit
+
+        return fit(
+            window,
+            version=version,
+            parent=parent,
+            created_ns=created_ns,
+            false_alarms_per_day=self.false_alarms_per_day,
+            kind=self.kind,
+            due=due,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """How far a challenger came in one cycle, and the gate's verdict when it was the last step."""
+
+    fitted: Fitted | None
+    """None where the window does not allow a model."""
+    channels: int | None
+    """Fitted in this step; None: all, in one piece."""
+    fit_cpu_s: float
+    """CPU seconds of the fit alone."""
+    cpu_s: float
+    """Of the whole step."""
+    wall_s: float
+    """Of the fit."""
+    verdict: Verdict | None = None
+    refusal: str = ""
+    """Why the window does not allow a model."""
+
+
 class Challenger:
     """Everything about one refit until the gate has seen it."""
 
@@ -53,7 +115,7 @@ class Challenger:
         due: Due,
         base: RunRow,
     ) -> None:
-        """`base`: the run that began it."""
+        """`base`: the run that began it; its number is the seed."""
         self.window = window
         self.champion = champion
         self.base = base
@@ -62,12 +124,18 @@ class Challenger:
         self.cpu_s = 0.0
         self.wall_s = 0.0
         self.fitted: Fitted | None = None
+        self.verdict: Verdict | None = None
         self._left = due.channels
 
     @property
+    def seed(self) -> int:
+        """Of its forest."""
+        return self.base.retrain
+
+    @property
     def complete(self) -> bool:
-        """Every channel that was due is fitted."""
-        return self.fitted is not None and not self._left
+        """Every channel that was due is fitted, and the gate has seen it."""
+        return self.verdict is not None
 
     @property
     def progress(self) -> str:
@@ -75,38 +143,61 @@ class Challenger:
         of = len(self.due.channels or ())
         return f"refitting {of - len(self._left or ())} of {of} channels"
 
-    def advance(
-        self, fit: Fit, version: int, budget_s: float, pace: Pace, cpu: Callable[[], float] = time.process_time
-    ) -> None:
-        """Fit on, as far as `budget_s` seconds of CPU are thought to reach; at least one channel.
+    def step(self, fit: Fit, budget_s: float, pace: Pace, cpu: Callable[[], float] = time.process_time) -> Step:
+        """Fit on, as far as `budget_s` seconds of CPU are thought to reach, at least one channel; changes nothing.
 
-        Raises:
-            trainer.model.NotEnough: the window does not allow a model.
+        What is complete bears what operators accepted, and is shown to the gate.
         """
-        began, wall = cpu(), time.monotonic()
-        now = None if self._left is None else self._left[: pace.channels(budget_s, len(self._left))]
-        parent = self.champion if self.fitted is None else self.fitted.scorer
-        fitted = fit(
-            self.window, version=version, parent=parent, created_ns=self.began_ns, seed=self.base.retrain, due=now
-        )
-        self.fitted = fitted
-        if self._left is not None and now is not None:
-            self._left = self._left[len(now) :]
-        else:
-            self._left = ()
-        spent = cpu() - began
-        if now is not None:
-            pace.took(len(now), spent)
-        self.cpu_s += spent
-        self.wall_s += time.monotonic() - wall
+        from trainer.gate import judge_challenger
+        from trainer.model import NotEnough
+        from trainer.refits import excused
 
-    def finished(self) -> Fitted:
-        """The whole challenger, a child of the champion it is to replace."""
-        from trainer.accepted_levels import bearing
+        began, wall = cpu(), time.monotonic()
+        left = self._left
+        now = None if left is None else left[: pace.channels(budget_s, len(left))]
+        channels = None if now is None else len(now)
+        parent = self.champion if self.fitted is None else self.fitted.scorer
+        try:
+            fitted = fit(
+                self.window,
+                version=UNNUMBERED,
+                parent=parent,
+                created_ns=self.began_ns,
+                seed=self.seed,
+                due=now,
+            )
+        except NotEnough as error:
+            spent = cpu() - began
+            return Step(None, channels, spent, spent, time.monotonic() - wall, refusal=str(error))
+        spent, wall_s = cpu() - began, time.monotonic() - wall
+        if left is not None and channels is not None and channels < len(left):
+            return Step(fitted, channels, spent, cpu() - began, wall_s)
+        fitted = self._finished(fitted)
+        verdict = judge_challenger(self.champion, fitted.scorer, self.window, excused(self.due.acts))
+        return Step(fitted, channels, spent, cpu() - began, wall_s, verdict)
+
+    def take(self, step: Step, pace: Pace) -> None:
+        """Be as far as `step` came."""
+        self.fitted, self.verdict = step.fitted, step.verdict
+        self.cpu_s += step.fit_cpu_s
+        self.wall_s += step.wall_s
+        if step.channels is not None and step.fitted is not None:
+            self._left = (self._left or ())[step.channels :]
+            pace.took(step.channels, step.fit_cpu_s)
+
+    def finished(self, version: int) -> Fitted:
+        """The whole challenger as model `version`."""
+        from trainer.model import numbered
 
         assert self.fitted is not None
+        return numbered(self.fitted, version)
+
+    def _finished(self, fitted: Fitted) -> Fitted:
+        """A child of the champion it is to replace, whatever steps it was made in."""
+        from trainer.accepted_levels import bearing
+
         parent = None if self.champion is None else self.champion.version
-        fitted = bearing(self.fitted, self.window)
+        fitted = bearing(fitted, self.window)
         if fitted.scorer.manifest.parent == parent:
             return fitted
         manifest = msgspec.structs.replace(fitted.scorer.manifest, parent=parent)

@@ -3,13 +3,14 @@
 A considered cycle ends as one run: `kept` (nothing new enough, still fitting, fitted and not needed, or held by an
 operator), `promoted` or `rejected`. The champion is what the station serves, which an operator may have chosen. A
 refit goes on over as many cycles as its budget of CPU makes of it, and meets the gate when it is complete. The run
-goes to the station through the inbox first, so that a new model scores at once; MLflow is told afterwards.
+goes to the station through the inbox first, so that a new model scores at once; MLflow is told afterwards. With
+more than one job satellites are fitted side by side, and decided upon in their order all the same.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,11 @@ from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import RunRow
 from trainer import artifact
-from trainer.challenger import Challenger, Fit, Pace
+from trainer.challenger import Challenger, Fit, MissionFit, Pace, Step
 from trainer.drift import score_drift
-from trainer.gate import judge_challenger
 from trainer.kept_models import prune, version_of
-from trainer.refits import Tried, due_now, excused
+from trainer.parallel import Work, Workers
+from trainer.refits import Tried, due_now
 from trainer.rows import StoredRows
 from trainer.served import Scorer, ScorerRefused
 from trainer.serving import Serving, serving_of
@@ -34,9 +35,7 @@ from trainer.serving import Serving, serving_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainer.model import Fitted
     from trainer.tracking.spool import AuditEntry
-    from trainer.window import Window
 
 ACTOR = "trainer"
 RUN_RECORDED = "run_recorded"
@@ -77,6 +76,15 @@ class _Learner:
     """Version of the model that serves, champion or of another kind."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Turn:
+    """A satellite that was considered: with a challenger to go on with, or a reason not to."""
+
+    learner: _Learner
+    base: RunRow
+    challenger: Challenger | None = None
+
+
 @dataclass(slots=True)
 class Cycle:
     """What one pass over the satellites did."""
@@ -97,14 +105,19 @@ class Trainer:
         tell: Tell,
         fit: Fit | None = None,
         cpu: Callable[[], float] = time.process_time,
+        jobs: int = 1,
     ) -> None:
-        """`fit` and `cpu` (seconds of CPU used so far) stand in for the real ones in tests."""
+        """`fit` and `cpu` (seconds of CPU used so far) stand in for the real ones in tests.
+
+        `jobs`: satellites fitted at a time.
+        """
         self._directory = directory
         self._mission = mission
         self._clock = clock
         self._tell = tell
-        self._fit = fit or _fit_of(mission)
+        self._fit = fit or MissionFit.of(mission)
         self._cpu = cpu
+        self._workers = Workers(jobs, cpu)
         self._reader = StoreReader(directory.telemetry)
         self._inbox = Inbox(directory.inbox)
         known = self._reader.runs(limit=1000) + self._pending()
@@ -142,8 +155,10 @@ class Trainer:
 
         Raises:
             StoreError, OSError, apsw.Error: the mission directory cannot be read or written.
+            trainer.parallel.WorkersLost: a process that was fitting ended.
         """
         done = Cycle()
+        turns: list[_Turn] = []
         self._follow()
         written = self._history_written()
         for learner in self._learners:
@@ -159,7 +174,14 @@ class Trainer:
             if learner.champion is None and have < learner.need and not (force and have >= LEAST_ROWS):
                 done.learning = (min(have, learner.need), learner.need)
                 continue
-            self._consider(learner, force, done)
+            turn = self._consider(learner, force)
+            if turn is not None:
+                turns.append(turn)
+            fitting = sum(turn.challenger is not None for turn in turns)
+            if fitting in (0, self._workers.at_hand):
+                self._advance(turns, force, done)
+                turns.clear()
+        self._advance(turns, force, done)
         return done
 
     def _follow(self) -> None:
@@ -236,7 +258,7 @@ class Trainer:
             return 1.0
         return 1.0 if history is None or history.of <= 0 else min(1.0, history.done / history.of)
 
-    def _consider(self, learner: _Learner, force: bool, done: Cycle) -> None:
+    def _consider(self, learner: _Learner, force: bool) -> _Turn | None:
         champion = learner.champion
         rate = learner.rows.flagged_after(learner.considered_id)
         learner.considered_id = learner.rows.newest_id
@@ -253,13 +275,12 @@ class Trainer:
         if learner.challenger is None:
             due = due_now(learner.rows, champion, learner.tried, force=force)
             if not (due.wanted or force):
-                self._record(msgspec.structs.replace(base, reason=due.reason), None, done)
-                return
+                return _Turn(learner, msgspec.structs.replace(base, reason=due.reason))
             window = learner.rows.window()
             if window is None:
-                return
+                return None
             learner.challenger = Challenger(window, champion, due, base)
-        self._advance(learner, learner.challenger, base, force, done)
+        return _Turn(learner, base, learner.challenger)
 
     def _drift(self, learner: _Learner, champion: Scorer) -> float | None:
         """Drift of what the champion judged since its window; None before that is an orbit long.
@@ -269,29 +290,38 @@ class Trainer:
         scores = learner.rows.scores_after(champion.manifest.window.last_id, champion.version)
         return None if len(scores) * LEAST_ORBITS < learner.need else score_drift(champion, scores)
 
-    def _advance(self, learner: _Learner, challenger: Challenger, base: RunRow, force: bool, done: Cycle) -> None:
-        """Fit on; at the end of it ask the gate."""
-        from trainer.model import NotEnough
-
-        window = challenger.window
-        self._tell({"state": "fitting", "retrain": base.retrain, "rows": window.rows})
+    def _advance(self, turns: Sequence[_Turn], force: bool, done: Cycle) -> None:
+        """Fit on, and record of each satellite how far that came or what was decided."""
         budget = float("inf") if force else self._mission.trainer.refit_budget_s
-        began = self._cpu()
-        try:
-            challenger.advance(self._fit, self._version + 1, budget, learner.pace, self._cpu)
-        except NotEnough as error:
+        work: list[Work] = []
+        for turn in turns:
+            if turn.challenger is not None:
+                rows = turn.challenger.window.rows
+                self._tell({"state": "fitting", "retrain": turn.base.retrain, "rows": rows})
+                work.append(Work(turn.challenger, self._fit, budget, turn.learner.pace))
+        steps = self._workers.run(work)
+        for turn in turns:
+            if turn.challenger is None:
+                self._record(turn.base, None, done)
+            else:
+                self._take_step(turn.learner, turn.challenger, turn.base, next(steps), force, done)
+
+    def _take_step(
+        self, learner: _Learner, challenger: Challenger, base: RunRow, step: Step, force: bool, done: Cycle
+    ) -> None:
+        challenger.take(step, learner.pace)
+        if step.fitted is None:
             learner.challenger = None
             self._settle(learner, challenger)
             learner.tried.refused = challenger.due.acts
-            self._record(msgspec.structs.replace(base, reason=str(error)), None, done)
-            return
-        if not challenger.complete:
-            body = {"cycle_cpu_s": self._cpu() - began}
+            self._record(msgspec.structs.replace(base, reason=step.refusal), None, done)
+        elif not challenger.complete:
+            body = {"cycle_cpu_s": step.cpu_s}
             self._record(msgspec.structs.replace(base, reason=challenger.progress, body=body), None, done)
-            return
-        learner.challenger = None
-        self._settle(learner, challenger)
-        self._decide(learner, challenger, base, began, force, done)
+        else:
+            learner.challenger = None
+            self._settle(learner, challenger)
+            self._decide(learner, challenger, base, step.cpu_s, force, done)
 
     @staticmethod
     def _settle(learner: _Learner, challenger: Challenger) -> None:
@@ -301,11 +331,11 @@ class Trainer:
         learner.tried.refused = ()
 
     def _decide(
-        self, learner: _Learner, challenger: Challenger, base: RunRow, began: float, force: bool, done: Cycle
+        self, learner: _Learner, challenger: Challenger, base: RunRow, cpu_s: float, force: bool, done: Cycle
     ) -> None:
-        champion, window, due = learner.champion, challenger.window, challenger.due
-        fitted = challenger.finished()
-        gate = judge_challenger(champion, fitted.scorer, window, excused(due.acts))
+        champion, window, due, gate = learner.champion, challenger.window, challenger.due, challenger.verdict
+        assert gate is not None
+        fitted = challenger.finished(self._version + 1)
         manifest = fitted.scorer.manifest
         if gate.refusal is not None:
             decision, reason = "rejected", gate.refusal
@@ -332,7 +362,7 @@ class Trainer:
             **gate.figures,
             "new_rows": float(due.new_rows),
             "fit_cpu_s": challenger.cpu_s,
-            "cycle_cpu_s": self._cpu() - began,
+            "cycle_cpu_s": cpu_s,
         }
         run = msgspec.structs.replace(
             base,
@@ -377,31 +407,3 @@ class Trainer:
         else:
             said = {"state": run.decision}
         self._tell({**said, "retrain": run.retrain, "satellite": run.satellite, "reason": run.reason})
-
-
-def _fit_of(mission: Mission) -> Fit:
-    """The real fit, with the mission's detector and its budget of false alarms."""
-
-    def fitted(
-        window: Window,
-        *,
-        version: int,
-        parent: Scorer | None,
-        created_ns: int,
-        seed: int,
-        due: tuple[str, ...] | None,
-    ) -> Fitted:
-        from trainer.model import fit
-
-        return fit(
-            window,
-            version=version,
-            parent=parent,
-            created_ns=created_ns,
-            false_alarms_per_day=mission.detector.false_alarms_per_day,
-            kind=mission.detector.kind,
-            due=due,
-            seed=seed,
-        )
-
-    return fitted

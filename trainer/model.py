@@ -160,6 +160,19 @@ def fit(
     return Fitted(scorer, packed, {**_metrics(scorer, expected), "fitted_channels": float(fitted)})
 
 
+def numbered(fitted: Fitted, version: int) -> Fitted:
+    """A challenger that was fitted without a number, as model `version`; its arrays do not tell."""
+    manifest = fitted.scorer.manifest
+    packets = tuple(
+        msgspec.structs.replace(
+            info, fitted=tuple(version if one == manifest.version else one for one in info.fitted)
+        )
+        for info in manifest.packets
+    )
+    manifest = msgspec.structs.replace(manifest, version=version, packets=packets)
+    return replace(fitted, scorer=replace(fitted.scorer, manifest=manifest))
+
+
 def recalibrated(scorer: Scorer, window: Window) -> dict[str, PacketModel]:
     """The thresholds of a served model's forest once more, from its arrays and the rows its manifest names.
 
