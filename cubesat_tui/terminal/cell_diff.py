@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cubesat_tui.terminal.cell_grid import NARROW, CellGrid
+from cubesat_tui.terminal.moved_rows import Move, moved_rows
 from cubesat_tui.terminal.pen import NO_LINK, SEEN_ON_SPACE, Pen, change, interned, on_space
 
 UNKNOWN = "\x00"
@@ -33,8 +34,10 @@ class Shown:
         if wanted.lost or len(self._chars) != wanted.rows or len(self._chars[0]) != wanted.columns:
             self._forget(wanted.columns, wanted.rows)
             wanted.lost = False
-        for y in range(wanted.rows):
-            chars, pens = wanted.row(y)
+        rows = [wanted.row(y) for y in range(wanted.rows)]
+        if (move := moved_rows(self._chars, [chars for chars, _ in rows])) is not None:
+            self._move(move)
+        for y, (chars, pens) in enumerate(rows):
             if self._chars[y] != chars or self._pens[y] != pens:
                 self._row(y, chars, pens)
                 self._chars[y], self._pens[y] = chars[:], pens[:]
@@ -51,6 +54,18 @@ class Shown:
         blank = on_space(Pen())
         self._pens = [[blank] * columns for _ in range(rows)]
         self._cursor = self._pen = None
+
+    def _move(self, move: Move) -> None:
+        """By lines that are inserted or deleted within margins: every terminal knows these."""
+        top, bottom, by = move
+        count = abs(by)
+        self._out.append(f"\x1b[{top + 1};{bottom + 1}r\x1b[{top + 1}H\x1b[{count}{'L' if by > 0 else 'M'}\x1b[r")
+        self._cursor = None
+        columns, blank = len(self._chars[0]), on_space(Pen())
+        for _ in range(count):
+            for rows, fill in ((self._chars, UNKNOWN), (self._pens, blank)):
+                rows.pop(bottom if by > 0 else top)
+                rows.insert(top if by > 0 else bottom, [fill] * columns)  # type: ignore[arg-type]
 
     def _row(self, y: int, chars: list[str], pens: list[Pen]) -> None:
         columns = len(chars)

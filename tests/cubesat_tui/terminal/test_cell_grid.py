@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,3 +146,24 @@ def test_a_changed_digit_is_a_few_bytes() -> None:
         grid.feed(f"\x1b[5;7H\x1b[44;97m12.3{digit} V\x1b[5;7H")
         sizes.append(len(shown.update(grid)))
     assert max(sizes[2:]) <= len("\x1b[11G4\x1b[7G")
+
+
+@pytest.mark.parametrize(("by", "above", "below"), [(3, 0, 0), (-3, 0, 0), (1, 3, 2), (-4, 2, 3), (0, 3, 2)])
+@pytest.mark.parametrize("erases", [True, False])
+def test_a_table_that_moves_on_is_moved_and_not_sent_again(by: int, above: int, below: int, erases: bool) -> None:
+    """As the ledger does with every frame; what stands above and below it stays, and so do the colours."""
+    whole, by_difference = Emulator(50, 20), Emulator(50, 20)
+    grid, shown = CellGrid(50, 20), Shown(erases=erases)
+    sent: list[int] = []
+    for frame, first in enumerate((50, 50 - by)):
+        lines = [f"\x1b[3{n % 8}mrow {n} holds {n * 7919 % 1000} and more" for n in range(first, first + 20)]
+        lines[:above] = ["\x1b[1mstays"] * above
+        lines[20 - below :] = [f"\x1b[44mframe {frame}"] * below
+        text = START * (frame == 0) + "".join(f"\x1b[0m\x1b[{y + 1}H{line}\x1b[K" for y, line in enumerate(lines))
+        whole.write(text)
+        grid.feed(text)
+        by_difference.write("".join(grid.passed) + (told := shown.update(grid)))
+        grid.passed.clear()
+        sent.append(len(told))
+        assert by_difference.cells() == whole.cells()
+    assert sent[1] < 40 + 65 * abs(by) + 12 * below
