@@ -17,10 +17,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.demo_console import PROGRAM, WIDE, settings
 from bench.figure import Figure, cpu_of
 from bench.fleet_feed import SATELLITES, prepare
 from bench.pty_program import NOISE, PtyProgram
-from bench.terminal import PROGRAM, WIDE, settings
 
 KEYS, QUICK_KEYS = 200, 40
 STEADY_S, QUICK_S = 20.0, 6.0
