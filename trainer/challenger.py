@@ -125,12 +125,9 @@ class Challenger:
         self.wall_s = 0.0
         self.fitted: Fitted | None = None
         self.verdict: Verdict | None = None
+        self.seed: int | None = None
+        """Of its forest; None where that is its champion's."""
         self._left = due.channels
-
-    @property
-    def seed(self) -> int:
-        """Of its forest."""
-        return self.base.retrain
 
     @property
     def complete(self) -> bool:
@@ -163,7 +160,7 @@ class Challenger:
                 version=UNNUMBERED,
                 parent=parent,
                 created_ns=self.began_ns,
-                seed=self.seed,
+                seed=self.base.retrain,
                 due=now,
             )
         except NotEnough as error:
@@ -181,6 +178,8 @@ class Challenger:
         self.fitted, self.verdict = step.fitted, step.verdict
         self.cpu_s += step.fit_cpu_s
         self.wall_s += step.wall_s
+        if step.fitted is not None and step.fitted.forest_anew:
+            self.seed = self.base.retrain
         if step.channels is not None and step.fitted is not None:
             self._left = (self._left or ())[step.channels :]
             pace.took(step.channels, step.fit_cpu_s)

@@ -27,6 +27,7 @@ from trainer.challenger import Challenger, Fit, MissionFit, Pace, Step
 from trainer.drift import score_drift
 from trainer.kept_models import prune, version_of
 from trainer.parallel import Work, Workers
+from trainer.refit_record import REFIT, refit_record
 from trainer.refits import Tried, due_now
 from trainer.rows import StoredRows
 from trainer.served import Scorer, ScorerRefused
@@ -380,6 +381,7 @@ class Trainer:
             model_sha256=manifest.sha256,
             body=metrics,
         )
+        recorded = {**metrics, REFIT: refit_record(challenger.seed, manifest)}
         place = None
         if passed:
             place = artifact.write(self._directory.models, manifest, fitted.packed)
@@ -387,7 +389,7 @@ class Trainer:
             if decision == "promoted":
                 learner.champion, learner.follows = fitted.scorer, manifest.version
             prune(self._directory.models, self._version, self._needed())
-        self._record(run, place, done)
+        self._record(msgspec.structs.replace(run, body=recorded), place, done)
         from trainer.audit_entry import audit_entry
 
         done.entries.append(audit_entry(run, fitted, challenger.began_ns, self._clock.now_ns(), place, due.acts))

@@ -65,6 +65,8 @@ class Fitted:
     scorer: Scorer
     packed: bytes
     metrics: dict[str, float]
+    forest_anew: bool = True
+    """Its forest was grown by this fit; False: it is that of the parent."""
 
 
 class NotEnough(Exception):
@@ -157,7 +159,8 @@ def fit(
     fitted = sum(one.fitted for one in done)
     # What was carried over is taken to be like what was fitted.
     expected = sum(one.expected for one in done) * judged / max(1, fitted)
-    return Fitted(scorer, packed, {**_metrics(scorer, expected), "fitted_channels": float(fitted)})
+    metrics = {**_metrics(scorer, expected), "fitted_channels": float(fitted)}
+    return Fitted(scorer, packed, metrics, forest_anew=before is None)
 
 
 def numbered(fitted: Fitted, version: int) -> Fitted:
