@@ -20,6 +20,7 @@ from telemetry.dictionary import Mission, MissionError, read_mission
 from telemetry.plain_text import plain_text
 from telemetry.store.directory import MissionDirectory, MissionLock
 from telemetry.store.errors import StoreError
+from trainer.parallel import MOST_JOBS, WorkersLost
 
 NICE = 5
 FIRST_LOOK_S = 1.0
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--period", type=float, default=None, help="seconds between two cycles (default: mission.toml)"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="satellites fitted at a time (default: 1)")
     options = parser.parse_args(arguments)
     say = _voice()
     directory = MissionDirectory(options.mission)
@@ -46,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     period = options.period if options.period is not None else mission.trainer.period_s
     if not period > 0:
         say({"state": "error", "error": f"--period {period}: allowed: above 0"})
+        return 2
+    if not 1 <= options.jobs <= MOST_JOBS:
+        say({"state": "error", "error": f"--jobs {options.jobs}: allowed: 1 to {MOST_JOBS}"})
         return 2
     signal.signal(signal.SIGTERM, _end)
     _end_with_parent(options.once)
@@ -60,7 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         say({"state": "error", "error": plain_text(str(error))})
         return 1
     try:
-        return _once(directory, mission, say) if options.once else _forever(directory, mission, period, say)
+        if options.once:
+            return _once(directory, mission, options.jobs, say)
+        return _forever(directory, mission, period, options.jobs, say)
     finally:
         lock.release()
 
@@ -108,12 +115,12 @@ def _end_with_parent(once: bool) -> None:
     threading.Thread(target=watch, name="stdin", daemon=True).start()
 
 
-def _once(directory: MissionDirectory, mission: Mission, say: _Say) -> int:
+def _once(directory: MissionDirectory, mission: Mission, jobs: int, say: _Say) -> int:
     from trainer.loop import Trainer
     from trainer.tracking.mirror import AuditFailed, Mirror
 
     try:
-        trainer = Trainer(directory, mission, SystemClock(), say)
+        trainer = Trainer(directory, mission, SystemClock(), say, jobs=jobs)
         audit = Mirror(directory)
         try:
             done = trainer.cycle(force=True)
@@ -126,13 +133,13 @@ def _once(directory: MissionDirectory, mission: Mission, say: _Say) -> int:
             trainer.logged(audit.drain())
         finally:
             trainer.close()
-    except (OSError, StoreError, apsw.Error, AuditFailed) as error:
+    except (OSError, StoreError, apsw.Error, WorkersLost, AuditFailed) as error:
         say({"state": "error", "error": plain_text(str(error))})
         return 1
     return 0
 
 
-def _forever(directory: MissionDirectory, mission: Mission, period: float, say: _Say) -> int:
+def _forever(directory: MissionDirectory, mission: Mission, period: float, jobs: int, say: _Say) -> int:
     # Fitting libraries are imported while the history is still being written.
     from trainer import model
     from trainer.loop import Trainer
@@ -148,7 +155,7 @@ def _forever(directory: MissionDirectory, mission: Mission, period: float, say: 
         begun = clock.monotonic()
         try:
             if trainer is None:
-                trainer = Trainer(directory, mission, clock, say)
+                trainer = Trainer(directory, mission, clock, say, jobs=jobs)
             learned = trainer.learned
             done = trainer.cycle()
             for entry in done.entries:
@@ -168,7 +175,7 @@ def _forever(directory: MissionDirectory, mission: Mission, period: float, say: 
         except AuditFailed as error:
             say({"state": "error", "error": plain_text(str(error))})
             wait = period
-        except (OSError, StoreError, apsw.Error) as error:
+        except (OSError, StoreError, apsw.Error, WorkersLost) as error:
             if trainer is not None:
                 trainer.close()
                 trainer = None
