@@ -167,6 +167,15 @@ def _bounded(path: Path, limit: int) -> bytes:
     return content
 
 
+def manifest_of(directory: Path) -> Manifest:
+    """What a model in `directory` says of itself; its arrays are not looked at.
+
+    Raises:
+        ScorerRefused: there is none, or anything about it is not exactly as it must be.
+    """
+    return _manifest(directory / "manifest.json")
+
+
 def _manifest(path: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(_bounded(path, MAX_MANIFEST_BYTES), type=Manifest)

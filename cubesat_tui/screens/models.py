@@ -9,34 +9,49 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Container, Horizontal, Vertical
+from textual.widgets import Input
 
 from cubesat_tui import messages
-from cubesat_tui.drawing.cluster_lines import wrapped
-from cubesat_tui.drawing.ledger_cells import time_text
-from cubesat_tui.drawing.numbers import count_text, countdown, date_clock_text
-from cubesat_tui.drawing.rows import Row, plain, row, spread
-from cubesat_tui.drawing.run_history import RunLine, curves
+from cubesat_tui.drawing.diff_rows import beside_rows, run_name
+from cubesat_tui.drawing.ledger_lines import error_rows
+from cubesat_tui.drawing.numbers import date_clock_text
+from cubesat_tui.drawing.rows import Row, framed, plain, row, spread, width
+from cubesat_tui.drawing.run_history import Curve, curves
+from cubesat_tui.drawing.run_words import (
+    act_rows,
+    alone_rows,
+    empty_rows,
+    hold_words,
+    list_words,
+    next_fit,
+    run_rows,
+    served_words,
+)
 from cubesat_tui.keymap import bindings
-from cubesat_tui.put_there import put_there
-from cubesat_tui.screens.mission_screen import MissionScreen
-from cubesat_tui.shelf_time import until_words
+from cubesat_tui.models_now import ModelsNow
+from cubesat_tui.run_diff import pair_of
+from cubesat_tui.run_list import PAGE, RunList, folds
+from cubesat_tui.screens.models_governing import ModelsGoverning
 from cubesat_tui.widgets.lines import Lines
-from cubesat_tui.widgets.run_table import RunTable, number
+from cubesat_tui.widgets.run_table import RunTable
+from telemetry.query_syntax import QueryError
+from telemetry.run_query import NEWEST, SORTS, RunQuery, parse_runs
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import Snapshot
     from cubesat_tui.widgets.charts import TrendChart
-    from telemetry.alarms import Event
     from telemetry.store.rows import RunRow
 
 CHARTS = 6
-MOST_RUNS = 500
+BESIDE = 54
+"""Cells of the champion beside a challenger, where the table keeps `TABLE` of them."""
+TABLE = 80
 AGAIN_NS = 10_000_000_000
 """Runs are read again at least this often, and at once when another retrain is announced."""
 
 
-class ModelsScreen(MissionScreen):
+class ModelsScreen(ModelsGoverning):
     """Charts above, the run table below, everything about the selected run in three lines."""
 
     MODE = "models"
@@ -47,11 +62,20 @@ class ModelsScreen(MissionScreen):
         border-title-style: bold; border-subtitle-color: $dim; display: none; overflow: hidden; }
     ModelsScreen .chart-box.chosen { display: block; }
     ModelsScreen #runs-title { height: 1; }
+    ModelsScreen #runs-line { height: 1; background: $panel; display: none; }
+    ModelsScreen #runs-line.open { display: block; }
+    ModelsScreen #runs-word { width: 9; height: 1; }
+    ModelsScreen #runs-filter { width: 1fr; }
+    ModelsScreen #runs-error { height: auto; max-height: 4; display: none; }
+    ModelsScreen #runs-error.shown { display: block; }
+    ModelsScreen #beside { width: 54; height: 1fr; display: none; }
     ModelsScreen.acted #run-detail { height: 4; }
     ModelsScreen #run-detail { height: 3; background: $surface; }
     ModelsScreen.wide #charts { layout: grid; grid-size: 3 2; height: 20; }
     ModelsScreen.wide .chart-box { display: block; }
-    ModelsScreen.none #charts { display: none; }
+    ModelsScreen.wide #run-detail { height: 4; }
+    ModelsScreen.beside #beside { display: block; }
+    ModelsScreen.none #charts, ModelsScreen.none #beside { display: none; }
     """
 
     def __init__(self) -> None:
@@ -59,10 +83,12 @@ class ModelsScreen(MissionScreen):
         self._chart = 0
         self._read_at = 0
         self._read_for: tuple[object, ...] = ()
-        self._loaded = False
         self._satellite = ""
-        self._acts: dict[int, list[Event]] = {}
-        """Version -> how it came to score, newest first."""
+        self._query = RunQuery()
+        self._runs: RunList | None = None
+        """The runs that are listed; None until the first ones were read."""
+        self._models: ModelsNow | None = None
+        """What does not depend on the list: trends, the champion, how models came to score."""
 
     def compose_body(self) -> ComposeResult:
         from cubesat_tui.widgets.charts import TrendChart
@@ -72,21 +98,31 @@ class ModelsScreen(MissionScreen):
                 with Vertical(classes="chart-box", id=f"chart-box-{i}"):
                     yield TrendChart(id=f"chart-{i}")
         yield Lines(id="runs-title")
-        yield RunTable(id="runs")
+        with Horizontal(id="runs-line"):
+            yield Lines(id="runs-word")
+            line = Input(id="runs-filter", compact=True, select_on_focus=False)
+            line.placeholder = (
+                "promoted  rejected  held  fitted  -kept  v17  #170-#180  drift>0.25  part of a reason"
+            )
+            line.cursor_blink = False
+            yield line
+        yield Lines(id="runs-error")
+        with Horizontal():
+            yield RunTable(id="runs")
+            yield Lines(id="beside")
         yield Lines(id="run-detail")
 
     def on_mount(self) -> None:
+        self.query_one("#runs-word", Lines).draw((row((" FILTER ", "title")),))
         self._choose_chart()
 
-    @property
-    def table(self) -> RunTable:
-        return self.query_one(RunTable)
+    # What is read
 
     def show(self, snapshot: Snapshot) -> None:
         if snapshot.satellite != self._satellite:
-            self._satellite, self._loaded = snapshot.satellite, False
+            self._satellite, self._runs, self._models = snapshot.satellite, None, None
             self.table.show((), None)
-        key = (snapshot.satellite, snapshot.model.version, snapshot.model.retrain, snapshot.past_ns)
+        key = (snapshot.satellite, snapshot.model.version, snapshot.model.retrain, snapshot.past_ns, self._query)
         again = snapshot.past_ns is None and abs(snapshot.wall_ns - self._read_at) >= AGAIN_NS
         if key != self._read_for or again:
             self._read_for, self._read_at = key, snapshot.wall_ns
@@ -95,29 +131,48 @@ class ModelsScreen(MissionScreen):
 
     @work(exclusive=True, group="runs", exit_on_error=False)
     async def _read(self, snapshot: Snapshot) -> None:
-        until_ns = self._until_ns(snapshot)
-        runs: Sequence[RunRow] = await self.console_app.view.runs(None, MOST_RUNS, snapshot.satellite, until_ns)
-        put = await self.console_app.view.ask(lambda reader: put_there(reader, snapshot.satellite, MOST_RUNS))
+        view, until_ns = self.console_app.view, self._until_ns(snapshot)
+        satellite, query, version = snapshot.satellite, self._query, snapshot.model.version
+        runs, models = self._runs, self._models
+        if runs is None or (runs.query, runs.satellite, runs.until_ns) != (query, satellite, until_ns):
+            runs = RunList(query, satellite, until_ns)
+            page = await view.ask(lambda reader: reader.considered.page(query, satellite, until_ns, limit=PAGE))
+            runs.append(page, PAGE)
+        else:
+            above = runs.above_id
+            runs.merge(
+                await view.ask(lambda reader: reader.considered.page(query, satellite, until_ns, None, above))
+            )
+        if models is None or (models.satellite, models.until_ns) != (satellite, until_ns):
+            models = ModelsNow(satellite, until_ns)
+        known = models
+        models = await view.ask(lambda reader: known.read_on(reader, version))
         shown = self.console_app.shown
-        if shown is None or shown.past_ns != snapshot.past_ns:
+        if shown is None or shown.past_ns != snapshot.past_ns or shown.satellite != satellite:
             # Another moment is wanted by now, and asked for by whoever shows it.
             self._read_for = ()
             return
-        self._loaded = True
-        self._acts = {}
-        for event in put:
-            version = event.body.get("to")
-            if isinstance(version, int) and (until_ns is None or event.at_ns <= until_ns):
-                self._acts.setdefault(version, []).append(event)
-        self.set_class(not runs, "none")
-        self.table.show(runs, snapshot.model.version)
-        budget = snapshot.mission.detector.false_alarms_per_day
-        for i, curve in enumerate(curves(runs, budget)):
-            box = self.query_one(f"#chart-box-{i}", Vertical)
-            box.border_title = f"{curve.title}, {curve.unit}"
-            box.border_subtitle = curve.level_name
-            cast("TrendChart", self.query_one(f"#chart-{i}")).show(curve)
+        self._runs, self._models = runs, models
+        self.set_class(not models.points, "none")
+        self._draw_runs(shown)
+        self._draw_charts(shown, models)
         self._draw_text(shown)
+
+    @on(RunTable.NearEnd)
+    def _near_end(self) -> None:
+        if self._runs is not None and self._runs.more and not self._runs.full:
+            self._read_behind(self._runs)
+
+    @work(exclusive=True, group="runs behind", exit_on_error=False)
+    async def _read_behind(self, runs: RunList) -> None:
+        query, behind = runs.query, runs.behind
+        page = await self.console_app.view.ask(
+            lambda reader: reader.considered.page(query, runs.satellite, runs.until_ns, behind, limit=PAGE)
+        )
+        if runs is self._runs and runs.behind == behind and self.console_app.shown is not None:
+            runs.append(page, PAGE)
+            self._draw_runs(self.console_app.shown)
+            self._draw_text(self.console_app.shown)
 
     def _until_ns(self, snapshot: Snapshot) -> int | None:
         """In the past the moment by which a run was recorded; None for all.
@@ -128,7 +183,79 @@ class ModelsScreen(MissionScreen):
         live = self.console_app.snapshot
         return snapshot.past_ns if live is None or live.now_ns == live.wall_ns else None
 
-    # Keys
+    # What is drawn
+
+    def _draw_runs(self, snapshot: Snapshot) -> None:
+        runs, models = self._runs, self._models
+        if runs is not None and models is not None:
+            self.table.show(
+                runs.rows,
+                snapshot.model.version,
+                sort=runs.query.sort,
+                folds=folds(runs.query),
+                left_behind=models.left_behind,
+            )
+            if self.table.row_count <= 2 * self.table.page_height():
+                # Folded, a page of runs may be a line or two.
+                self._near_end()
+
+    def _draw_charts(self, snapshot: Snapshot, models: ModelsNow) -> None:
+        budget = snapshot.mission.detector.false_alarms_per_day
+        now_ns = snapshot.wall_ns if snapshot.past_ns is None else models.until_ns
+        made = curves(models.points, budget, models.promoted_ns, models.rolled_back_ns, now_ns)
+        for i, curve in enumerate(made):
+            box = self.query_one(f"#chart-box-{i}", Vertical)
+            box.border_title = f"{curve.title}, {curve.unit}"
+            box.border_subtitle = _legend(curve, self.console_app.signs.ascii, self.wide)
+            cast("TrendChart", self.query_one(f"#chart-{i}")).show(curve)
+
+    def _draw_text(self, snapshot: Snapshot) -> None:
+        self.query_one("#runs-title", Lines).draw((self._title(snapshot),))
+        line, size = self.table.selected, self.size.width
+        detail = self.query_one("#run-detail", Lines)
+        if line is not None:
+            version = line.newest.version
+            acts = [] if version is None or self._models is None else self._models.acts.get(version, [])
+            self.set_class(bool(acts), "acted")
+            detail.draw((*run_rows(line, size), *act_rows(acts, size)))
+        elif self._runs is not None:
+            self.remove_class("acted")
+            detail.draw(empty_rows(snapshot, self._query.text, size))
+        beside = self.wide and size >= BESIDE + TABLE
+        self.set_class(beside, "beside")
+        if beside:
+            self._draw_beside(snapshot)
+
+    def _draw_beside(self, snapshot: Snapshot) -> None:
+        place, signs = self.query_one("#beside", Lines), self.console_app.signs
+        pair, version = self._pair(), snapshot.model.version
+        if pair is None:
+            title, body = row(("CHALLENGER", "title")), list(alone_rows(version, BESIDE - 2))
+        else:
+            names = " beside ".join(run_name(run, version) for run in pair)
+            title, body = row((names, "title")), beside_rows(*pair, version, BESIDE - 2)
+        place.draw(framed(title, body, BESIDE, len(body) + 2, signs))
+
+    def _title(self, snapshot: Snapshot) -> Row:
+        listed = list_words(self._runs)
+        head = row(
+            (" RUNS ", "title"),
+            (f"{listed}, " if listed else "", "label"),
+            (served_words(snapshot), "value"),
+            (hold_words(snapshot), "watch"),
+        )
+        if snapshot.past_ns is not None:
+            until = self._until_ns(snapshot)
+            words = "all, at wall time " if until is None else f"recorded by {date_clock_text(until)} "
+            return spread(head, row((words, "label")), self.size.width)
+        tail: Row = (*next_fit(snapshot), (" ", "label"))
+        if not self.wide and listed:
+            chart = row((f" chart {self._chart + 1} of {CHARTS} ", "label"), ("tab ", "key"))
+            both: Row = (*tail, *chart)
+            tail = both if width(head) + width(both) < self.size.width else chart
+        return spread(head, tail, self.size.width)
+
+    # Keys: the list
 
     def action_move(self, steps: int) -> None:
         self.table.move(steps)
@@ -137,11 +264,65 @@ class ModelsScreen(MissionScreen):
         self.table.move(steps * self.table.page_height())
 
     def action_newest(self) -> None:
+        """The first line: the newest run, or the one with the largest figure."""
         self.table.move(-len(self.table.lines))
 
-    def action_inspect(self) -> None:
-        """Unfold `kept` runs, or fold them again."""
-        self.table.toggle()
+    def action_sort(self) -> None:
+        """The next order; the first row is selected, so that what is asked for is seen."""
+        self._ask(self._query.text, SORTS[(SORTS.index(self._query.sort) + 1) % len(SORTS)])
+
+    def action_columns(self) -> None:
+        self.table.next_columns()
+
+    def action_columns_on(self, step: int) -> None:
+        self.table.shift_columns(step)
+
+    def action_find(self) -> None:
+        self.query_one("#runs-line").add_class("open")
+        # At once: the next keys of a fast typist belong to the filter.
+        self.set_focus(self.query_one("#runs-filter", Input))
+
+    def action_back(self) -> None:
+        """First leave the line as it was, then the filter and the order, then what is unfolded, then the place."""
+        if self.query_one("#runs-line").has_class("open"):
+            self._close_line()
+        elif self._query.text or self._query.sort != NEWEST:
+            self._ask("", NEWEST)
+        elif self.table.unfolded:
+            self.table.fold()
+        else:
+            self.action_newest()
+
+    @on(Input.Submitted, "#runs-filter")
+    def _submitted(self, event: Input.Submitted) -> None:
+        self._ask(event.value, self._query.sort)
+
+    @on(Input.Changed, "#runs-filter")
+    def _typed(self) -> None:
+        self._say_wrong(())
+
+    def _ask(self, text: str, sort: str) -> None:
+        line = self.query_one("#runs-filter", Input)
+        try:
+            query = parse_runs(text, sort)
+        except QueryError as error:
+            self._say_wrong(error_rows(error, text, self.size.width, line.scroll_offset.x))
+            return
+        self._query = query
+        self._close_line()
+        self.table.move(-len(self.table.lines))
+        self.refresh_snapshot()
+
+    def _close_line(self) -> None:
+        self.query_one("#runs-filter", Input).value = self._query.text
+        self.query_one("#runs-line").remove_class("open")
+        self.set_focus(None)
+        self._say_wrong(())
+
+    def _say_wrong(self, rows: Sequence[Row]) -> None:
+        place = self.query_one("#runs-error", Lines)
+        place.set_class(bool(rows), "shown")
+        place.draw(rows)
 
     def action_next_chart(self, step: int) -> None:
         self._chart = (self._chart + step) % CHARTS
@@ -152,167 +333,74 @@ class ModelsScreen(MissionScreen):
         for i in range(CHARTS):
             self.query_one(f"#chart-box-{i}", Vertical).set_class(i == self._chart, "chosen")
 
-    def action_promote(self) -> None:
-        """Let the model of the selected run score."""
-        from cubesat_tui.screens.govern import PromoteDialog
+    @on(RunTable.Moved)
+    def _redraw(self) -> None:
+        if self.console_app.shown is not None:
+            self._draw_text(self.console_app.shown)
+
+    # Keys: one run
+
+    def action_inspect(self) -> None:
+        """Unfold `kept` runs; of a single one tell where it comes from."""
+        line, shown = self.table.selected, self.console_app.shown
+        if line is not None and shown is not None and not self.table.unfold():
+            self._tell_lineage(line.newest, shown)
+
+    @work(exclusive=True, group="lineage", exit_on_error=False)
+    async def _tell_lineage(self, run: RunRow, shown: Snapshot) -> None:
+        from cubesat_tui.run_lineage import lineage_of_run
+        from cubesat_tui.screens.run_cards import LineageCard
+
+        app, until_ns = self.console_app, self._until_ns(shown)
+        told = await app.view.ask_once(
+            lambda reader: lineage_of_run(reader, app.directory, run, shown.satellite, until_ns)
+        )
+        if self.is_current:
+            app.push_screen(LineageCard(told, shown.wall_ns if until_ns is None else until_ns))
+
+    def action_diff(self) -> None:
+        """The selected run beside the champion, or beside any other."""
+        from cubesat_tui.screens.run_cards import DiffCard
 
         app, line = self.console_app, self.table.selected
-        if not self._may("promoted") or app.snapshot is None:
+        if line is None or app.shown is None:
             return
-        run = None if line is None else line.newest
-        if run is None or run.version is None:
-            app.say("This run left no model: only what passed the gate has a version.")
-        elif run.version == app.snapshot.model.version:
-            app.say(f"v{run.version} scores already.")
+        run, pair = line.newest, self._pair(line.newest)
+        if run.fit_s is None:
+            app.say(f"Nothing was fitted in {line.number}: there is no model to compare.")
+        elif pair is None:
+            app.say("No other run was fitted yet: there is nothing to compare with.")
         else:
-            app.push_screen(PromoteDialog(app.snapshot, run))
+            others = [one for one in self._fitted() if one.id != run.id]
+            if pair[0] not in others:
+                others.append(pair[0])
+            app.push_screen(DiffCard(run, others, others.index(pair[0]), app.shown.model.version))
 
-    def action_roll_back(self) -> None:
-        """Return to the model before."""
-        from cubesat_tui.screens.govern import RollBackDialog
+    def _pair(self, wanted: RunRow | None = None) -> tuple[RunRow, RunRow] | None:
+        champion = None if self._models is None else self._models.champion
+        line = self.table.selected
+        return pair_of(self._fitted(), champion, None if line is None else line.newest, wanted)
 
-        app = self.console_app
-        if not self._may("rolled back") or app.snapshot is None:
-            return
-        model = app.snapshot.model
-        if model.version is None:
-            app.say("No model scores yet: there is nothing to roll back.")
-        elif model.before is None and len(app.snapshot.mission.satellites) == 1:
-            app.say(f"No model is known to have scored before v{model.version}.")
-        else:
-            app.push_screen(RollBackDialog(app.snapshot))
+    def _fitted(self) -> list[RunRow]:
+        return [run for run in (self._runs.rows if self._runs is not None else ()) if run.fit_s is not None]
 
-    def action_hold(self) -> None:
-        """Hold automatic promotion, or release it."""
-        from cubesat_tui.screens.govern import HoldDialog, ReleaseDialog
-
-        app = self.console_app
-        if not self._may("held") or app.snapshot is None:
-            return
-        if app.snapshot.model.version is None:
-            app.say("No model scores yet: the first one is always promoted.")
-        else:
-            app.push_screen((HoldDialog if app.snapshot.model.hold is None else ReleaseDialog)(app.snapshot))
-
-    def _may(self, done: str) -> bool:
-        app = self.console_app
-        if app.read_only:
-            app.say(f"This console is read-only: nothing can be {done} from here.", "warning")
-        return not app.read_only
+    def action_copy(self) -> None:
+        text = "\n".join(plain(line) for line in self.query_one("#run-detail", Lines).rows)
+        self.post_message(messages.CopyRequested(text, "run"))
 
     def action_address(self) -> None:
         """Say where the audit is."""
         path = Path(self.console_app.directory.mlflow).absolute()
         self.post_message(messages.Notice(f"MLflow: sqlite:///{path}"))
 
-    def action_copy(self) -> None:
-        text = "\n".join(plain(line) for line in self.query_one("#run-detail", Lines).rows)
-        self.post_message(messages.CopyRequested(text, "run"))
 
-    @on(RunTable.Moved)
-    def _redraw(self) -> None:
-        if self.console_app.shown is not None:
-            self._draw_text(self.console_app.shown)
+def _legend(curve: Curve, ascii_signs: bool, small: bool) -> str:
+    """What line and marks of a chart mean; a small one with a line leaves the marks to its neighbours."""
+    from cubesat_tui.widgets.charts import mark_signs
 
-    # Words
-
-    def _draw_text(self, snapshot: Snapshot) -> None:
-        self.query_one("#runs-title", Lines).draw((self._title(snapshot),))
-        line = self.table.selected
-        detail = self.query_one("#run-detail", Lines)
-        if line is not None:
-            version = line.newest.version
-            acts = [] if version is None else self._acts.get(version, [])
-            self.set_class(bool(acts), "acted")
-            detail.draw((*run_rows(line, self.size.width), *act_rows(acts, self.size.width)))
-        elif self._loaded:
-            detail.draw(empty_rows(snapshot, self.size.width))
-
-    def _title(self, snapshot: Snapshot) -> Row:
-        table = self.table
-        known = len(table.runs)
-        count = f"newest {count_text(known)} runs" if known >= MOST_RUNS else f"{count_text(known)} runs"
-        model = snapshot.model
-        served = f"* v{model.version} {model.kind}".rstrip()
-        head = row(
-            (" RUNS ", "title"),
-            (f"{count}, " if known else "", "label"),
-            (_served_words(snapshot, served), "value"),
-            (_hold_words(snapshot), "watch"),
-        )
-        if snapshot.past_ns is not None:
-            until = self._until_ns(snapshot)
-            words = "all, at wall time " if until is None else f"recorded by {date_clock_text(until)} "
-            return spread(head, row((words, "label")), self.size.width)
-        next_s = snapshot.model.next_s
-        end = f"next fit {countdown(next_s)}" if next_s is not None else ""
-        if snapshot.model.error:
-            end = f"no training: {snapshot.model.error}"
-        tail = row((f"{end} ", "warning" if snapshot.model.error else "label"))
-        if not self.wide and known:
-            tail = row((f"{end}  chart {self._chart + 1} of {CHARTS} ", "label"), ("tab ", "key"))
-        return spread(head, tail, self.size.width)
-
-
-def _served_words(snapshot: Snapshot, served: str) -> str:
-    if snapshot.past_ns is None:
-        return "no model is live yet" if snapshot.model.version is None else f"{served} scores now"
-    return "no model scored then" if snapshot.model.version is None else f"{served} scored then"
-
-
-def _hold_words(snapshot: Snapshot) -> str:
-    hold = snapshot.model.hold
-    if hold is None or snapshot.past_ns is not None:
-        return ""
-    return f", HELD by {hold.actor} {until_words(hold.until_ns, snapshot.wall_ns)}"
-
-
-def run_rows(line: RunLine, size: int) -> tuple[Row, ...]:
-    """Why, from which window, and by whom: three lines of a run; of a group, its newest."""
-    run = line.newest
-    reason = run.reason or "no reason was given"
-    group = f"{line.number}: {len(line.runs)} fits, enter unfolds; the newest: " if len(line.runs) > 1 else ""
-    window = "window unknown"
-    if run.window_from is not None and run.window_to is not None:
-        window = f"window {time_text(run.window_from)} to {time_text(run.window_to)}Z"
-    who = str(run.body.get("actor") or run.body.get("by") or "the trainer")
-    rows = f"{number(run.rows, ',d')} rows, {number(run.excluded, 'd')} left out"
-    parent = "no parent" if run.parent is None else f"parent v{run.parent}"
-    hashes = (
-        f"data {_short(run.window_hash)}  model {_short(run.model_sha256)}  MLflow run {_short(run.mlflow_run)}"
-    )
-    first = f" {line.number} {run.decision}: " if not group else f" {group}"
-    return (
-        row((first, "value"), (reason[: max(0, size - len(first))], "plain")),
-        row((f" {window}, {rows}", "label")),
-        row((f" {parent}  {hashes}  by {who}", "label")),
-    )
-
-
-def act_rows(acts: Sequence[Event], size: int) -> tuple[Row, ...]:
-    """How the model came to score last: when, who, and why."""
-    if not acts:
-        return ()
-    newest = acts[0]
-    more = "" if len(acts) == 1 else f" ({len(acts)} times in all)"
-    told = newest.text if newest.actor else f"{newest.text.partition(':')[0]} by the trainer"
-    return (row((f" {date_clock_text(newest.at_ns)} ", "label"), (f"{told}{more}"[: max(0, size - 22)], "plain")),)
-
-
-def empty_rows(snapshot: Snapshot, size: int) -> tuple[Row, ...]:
-    """No run yet: what it waits for, in words."""
-    model = snapshot.model
-    if snapshot.past_ns is not None:
-        text = "No run had been recorded by this moment."
-    elif model.error:
-        text = f"No training happens: {model.error}"
-    elif model.learning is not None:
-        have, need = model.learning
-        text = f"No run yet: {count_text(have)} of {count_text(need)} frames that the first fit needs."
-    else:
-        text = "No run yet. A challenger is fitted every 30 s once there are newly accepted frames."
-    return tuple(row((f" {line}", "value")) for line in wrapped(text, size - 2))
-
-
-def _short(digest: str | None) -> str:
-    return "-" if not digest else digest[:8]
+    promoted, rolled_back = mark_signs(ascii_signs)
+    parts = [curve.level_name] if curve.level_name else []
+    if not (small and parts):
+        parts += [f"{promoted} promoted"] if curve.promoted else []
+        parts += [f"{rolled_back} rolled back"] if curve.rolled_back else []
+    return "  ".join(parts)

@@ -26,6 +26,11 @@ TICK_COLUMNS = 10
 """Columns of the chart that a time label gets."""
 
 
+def mark_signs(ascii_signs: bool) -> tuple[str, str]:
+    """Signs of a promotion and of a roll-back, told apart by their shape: down to its time, and back."""
+    return ("v", "<") if ascii_signs else ("▾", "◂")
+
+
 def y_ticks(low: float, high: float, most: int) -> list[float]:
     """Round values within [low, high]: about `most` of them, more rather than a single one."""
     if high <= low:
@@ -103,6 +108,9 @@ class TrendChart(PlotextPlot):
         if x_range[1] <= x_range[0]:
             x_range = (x_range[0] - 30.0, x_range[0] + 30.0)
         low, high = y_range(curve)
+        if curve.promoted or curve.rolled_back:
+            # The marks have the uppermost line of cells to themselves.
+            high += (high - low) / max(2, height - 3)
         # Seconds since the start of the axis: plotext measures with floats of the size of what it is given.
         start = x_range[0]
         x = [at - start for at in curve.x]
@@ -116,6 +124,11 @@ class TrendChart(PlotextPlot):
             plot.plot(x, list(curve.y), marker=marker, color=trace)
         if curve.level is not None:
             plot.plot([0.0, x_range[1] - start], [curve.level] * 2, marker="-" if self._ascii else "─", color=level)
+        styles = zip((curve.promoted, curve.rolled_back), mark_signs(self._ascii), ("good", "caution"), strict=True)
+        for marks, sign, name in styles:
+            if marks:
+                at_top = [m - start for m in marks], [high] * len(marks)
+                plot.scatter(*at_top, marker=sign, color=self._colour(name).rgb)
         at, labels = time_ticks(x_range, max(1, (width - 8) // TICK_COLUMNS))
         plot.xticks([t - start for t in at], labels)
         ticks = y_ticks(low, high, max(2, height // 3))

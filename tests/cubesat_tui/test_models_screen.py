@@ -112,8 +112,9 @@ async def test_keys(mission: Any):
             assert table.cursor == cursor, key
         await pilot.press("enter")
         assert [line.number for line in table.lines[:2]] == ["#182", "#181"]
-        await pilot.press("enter")
+        await pilot.press("j", "j", "escape")
         assert table.lines[0].number == "#177-#182"
+        assert table.cursor == 0, "on the group of the run it was on"
         await pilot.press("j")
         detail = text(screen, "run-detail")
         assert "reference moved: 512 new rows" in detail
