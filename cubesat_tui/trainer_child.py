@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cubesat_tui.children import Child, child_argv
-from telemetry.plain_text import plain_text
+from telemetry.plain_text import plain_text, plain_tree
 
 if TYPE_CHECKING:
     from telemetry.clock import Clock
@@ -24,6 +24,8 @@ class TrainerView:
         self.next_ns: int | None = None
         self.learning: dict[str, int] | None = None
         self.error = ""
+        self.mlflow: dict[str, Any] | None = None
+        """How the audit's mirror stands: `trainer.tracking.status.MirrorStatus`."""
 
     def take(self, message: dict[str, Any]) -> None:
         """One message; fields that are not there leave what is known."""
@@ -43,6 +45,9 @@ class TrainerView:
         error = message.get("error")
         if "error" in message:
             self.error = plain_text(str(error)) if error else ""
+        mirror = message.get("mlflow")
+        if isinstance(mirror, dict):
+            self.mlflow = plain_tree(mirror)
         if self.activity != before:
             self._changed()
 
@@ -59,6 +64,7 @@ class TrainerView:
             "error": self.error if running else child.error or self.error,
             "starts": child.starts,
             "pid": child.pid,
+            "mlflow": self.mlflow if running else None,
         }
 
 

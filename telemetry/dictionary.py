@@ -34,7 +34,7 @@ SCENARIOS = (
     "stuck-heater",
 )
 DETECTOR_KINDS = ("fusion", "isolation_forest")
-MLFLOW_URIS = ("sqlite",)
+MLFLOW_HERE = "sqlite"
 EXACT_INTEGERS = 2**53
 
 _SUBSYSTEM_TITLES: Mapping[str, str] = {
@@ -286,9 +286,16 @@ class TrainerConfig(msgspec.Struct, frozen=True):
 
 
 class MlflowConfig(msgspec.Struct, frozen=True):
-    """`sqlite`: the audit lies in the mission directory."""
+    """Where the audit's mirror is, and for how many days what it did not take yet waits for it.
 
-    uri: str = "sqlite"
+    `uri`: "sqlite" is the store in the mission directory, "" what `MLFLOW_TRACKING_URI` names, or that store. A fit
+    that was not promoted stays for `keep_days` (0: for ever), after them one in `keep_one_in` (0: none).
+    """
+
+    uri: str = ""
+    spool_days: float = 14.0
+    keep_days: float = 30.0
+    keep_one_in: int = 10
 
 
 class Mission(msgspec.Struct, frozen=True, dict=True):

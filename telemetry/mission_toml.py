@@ -17,7 +17,6 @@ from telemetry.channel_toml import CONDITIONS, EXPIRY_PERIODS, read_channel
 from telemetry.clock import parse_iso
 from telemetry.dictionary import (
     DETECTOR_KINDS,
-    MLFLOW_URIS,
     SCENARIOS,
     SOURCE_KINDS,
     Bus,
@@ -25,7 +24,6 @@ from telemetry.dictionary import (
     GroundStation,
     Mission,
     MissionError,
-    MlflowConfig,
     Satellite,
     SourceConfig,
     TrainerConfig,
@@ -35,6 +33,7 @@ from telemetry.hook_toml import read_hooks
 from telemetry.limits_toml import WHEN, YES_NO
 from telemetry.link_toml import SOURCE as LINK_SOURCE
 from telemetry.link_toml import read_link
+from telemetry.mlflow_toml import read_mlflow
 from telemetry.plain_text import plain_text
 from telemetry.predicted import PREDICTED, needs_station
 from telemetry.query_parser import parse_expression
@@ -202,7 +201,6 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
             "refit_budget_s": number("CPU seconds from 0.05 to 3600", 0.05, 3600),
         },
     )
-    mlflow = report.table(table.get("mlflow", {}), "mlflow", {"uri": one_of(*MLFLOW_URIS)})
     return Mission(
         directory,
         satellites,
@@ -212,7 +210,7 @@ def _mission(report: Report, table: Mapping[str, Any], directory: Path) -> Missi
         read_link(report, table.get("link", {})),
         DetectorConfig(**detector),
         TrainerConfig(**trainer),
-        MlflowConfig(**mlflow),
+        read_mlflow(report, table.get("mlflow", {})),
         hooks=read_hooks(report, table.get("hooks", {})),
     )
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telemetry.store.rows import RunRow
+from trainer.code_version import code_version, commit
 
 if TYPE_CHECKING:
     from trainer.acceptances import Acceptance, Release
     from trainer.model import Fitted
     from trainer.tracking.spool import AuditEntry
+    from trainer.window import Window
+
+_NOT_IN_KEYS = re.compile(r"[^\w. /-]", re.ASCII)
 
 
 def audit_entry(
@@ -21,18 +30,25 @@ def audit_entry(
     ended_ns: int,
     place: Path | None,
     acts: Sequence[Acceptance | Release] = (),
+    window: Window | None = None,
+    seed: int | None = None,
+    drift: Mapping[str, float] | None = None,
 ) -> AuditEntry:
     """One fit for MLflow; `place`: the artifact directory, None where none was written.
 
-    `acts`: what operators declared nominal, where this fit is the first to take it up.
+    `acts`: what operators declared nominal, where this fit is the first to take it up. `window` and `seed`: what it
+    was fitted to and with; `drift` of each channel.
     """
     from trainer.tracking.spool import AuditEntry, flat
 
     manifest = fitted.scorer.manifest
     figures = {"rows": run.rows, "excluded": run.excluded, "fit_s": run.fit_s, "drift": run.drift}
     metrics = {
-        key: float(value) for key, value in {**fitted.metrics, **run.body, **figures}.items() if value is not None
+        key: float(value)
+        for key, value in {**fitted.metrics, **run.body, **figures}.items()
+        if isinstance(value, int | float)
     }
+    metrics |= {f"drift.{_key(name)}": value for name, value in (drift or {}).items()}
     params = {
         "kind": manifest.kind,
         "trees": manifest.trees,
@@ -45,7 +61,11 @@ def audit_entry(
         "window_spans": manifest.window.spans,
         "window_last_id": manifest.window.last_id,
         "window_hash": manifest.window.hash,
+        "window_first_id": "" if window is None else min(int(packet.ids.min()) for packet in window.packets),
+        "seed": "" if seed is None else seed,
     }
+    for packet in () if window is None else window.packets:
+        params[f"window_rows.{_key(packet.packet)}"] = int(packet.accepted.sum())
     tags = {
         "cubesat.satellite": manifest.satellite,
         "cubesat.retrain": run.retrain,
@@ -54,8 +74,15 @@ def audit_entry(
         "cubesat.version": "" if run.version is None else run.version,
         "cubesat.parent": "" if run.parent is None else run.parent,
         "cubesat.model_sha256": manifest.sha256,
-        **{f"library.{name}": version for name, version in manifest.libraries.items()},
+        "cubesat.code_version": code_version(),
+        "cubesat.platform": platform.platform(terse=True),
+        "cubesat.cpus": os.cpu_count() or 0,
+        "mlflow.source.name": "cubesat-tui trainer",
+        "mlflow.source.type": "LOCAL",
+        **{f"library.{name}": version for name, version in {**manifest.libraries, **_libraries()}.items()},
     }
+    if (checked_out := commit()) is not None:
+        tags["mlflow.source.git.commit"] = checked_out
     if acts:
         tags["cubesat.operator"] = ", ".join(dict.fromkeys(act.actor for act in acts))
         tags["cubesat.accepted"] = "; ".join(act.sentence for act in acts)
@@ -69,5 +96,18 @@ def audit_entry(
         metrics=metrics,
         tags=flat(tags),
         step=run.retrain,
-        manifest=None if place is None else str(place / "manifest.json"),
+        version=None if place is None else run.version,
+        sha256=manifest.sha256,
+        place=None if place is None else str(place),
     )
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """What a fit depends on, beside what the manifest names."""
+    return {name: version(name) for name in ("cubesat-tui", "scikit-learn", "scipy")}
+
+
+def _key(name: str) -> str:
+    """A name as a part of MLflow's keys."""
+    return _NOT_IN_KEYS.sub("_", name)

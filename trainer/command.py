@@ -25,6 +25,8 @@ from trainer.parallel import MOST_JOBS, WorkersLost
 NICE = 5
 FIRST_LOOK_S = 1.0
 LONGEST_BACK_OFF_S = 300.0
+LOOK_S = 5.0
+"""How soon it is said that MLflow does not answer, or does again."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,16 +123,16 @@ def _once(directory: MissionDirectory, mission: Mission, jobs: int, say: _Say) -
 
     try:
         trainer = Trainer(directory, mission, SystemClock(), say, jobs=jobs)
-        audit = Mirror(directory)
+        mirror = Mirror(directory, mission.mlflow)
         try:
             done = trainer.cycle(force=True)
             for entry in done.entries:
-                audit.spool(entry)
+                mirror.spool(entry)
             if not done.runs:
                 have, need = done.learning or (0, 0)
                 say({"state": "error", "error": f"learning {have} of {need}: not enough rows for a model"})
                 return 1
-            trainer.logged(audit.drain())
+            trainer.logged(mirror.drain())
         finally:
             trainer.close()
     except (OSError, StoreError, apsw.Error, WorkersLost, AuditFailed) as error:
@@ -143,11 +145,14 @@ def _forever(directory: MissionDirectory, mission: Mission, period: float, jobs:
     # Fitting libraries are imported while the history is still being written.
     from trainer import model
     from trainer.loop import Trainer
-    from trainer.tracking.mirror import AuditFailed, Mirror
+    from trainer.tracking.beside import MirrorBeside
+    from trainer.tracking.exchange import Exchange
+    from trainer.tracking.mirror import Mirror
 
     clock = SystemClock()
-    audit = Mirror(directory)
+    beside = MirrorBeside(Mirror(directory, mission.mlflow, clock))
     trainer: Trainer | None = None
+    exchange: Exchange | None = None
     back_off = 0.0
     pause = threading.Event()
     say({"state": "started", "trees": model.TREES})
@@ -156,30 +161,33 @@ def _forever(directory: MissionDirectory, mission: Mission, period: float, jobs:
         try:
             if trainer is None:
                 trainer = Trainer(directory, mission, clock, say, jobs=jobs)
+            if exchange is None:
+                exchange = Exchange(directory, tuple(mission.by_name), beside.mirror, clock, say)
             learned = trainer.learned
             done = trainer.cycle()
             for entry in done.entries:
-                if entry.tags["cubesat.decision"] != "kept":
-                    audit.spool(entry)
-            wait = period if learned or trainer.learned else FIRST_LOOK_S
-            wait = max(0.0, wait - (clock.monotonic() - begun))
-            next_ns = clock.now_ns() + int(wait * 1e9)
+                beside.mirror.spool(entry)
+            over = begun + (period if learned or trainer.learned else FIRST_LOOK_S)
+            next_ns = clock.now_ns() + int(max(0.0, over - clock.monotonic()) * 1e9)
             if done.learning is not None:
                 have, need = done.learning
                 say({"state": "learning", "learning": {"have": have, "need": need}, "error": ""})
             else:
                 say({"state": "waiting", "next_ns": next_ns, "learning": None, "error": ""})
             back_off = 0.0
-            if trainer.learned and audit.waiting():
-                trainer.logged(audit.drain())
-        except AuditFailed as error:
-            say({"state": "error", "error": plain_text(str(error))})
-            wait = period
+            exchange.turn(beside.taken(), trainer.logged)
+            if trainer.learned:
+                beside.wake()
         except (OSError, StoreError, apsw.Error, WorkersLost) as error:
-            if trainer is not None:
-                trainer.close()
-                trainer = None
+            for one in (trainer, exchange):
+                if one is not None:
+                    one.close()
+            trainer = exchange = None
             back_off = min(LONGEST_BACK_OFF_S, max(1.0, 2 * back_off))
-            wait = back_off
-            say({"state": "error", "error": plain_text(str(error)), "next_ns": clock.now_ns() + int(wait * 1e9)})
-        pause.wait(max(0.0, wait - (clock.monotonic() - begun)))
+            over = clock.monotonic() + back_off
+            next_ns = clock.now_ns() + int(back_off * 1e9)
+            say({"state": "error", "error": plain_text(str(error)), "next_ns": next_ns})
+        while (left := over - clock.monotonic()) > 0:
+            pause.wait(min(left, LOOK_S))
+            if exchange is not None:
+                exchange.tell()

@@ -24,7 +24,7 @@ from telemetry.store.reader import StoreReader
 from telemetry.store.rows import RunRow
 from trainer import artifact
 from trainer.challenger import Challenger, Fit, MissionFit, Pace, Step
-from trainer.drift import score_drift
+from trainer.drift import CHANNEL_DRIFT, channel_drift, score_drift
 from trainer.kept_models import prune, version_of
 from trainer.parallel import Work, Workers
 from trainer.refit_record import REFIT, refit_record
@@ -381,7 +381,8 @@ class Trainer:
             model_sha256=manifest.sha256,
             body=metrics,
         )
-        recorded = {**metrics, REFIT: refit_record(challenger.seed, manifest)}
+        drift = channel_drift(window, None if manifest.clock is None else manifest.clock.period_ns)
+        recorded = {**metrics, CHANNEL_DRIFT: drift, REFIT: refit_record(challenger.seed, manifest)}
         place = None
         if passed:
             place = artifact.write(self._directory.models, manifest, fitted.packed)
@@ -392,7 +393,19 @@ class Trainer:
         self._record(msgspec.structs.replace(run, body=recorded), place, done)
         from trainer.audit_entry import audit_entry
 
-        done.entries.append(audit_entry(run, fitted, challenger.began_ns, self._clock.now_ns(), place, due.acts))
+        done.entries.append(
+            audit_entry(
+                run,
+                fitted,
+                challenger.began_ns,
+                self._clock.now_ns(),
+                place,
+                due.acts,
+                window=window,
+                seed=challenger.seed,
+                drift=drift,
+            )
+        )
 
     def _needed(self) -> set[int]:
         """Versions that serve, and those a roll-back returns to."""

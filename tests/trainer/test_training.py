@@ -30,7 +30,7 @@ from trainer.rows import StoredRows, read_window
 from trainer.scorer import LiveScoring
 from trainer.served import Scorer
 from trainer.tracking.mirror import Mirror
-from trainer.tracking.spool import AuditEntry
+from trainer.tracking.spool import AuditEntry, Spool
 
 Make = Callable[..., list[FrameBatch]]
 Cut = Callable[..., Iterator[FrameBatch]]
@@ -296,7 +296,9 @@ def test_once_logs_a_run_that_mlflow_lists(directory: MissionDirectory, make_pac
 
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
-def test_an_entry_that_was_logged_before_a_crash_is_logged_once(directory: MissionDirectory) -> None:
+def test_an_entry_that_was_logged_before_a_crash_is_logged_once(
+    directory: MissionDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = AuditEntry(
         retrain_id="1-1-abc",
         satellite="T[red]EST\x1b[2J",
@@ -310,13 +312,24 @@ def test_an_entry_that_was_logged_before_a_crash_is_logged_once(directory: Missi
     )
     audit = Mirror(directory)
     audit.spool(entry)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "done", killed)
+        with pytest.raises(KeyboardInterrupt):
+            audit.drain()
+    audit = Mirror(directory)
+    assert [one.id for one in audit.waiting()] == [entry.retrain_id]
     first = audit.drain()
     assert audit.waiting() == []
-    audit.spool(entry)
-    assert Mirror(directory).drain() == first
+    assert list(first) == [entry.retrain_id]
     client = audit._opened()
-    names = [experiment.name for experiment in client.search_experiments()]
-    assert not any("\x1b" in name for name in names)
+    experiments = client.search_experiments()
+    assert not any("\x1b" in experiment.name for experiment in experiments)
+    runs = client.search_runs([experiment.experiment_id for experiment in experiments])
+    assert [run.info.run_id for run in runs] == list(first.values())
 
 
 def test_a_second_trainer_is_refused(directory: MissionDirectory, make_packets: Make) -> None:
