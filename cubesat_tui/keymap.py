@@ -181,9 +181,7 @@ KEYS: tuple[Key, ...] = (
     Key("models.newest", "models", "home", "newest", "home", "", "the first line: the newest run"),
     Key("models.address", "models", "o", "address", "o", "MLflow", "where the MLflow store is"),
     Key("models.copy", "models", "y", "copy", "y", "", "copy the run as text"),
-    Key(
-        "models.back", "models", "escape", "back", "esc", "", "leave the line, the filter, groups, the place"
-    ),
+    Key("models.back", "models", "escape", "back", "esc", "", "leave the line, the filter, groups, the place"),
     Key("ledger.find", "ledger", "slash", "find", "/", "filter", "filter by time, satellite, anomaly, channels"),
     Key("ledger.export", "ledger", "e", "export", "e", "export", "export what is filtered, or the whole ledger"),
     Key(

@@ -20,7 +20,7 @@ KEPT = "kept"
 PROMOTED = "promoted"
 DRIFT_LINE = 0.25
 """Population stability index from which a distribution counts as shifted (Siddiqi 2006)."""
-FREQUENCY_BINS = 36
+FREQUENCY_BINS = 48
 POINTS = 240
 """Points a line shows at most: the lowest and the highest of a stretch stand for all of it."""
 BARS = 60

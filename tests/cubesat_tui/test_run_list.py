@@ -1,4 +1,4 @@
-"""The list of runs: whatever is stored while pages are read, it is the head of what the store would list, in order."""
+"""The list of runs: whatever is stored while pages are read, it is the head of what the store would list."""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ def make_rig() -> Callable[[Path, Callable[[str], str]], Rig]:
 @pytest.fixture
 async def governed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[governed_mission.Governed]:
     """Every challenger passes the gate: what becomes of it is an operator's business here."""
-    monkeypatch.setattr("trainer.loop.judge_challenger", lambda *_: Verdict(None, {}))
+    monkeypatch.setattr("trainer.gate.judge_challenger", lambda *_: Verdict(None, {}))
     rig = Rig(tmp_path / "mission", governed_mission.TOML)
     await rig.start()
     made = governed_mission.Governed(rig)

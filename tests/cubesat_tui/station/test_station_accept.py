@@ -141,7 +141,7 @@ async def test_what_the_gate_rejects_is_said_and_tried_again_with_the_next_refit
     span = "--from", iso(wrong[0]), "--to", iso(wrong[1])
     assert (await bird.command("a.x", "--reason", "new wheel law", "--operator", "ann", *span)).exit_code == 0
     with monkeypatch.context() as strict:
-        strict.setattr("trainer.loop.judge_challenger", lambda *_: Verdict("alarm rate 0.5 > 0.1 + 0.01", {}))
+        strict.setattr("trainer.gate.judge_challenger", lambda *_: Verdict("alarm rate 0.5 > 0.1 + 0.01", {}))
         run = (await bird.retrain()).runs[0]
         assert run.decision == "rejected"
     [told] = bird.rig.events("model.rejected")
