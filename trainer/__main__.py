@@ -1,6 +1,6 @@
 """`python -P -m trainer --mission DIR [--once] [--period S]`: JSON lines on stdout, everything else on stderr.
 `python -P -m trainer evaluate ...`: see `trainer.evaluation.command`; `paced ...`: see `trainer.evaluation.paced`;
-`flags FILE`: see `trainer.evaluation.row_flags`.
+`flags FILE`: see `trainer.evaluation.row_flags`; `refit --run ID`: see `trainer.refit_command`.
 
 Ends at end-of-file on stdin when it is a pipe (the station that started it is gone), and at SIGTERM; it may be
 killed at any moment. Exit codes: 0 done, 1 failed, 2 wrong use.
@@ -27,6 +27,10 @@ if __name__ == "__main__":
         from trainer.evaluation.row_flags import main as flags
 
         sys.exit(flags(sys.argv[2:]))
+    if sys.argv[1:2] == ["refit"]:
+        from trainer.refit_command import main as refit
+
+        sys.exit(refit(sys.argv[2:]))
     from trainer.command import main
 
     sys.exit(main())

@@ -31,10 +31,10 @@ from trainer.artifact import FORMAT, pack
 from trainer.calibration import breadth, calibrate, expected_false_alarms, held_out, margin
 from trainer.carried import merged, principal_axes
 from trainer.features import FEATURES_VERSION
-from trainer.fitting import ROWS, TREES, arrays_of, fit_forest, with_background
-from trainer.forest import ForestArrays
+from trainer.fitting import TREES, arrays_of
 from trainer.fusion.arrays import MUTE
 from trainer.fusion.fit_packet import fit_packet, packet_rifts
+from trainer.grown import grow
 from trainer.joint import fit_joint
 from trainer.prepared import (
     Part,
@@ -125,7 +125,7 @@ def fit(
     parts = [part for _, part in found if part is not None]
     if not parts and before is None:
         raise NotEnough("no channel can be judged yet")
-    forest = _forest(parts, seed, trees) if before is None else before.forest
+    forest = arrays_of([grow(parts, seed, trees)]) if before is None else before.forest
     manifest = _manifest(window, setting, version, parent, created_ns, false_alarms_per_day, kind, trees)
     draft = Scorer(manifest, forest, {})
     channels = sum(len(part.channels) for part in parts)
@@ -196,18 +196,6 @@ def recalibrated(scorer: Scorer, window: Window) -> dict[str, PacketModel]:
             scorer, info.packet, chosen[held], place.bins[held], place.key[held], info.margin
         )
     return found
-
-
-def _forest(parts: list[Part], seed: int, trees: int) -> ForestArrays:
-    """One forest from deviations of all channels, one channel of one row each."""
-    rng = np.random.default_rng(seed)
-    found: list[Float64s] = []
-    for part in parts:
-        rows = np.flatnonzero(part.thinned)
-        rows = rng.choice(rows, min(len(rows), ROWS), replace=False)
-        z = part.normalised(rows).reshape(-1, 3)
-        found.append(z[np.isfinite(z).all(axis=1)])
-    return arrays_of([fit_forest(with_background(np.concatenate(found), rng), seed, trees)])
 
 
 def _manifest(
