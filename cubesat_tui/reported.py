@@ -10,6 +10,7 @@ from cubesat_tui.drawing.numbers import count_text
 from cubesat_tui.drawing.why import alarm_key
 from cubesat_tui.snapshot import ContactNow, HoldNow, LinkNow, ModelNow, Pass
 from telemetry.alarms import Alarm
+from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
     from telemetry.store.rows import HealthRow
@@ -112,7 +113,15 @@ def model_of(health: HealthRow | None, wall_ns: int, *, coming: bool = False) ->
         error="" if coming else str(trainer.get("error") or ""),
         kind=str(model.get("kind") or ""),
         before=model.get("before"),
+        mirror=_mirror_trouble(trainer),
     )
+
+
+def _mirror_trouble(trainer: Mapping[str, Any]) -> str:
+    told = trainer.get("mlflow")
+    if not isinstance(told, Mapping) or not told.get("trouble"):
+        return ""
+    return plain_text(str(told.get("words", "")), 60)
 
 
 def hold_of(body: Mapping[str, Any], satellite: str, wall_ns: int) -> HoldNow | None:

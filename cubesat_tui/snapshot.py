@@ -75,7 +75,7 @@ class ModelNow(msgspec.Struct, frozen=True):
 
     `learning`: (have, need) frames while there is no model yet. `error`: why no training happens, in words.
     `sha256` is that of the model's files, `kind` what it is: `fusion`, `isolation_forest`; "" where nobody said.
-    `before`: the version that a roll-back returns to, where it is known.
+    `before`: the version that a roll-back returns to, where it is known. `mirror`: what is wrong with MLflow.
     """
 
     version: int | None = None
@@ -87,6 +87,7 @@ class ModelNow(msgspec.Struct, frozen=True):
     kind: str = ""
     before: int | None = None
     hold: HoldNow | None = None
+    mirror: str = ""
 
 
 class Pass(msgspec.Struct, frozen=True):

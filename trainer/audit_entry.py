@@ -9,17 +9,20 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from telemetry.store.rows import RunRow
 from trainer.code_version import code_version, commit
+from trainer.tracking.spool import AuditEntry, flat
 
 if TYPE_CHECKING:
     from trainer.acceptances import Acceptance, Release
     from trainer.model import Fitted
-    from trainer.tracking.spool import AuditEntry
+    from trainer.served import Manifest
     from trainer.window import Window
 
+PARAMETERS = "params"
+"""Key of a run's body: the parameters of the fit."""
 _NOT_IN_KEYS = re.compile(r"[^\w. /-]", re.ASCII)
 
 
@@ -39,8 +42,6 @@ def audit_entry(
     `acts`: what operators declared nominal, where this fit is the first to take it up. `window` and `seed`: what it
     was fitted to and with; `drift` of each channel.
     """
-    from trainer.tracking.spool import AuditEntry, flat
-
     manifest = fitted.scorer.manifest
     figures = {"rows": run.rows, "excluded": run.excluded, "fit_s": run.fit_s, "drift": run.drift}
     metrics = {
@@ -50,19 +51,14 @@ def audit_entry(
     }
     metrics |= {f"drift.{_key(name)}": value for name, value in (drift or {}).items()}
     params = {
-        "kind": manifest.kind,
-        "trees": manifest.trees,
+        **parameters(manifest, seed),
         "contamination": "auto",
-        "false_alarms_per_day": manifest.false_alarms_per_day,
-        "features_version": manifest.features_version,
-        "channels": sum(len(packet.channels) for packet in manifest.packets),
         "window_from_ns": manifest.window.t0_ns,
         "window_to_ns": manifest.window.t1_ns,
         "window_spans": manifest.window.spans,
         "window_last_id": manifest.window.last_id,
         "window_hash": manifest.window.hash,
         "window_first_id": "" if window is None else min(int(packet.ids.min()) for packet in window.packets),
-        "seed": "" if seed is None else seed,
     }
     for packet in () if window is None else window.packets:
         params[f"window_rows.{_key(packet.packet)}"] = int(packet.accepted.sum())
@@ -100,6 +96,18 @@ def audit_entry(
         sha256=manifest.sha256,
         place=None if place is None else str(place),
     )
+
+
+def parameters(manifest: Manifest, seed: int | None) -> dict[str, Any]:
+    """How a fit was made: what the run of it says too, under `PARAMETERS`."""
+    return {
+        "kind": manifest.kind,
+        "trees": manifest.trees,
+        "false_alarms_per_day": manifest.false_alarms_per_day,
+        "features_version": manifest.features_version,
+        "channels": sum(len(packet.channels) for packet in manifest.packets),
+        "seed": "" if seed is None else seed,
+    }
 
 
 @cache

@@ -23,6 +23,7 @@ from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import RunRow
 from trainer import artifact
+from trainer.audit_entry import PARAMETERS, audit_entry, parameters
 from trainer.challenger import Challenger, Fit, MissionFit, Pace, Step
 from trainer.drift import CHANNEL_DRIFT, channel_drift, score_drift
 from trainer.kept_models import prune, version_of
@@ -382,7 +383,12 @@ class Trainer:
             body=metrics,
         )
         drift = channel_drift(window, None if manifest.clock is None else manifest.clock.period_ns)
-        recorded = {**metrics, CHANNEL_DRIFT: drift, REFIT: refit_record(challenger.seed, manifest)}
+        recorded = {
+            **metrics,
+            PARAMETERS: parameters(manifest, challenger.seed),
+            CHANNEL_DRIFT: drift,
+            REFIT: refit_record(challenger.seed, manifest),
+        }
         place = None
         if passed:
             place = artifact.write(self._directory.models, manifest, fitted.packed)
@@ -391,8 +397,6 @@ class Trainer:
                 learner.champion, learner.follows = fitted.scorer, manifest.version
             prune(self._directory.models, self._version, self._needed())
         self._record(msgspec.structs.replace(run, body=recorded), place, done)
-        from trainer.audit_entry import audit_entry
-
         done.entries.append(
             audit_entry(
                 run,

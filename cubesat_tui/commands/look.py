@@ -57,6 +57,9 @@ def status(context: click.Context, mission_path: Path | None, as_json: bool) -> 
     say(f"data    {'nothing received' if age is None else f'{age:.1f} s old'}, {found['frames']:,} frames")
     say(f"refused {_counts(found['refused'])}")
     say(f"model   {_model(found)}")
+    mirror = found["trainer"].get("mlflow")
+    if mirror:
+        say(f"audit   {mirror['words']}{f' ({detail})' if (detail := mirror['detail']) else ''}")
     say(f"alarms  {_counts(found['alarms'])}")
     say(f"store   {found['store_bytes'] / (1 << 20):.1f} MiB")
 

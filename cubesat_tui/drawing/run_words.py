@@ -53,9 +53,11 @@ def hold_words(snapshot: Snapshot) -> str:
 
 
 def next_fit(snapshot: Snapshot) -> Row:
-    """When the next challenger is considered, or why none is."""
+    """When the next challenger is considered, or why none is; or what is wrong with the audit's mirror."""
     if snapshot.model.error:
         return row((f"no training: {snapshot.model.error}", "warning"))
+    if snapshot.model.mirror:
+        return row((snapshot.model.mirror, "watch"))
     seconds = snapshot.model.next_s
     return row((f"next fit {countdown(seconds)}" if seconds is not None else "", "label"))
 

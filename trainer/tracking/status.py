@@ -34,6 +34,11 @@ class MirrorStatus(msgspec.Struct, frozen=True, kw_only=True):
             found.append(f"{self.aside:,} given up")
         return f"MLflow: {', '.join(found)}"
 
+    @property
+    def trouble(self) -> bool:
+        """Whether an operator wants to hear of it."""
+        return self.state not in {UNUSED, OPENING, GOOD}
+
     def told(self) -> dict[str, object]:
         """For a message or a heartbeat."""
-        return {**msgspec.to_builtins(self), "words": plain_text(self.words)}
+        return {**msgspec.to_builtins(self), "words": plain_text(self.words), "trouble": self.trouble}
