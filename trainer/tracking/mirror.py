@@ -21,7 +21,9 @@ from telemetry.dictionary import MlflowConfig
 from telemetry.plain_text import plain_text
 from trainer.tracking.client import AuditFailed, NotTaken, artifact_location, open_client, translated
 from trainer.tracking.model_files import MODEL, checked_files
+from trainer.tracking.place import FILES
 from trainer.tracking.registry import Move, Registry
+from trainer.tracking.retention import Retention
 from trainer.tracking.settings import local_uri, masked, shown, tracking_uri
 from trainer.tracking.spool import ActEntry, AuditEntry, Entry, Spool
 from trainer.tracking.state import MirrorState
@@ -30,6 +32,7 @@ from trainer.tracking.status import GOOD, OPENING, REFUSED, SLOW, SLOW_AFTER_S, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlflow.entities import Experiment
     from mlflow.tracking import MlflowClient
 
     from telemetry.store.directory import MissionDirectory
@@ -102,6 +105,7 @@ class Mirror:
         self._asked_s: float | None = None
         self._world = World()
         self._around = 0
+        self._retention = Retention(self._config, self._is_ours, directory.path.absolute() / FILES)
 
     def spool(self, entry: Entry) -> None:
         """Put an entry behind the others; durable on return.
@@ -146,6 +150,7 @@ class Mirror:
         try:
             self._drain(done.logged)
             done.moves += self._aliases()
+            self._thin()
         except AuditFailed as failed:
             self._fail(failed)
         else:
@@ -318,6 +323,22 @@ class Mirror:
         assert found is not None
         self._experiments[satellite] = found
         return found
+
+    def _thin(self) -> None:
+        """One step of retention, where one is due."""
+        if self._client is None:
+            return
+        try:
+            with translated(self.uri):
+                self._retention.step(self._client, self._clock.now_ns())
+        except NotTaken:
+            # Somebody took away in MLflow what it was about; the next round sees what is left.
+            return
+
+    def _is_ours(self, experiment: Experiment) -> bool:
+        if self.uri == local_uri(self._directory):
+            return True
+        return experiment.tags.get(TAG_MISSION) == self.state.known.mission
 
     def _aliases(self) -> Sequence[Move]:
         """Of the satellites whose turn it is."""
