@@ -60,8 +60,9 @@ def relocate(directory: MissionDirectory) -> Relocated:
             renamed: dict[str, str] = {}
             for home in before:
                 for table, column in COLUMNS:
-                    for old, new in _forms(home, directory.path.absolute()):
-                        rows[table] = rows.get(table, 0) + _lead(connection, table, column, old, new)
+                    forms = _forms(home, directory.path.absolute())
+                    led = sum(_lead(connection, table, column, old, new) for old, new in forms)
+                    rows[table] = max(rows.get(table, 0), led)
                 renamed |= _rename(connection, home.name, directory.path.absolute().name)
     finally:
         store.engine.dispose()
