@@ -26,13 +26,13 @@ SHOWN_S = 20.0
 class NightApp(MissionApp):
     """Notices that nobody pressed a key for long, and tells of it when somebody does."""
 
-    _key_at: float | None = None
+    _pressed_at: float | None = None
     _attach_told = False
 
     async def on_event(self, event: TextualEvent) -> None:
         if isinstance(event, Key) and not event.is_forwarded:
             now = self.clock.monotonic()
-            before, self._key_at = self._key_at, now
+            before, self._pressed_at = self._pressed_at, now
             if before is not None and now - before >= AWAY_S:
                 self._tell_of(now - before)
         await super().on_event(event)
@@ -41,7 +41,7 @@ class NightApp(MissionApp):
         super().watch_snapshot(snapshot)
         if snapshot is not None and not self._attach_told:
             self._attach_told = True
-            self._key_at = self.clock.monotonic()
+            self._pressed_at = self.clock.monotonic()
             if not self.embedded and not self.first_start:
                 self._tell_of(None)
 

@@ -1,19 +1,33 @@
-"""Textual's own driver, made to leave nothing behind that the terminal still answers."""
+"""Textual's own driver, which takes whatever a terminal sends and leaves nothing behind that it still answers."""
 
 from __future__ import annotations
 
+import logging
 import os
+import select
 import termios
 import time
 from typing import TYPE_CHECKING, Any
 
+from textual import events
+from textual._parser import ParseError
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+from textual.messages import InBandWindowResize
 
+from cubesat_tui.terminal.heard_text import HeardText
 from cubesat_tui.terminal.last_answers import LAST_QUESTION, patience, swallow
 from cubesat_tui.terminal.line_pace import FULL, LinePace
 
 if TYPE_CHECKING:
     from textual.app import App
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 0.1
+"""How soon leaving is noticed, and that an escape was a key and no beginning."""
+READ = 4096
 
 
 class FullLineDriver(LinuxDriver):
@@ -26,6 +40,34 @@ class FullLineDriver(LinuxDriver):
         line = getattr(app, "line", None)
         self.line: LinePace = line if line is not None else LinePace(FULL)
         self._begun = time.monotonic()
+
+    def run_input_thread(self) -> None:
+        """As Textual's, for a terminal that may send anything: its own dies of bytes that are no UTF-8."""
+        parser, heard = XTermParser(self._debug), HeardText()
+        while not self.exit_event.is_set():
+            try:
+                if select.select([self.fileno], [], [], LOOK_AGAIN_S)[0]:
+                    data = os.read(self.fileno, READ)
+                    if not data:
+                        # The terminal has gone: who watches it ends the program.
+                        self.exit_event.wait(LOOK_AGAIN_S)
+                        continue
+                    text = heard.feed(data)
+                    for message in parser.feed(text) if text else ():
+                        self.process_message(message)
+                for message in parser.tick():
+                    self.process_message(message)
+            except (ValueError, ArithmeticError, LookupError, StopIteration, ParseError) as error:
+                log.warning("not understood, from the terminal: %s", error)
+                parser = XTermParser(self._debug)
+            except OSError:
+                self.exit_event.wait(LOOK_AGAIN_S)
+
+    def process_message(self, message: Message) -> None:
+        if isinstance(message, (events.Resize, InBandWindowResize)):
+            # The size is the kernel's word, which comes with a signal; what is typed may look like anything.
+            return
+        super().process_message(message)
 
     def stop_application_mode(self) -> None:
         """As Textual's, and typing is not the shell's before everything that was asked is answered."""
