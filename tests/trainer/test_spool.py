@@ -145,6 +145,16 @@ def test_what_waits_too_long_is_given_up_and_files_of_what_never_served_before_i
     assert there == [False, True]
 
 
+def test_a_figure_that_is_no_number_costs_that_figure_only(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.jsonl")
+    spool.put(
+        msgspec.structs.replace(entry(1), metrics={"rows": 2.0, "recall": float("nan"), "rate": float("inf")})
+    )
+    (read,) = Spool(tmp_path / "spool.jsonl").waiting()
+    assert isinstance(read, AuditEntry)
+    assert read.metrics == {"rows": 2.0}
+
+
 def test_what_was_set_aside_can_be_read(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool.jsonl")
     spool.put(entry(1))

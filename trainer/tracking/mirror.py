@@ -7,7 +7,6 @@ in between logs it once. What is not taken is tried again after 5 s, 10 s, ... 5
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -269,11 +268,7 @@ class Mirror:
         run_id = known.info.run_id
         files = checked_files(entry, run_id)
         if known.info.status != "FINISHED":
-            metrics = [
-                Metric(key, value, ended, entry.step)
-                for key, value in entry.metrics.items()
-                if math.isfinite(value)
-            ]
+            metrics = [Metric(key, value, ended, entry.step) for key, value in entry.metrics.items()]
             params = [Param(key, plain_text(value, 500)) for key, value in entry.params.items()]
             for i in range(max(1, -(-len(metrics) // METRICS), -(-len(params) // PARAMS))):
                 part = params[PARAMS * i : PARAMS * (i + 1)]

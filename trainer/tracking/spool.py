@@ -7,6 +7,7 @@ files that go with an entry are kept beside it (`mlflow-spool/`): old models are
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import threading
@@ -107,8 +108,11 @@ class Spool:
             entries = self._read()
             if entry.id in entries:
                 return
-            if isinstance(entry, AuditEntry) and entry.place is not None:
-                entry = msgspec.structs.replace(entry, place=str(self._keep(entry, Path(entry.place))))
+            if isinstance(entry, AuditEntry):
+                # JSON has no word for the others: the line could not be read again.
+                finite = {name: value for name, value in entry.metrics.items() if math.isfinite(value)}
+                kept = None if entry.place is None else str(self._keep(entry, Path(entry.place)))
+                entry = msgspec.structs.replace(entry, metrics=finite, place=kept)
             self._append(msgspec.json.encode(entry), durable=True)
             entries[entry.id] = entry
 
