@@ -38,21 +38,27 @@ def mlflow_ui(context: click.Context, port: int, host: str, mission_path: Path |
     who reaches that address can read and change what is there.
     """
     from cubesat_tui.children import child_argv, child_environment
-    from trainer.tracking.server import server_arguments, server_environment
+    from trainer.tracking.server import announce, server_arguments, server_environment
+    from trainer.tracking.settings import is_server, local_uri, shown, tracking_uri
 
     directory = open_directory(mission_path_of(context, mission_path))
-    load_mission(directory.path)
-    if not directory.mlflow.exists():
+    uri = tracking_uri(directory, load_mission(directory.path).mlflow)
+    if is_server(uri):
+        say(f"a tracking server keeps what {directory.path} was fitted with, and shows it itself: {shown(uri)}")
+        return
+    here = uri == local_uri(directory)
+    if here and not directory.mlflow.exists():
         refuse(f"{directory.path}: no model was fitted here yet, so MLflow has nothing to show", exit_code=3)
     free = free_port(host, port)
     taken = "" if free == port else f" (port {port} is taken)"
-    shown = f"[{host}]" if ":" in host else host
-    say(f"MLflow shows {directory.path} at http://{shown}:{free}/{taken}, in some seconds; ctrl+c ends it")
-    _warn(directory, host)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{free}/"
+    say(f"MLflow shows {directory.path} at {address}{taken}, in some seconds; ctrl+c ends it")
+    _warn(directory, host, here=here)
+    announce(directory, address)
     argv = child_argv("mlflow", *server_arguments(host, free))
     # What MLflow makes beside its store, it makes where it is started.
     os.chdir(directory.artifacts)
-    os.execve(argv[0], argv, {**child_environment(), **server_environment(directory)})
+    os.execve(argv[0], argv, {**child_environment(), **server_environment(directory, uri)})
 
 
 def free_port(host: str, wanted: int) -> int:
@@ -79,7 +85,7 @@ def free_port(host: str, wanted: int) -> int:
     refuse(f"--port {wanted}: none of {TRIES} ports from there on is free", exit_code=1)
 
 
-def _warn(directory: MissionDirectory, host: str) -> None:
+def _warn(directory: MissionDirectory, host: str, *, here: bool) -> None:
     from trainer.tracking.place import moved_from, sentence
 
     try:
@@ -89,6 +95,6 @@ def _warn(directory: MissionDirectory, host: str) -> None:
     if not alone:
         named = plain_text(host, 80)
         say(f"everyone who reaches {named} can read and change these runs: MLflow asks for no password")
-    before = moved_from(directory)
+    before = moved_from(directory) if here else None
     if before is not None:
         say(f"{directory.path}: {sentence(before)}")

@@ -23,9 +23,11 @@ from typing import Any
 import pytest
 
 from bench.figure import tree
+from telemetry.dictionary import MlflowConfig
 from telemetry.store.directory import MissionDirectory
 from trainer.serving import Serving
 from trainer.tracking.mirror import Mirror, World
+from trainer.tracking.server import shown_at
 from trainer.tracking.spool import AuditEntry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -146,6 +148,10 @@ def test_it_takes_the_next_free_port_and_says_so(ui: Ui) -> None:
     assert f"(port {ui.taken} is taken)" in ui.said
 
 
+def test_others_are_told_where_it_answers(ui: Ui) -> None:
+    assert shown_at(ui.directory, MlflowConfig()) == f"http://127.0.0.1:{ui.port}/"
+
+
 def test_only_this_machine_reaches_it(ui: Ui) -> None:
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", ui.port), timeout=10)
@@ -224,6 +230,7 @@ def test_term_ends_all_of_it(ui: Ui) -> None:
     while any(_alive(pid) for pid in processes):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert shown_at(ui.directory, MlflowConfig()) is None
     beside = {path.name for path in ui.directory.path.iterdir()}
     assert not {"mlruns", "mlartifacts", "mlflow.db-journal"} & beside
     assert not {"mlruns", "mlartifacts"} & {path.name for path in Path.cwd().iterdir()}
@@ -257,3 +264,11 @@ def test_a_mission_without_a_model_has_nothing_to_show(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "nothing to show" in done.stderr
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_tracking_server_shows_a_mission_itself(tmp_path: Path) -> None:
+    uri = "https://mlflow.example.org/"
+    (tmp_path / "mission.toml").write_text(f'{TOML}[mlflow]\nuri = "{uri}"\n', encoding="utf-8")
+    done = subprocess.run([*PROGRAM, "mlflow-ui", "--mission", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert uri in done.stdout
