@@ -12,6 +12,8 @@ ERASED_FROM = 5
 """So many blanks at the end of a row are erased, fewer are written."""
 
 SHORT_GAP = 4
+PART = 400
+"""Bytes after which the end of a row is a place to let what was sent so far be seen."""
 
 
 class Shown:
@@ -29,15 +31,22 @@ class Shown:
         self._pen: Pen | None = None
         self._out: list[str] = []
 
-    def update(self, wanted: CellGrid) -> str:
-        """What to write so that the terminal shows `wanted` with the cursor in its place; empty if it does."""
+    def update(self, wanted: CellGrid, between: str = "") -> str:
+        """What to write so that the terminal shows `wanted` with the cursor in its place; empty if it does.
+
+        `between` is put between the parts of it that can be seen one after the other.
+        """
         if wanted.lost or len(self._chars) != wanted.rows or len(self._chars[0]) != wanted.columns:
             self._forget(wanted.columns, wanted.rows)
             wanted.lost = False
         rows = [wanted.row(y) for y in range(wanted.rows)]
         if (move := moved_rows(self._chars, [chars for chars, _ in rows])) is not None:
             self._move(move)
+        done = 0
         for y, (chars, pens) in enumerate(rows):
+            if between and sum(map(len, self._out[done:])) > PART:
+                self._out.append(between)
+                done = len(self._out)
             if self._chars[y] != chars or self._pens[y] != pens:
                 self._row(y, chars, pens)
                 self._chars[y], self._pens[y] = chars[:], pens[:]

@@ -10,6 +10,14 @@ from collections.abc import Callable
 
 CHUNK = 256
 """Written at once: a terminal that says it can take more may still take no more than this without waiting."""
+TOGETHER = 512
+"""Bytes given at once to a slow line: SSH sends them in one piece, of which nothing is seen before all has come."""
+APART_S = 0.005
+"""Between two such pieces, so that whoever is to send the first one has read it."""
+URGENT_S = 0.5
+"""After a key: what is drawn by then is what it asked for."""
+MOST_UNDER_WAY = 3
+"""Frames without an answer, however many keys are pressed: the line delivers them one behind the other."""
 PATIENCE_S = 15.0
 """How long an answer of the terminal is waited for before drawing goes on without it."""
 STUCK_S = 3.0
@@ -21,7 +29,8 @@ class LineOutput(threading.Thread):
 
     `content` returns the bytes, and whether they end in a question that the terminal answers: nothing more is
     asked for until `answered` is called. It is called on this thread. `took` is told of everything written: bytes,
-    seconds until it was answered (without a question: taken), and which of the two.
+    seconds until it was answered (without a question: taken), and which of the two. `slow` tells whether this is a
+    line on which the beginning of a frame should not wait for its end.
     """
 
     def __init__(
@@ -29,13 +38,16 @@ class LineOutput(threading.Thread):
         descriptor: int,
         content: Callable[[], tuple[bytes, bool]],
         took: Callable[[int, float, bool], None] = lambda *_: None,
+        slow: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(daemon=True, name="line-output")
         self._descriptor = descriptor
         self._content = content
         self._took = took
+        self._slow = slow
         self._changed = threading.Condition()
         self._work = self._stopping = self._gone = False
+        self._urgent_until = 0.0
         self._asked_at: float | None = None
         self._size = 0
         self._owed = 0
@@ -49,8 +61,14 @@ class LineOutput(threading.Thread):
 
     @property
     def patient(self) -> bool:
-        """Whether nothing has been waited for in vain: a question now would be the only one without an answer."""
-        return self._owed == 0
+        """Whether nothing has been waited for in vain: every question without an answer is still under way."""
+        return self._owed == 0 or self._asked_at is not None
+
+    def urge(self) -> None:
+        """Somebody waits for what comes now: it follows what is under way without waiting for the answer."""
+        with self._changed:
+            self._urgent_until = time.monotonic() + URGENT_S
+            self._changed.notify_all()
 
     def answered(self) -> None:
         """The terminal has drawn everything up to the next question it had not answered."""
@@ -83,7 +101,7 @@ class LineOutput(threading.Thread):
         while not self._gone:
             with self._changed:
                 self._changed.wait_for(lambda: self._work)
-                while self._asked_at is not None and not self._stopping:
+                while self._asked_at is not None and not self._stopping and not self._may_follow():
                     left = self._asked_at + PATIENCE_S - time.monotonic()
                     if left <= 0:
                         # The answer is still owed, and until it comes nothing more is asked.
@@ -105,6 +123,9 @@ class LineOutput(threading.Thread):
             if last:
                 return
 
+    def _may_follow(self) -> bool:
+        return self._owed < MOST_UNDER_WAY and time.monotonic() < self._urgent_until
+
     def _write(self, data: bytes) -> None:
         at = 0
         try:
@@ -112,6 +133,8 @@ class LineOutput(threading.Thread):
             ready.register(self._descriptor, select.POLLOUT)
             while at < len(data):
                 ready.poll()
+                if at and at % TOGETHER < CHUNK and self._slow():
+                    time.sleep(APART_S)
                 at += os.write(self._descriptor, data[at : at + CHUNK])
                 self._took_at = time.monotonic()
         except OSError:

@@ -167,3 +167,19 @@ def test_a_table_that_moves_on_is_moved_and_not_sent_again(by: int, above: int, 
         sent.append(len(told))
         assert by_difference.cells() == whole.cells()
     assert sent[1] < 40 + 65 * abs(by) + 12 * below
+
+
+def test_the_first_rows_of_a_frame_can_be_seen_before_the_others_have_come() -> None:
+    """And in whatever parts it comes, in the end it shows the same."""
+    whole, in_parts = Emulator(60, 20), Emulator(60, 20)
+    grid, shown = CellGrid(60, 20), Shown()
+    text = START + "".join(f"\x1b[{y + 1}H" + chr(97 + y) * 60 for y in range(20))
+    whole.write(text)
+    grid.feed(text)
+    parts = shown.update(grid, "|").split("|")
+    assert len(parts) > 2
+    assert "a" * 60 in parts[0]
+    assert max(map(len, parts)) < 600
+    in_parts.write("".join(grid.passed) + "".join(parts))
+    assert in_parts.cells() == whole.cells()
+    assert shown.update(grid, "|") == ""

@@ -70,6 +70,55 @@ def test_nothing_more_is_asked_for_before_the_terminal_has_answered() -> None:
     os.close(read)
 
 
+def test_what_a_key_asked_for_does_not_wait_for_an_answer_but_never_piles_up() -> None:
+    """A frame is under way; the next one follows it at once where a key was pressed, a fourth one waits."""
+    read, written = os.pipe()
+    asked = threading.Semaphore(0)
+
+    def content() -> tuple[bytes, bool]:
+        asked.release()
+        return b"frame;", output.patient
+
+    output = LineOutput(written, content)
+    output.start()
+    output.wake()
+    assert asked.acquire(timeout=PATIENCE_S)
+    output.wake()
+    assert not asked.acquire(timeout=0.2), "nobody has pressed a key"
+    for _ in range(2):
+        output.urge()
+        output.wake()
+        assert asked.acquire(timeout=PATIENCE_S)
+    output.urge()
+    output.wake()
+    assert not asked.acquire(timeout=0.2), "three are enough"
+    for _ in range(3):
+        output.answered()
+    assert asked.acquire(timeout=PATIENCE_S)
+    output.stop()
+    os.close(written)
+    assert os.read(read, 100).count(b"frame;") == 5
+    os.close(read)
+
+
+def test_a_slow_line_is_given_a_frame_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What SSH is given at once it sends as one piece, of which nothing is seen before its end."""
+    slept: list[float] = []
+    monkeypatch.setattr("cubesat_tui.terminal.line_output.time.sleep", slept.append)
+    for slow, pauses in ((True, 3), (False, 0)):
+        slept.clear()
+        read, written = os.pipe()
+        frames = [b"x" * 2000]
+        output = LineOutput(
+            written, lambda frames=frames: (frames.pop() if frames else b"", False), slow=lambda slow=slow: slow
+        )
+        output.start()
+        output.stop()
+        assert len(slept) == pauses
+        os.close(written)
+        os.close(read)
+
+
 def test_a_terminal_that_takes_nothing_holds_up_neither_the_writer_nor_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
