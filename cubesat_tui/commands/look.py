@@ -28,13 +28,16 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 """Journal rows read at a time."""
+DEAD_S = 15.0
+"""A station beats every second; one that has not for so long hangs."""
 
 
 @click.command()
+@click.option("--alive", is_flag=True, help="Exit 3 where no station runs, or one that does not beat any more.")
 @mission_option
 @json_option
 @click.pass_context
-def status(context: click.Context, mission_path: Path | None, as_json: bool) -> None:
+def status(context: click.Context, alive: bool, mission_path: Path | None, as_json: bool) -> None:
     """Say how a mission stands, whether a station runs there or not."""
     from cubesat_tui.status import read_status
     from telemetry.clock import SystemClock
@@ -47,7 +50,14 @@ def status(context: click.Context, mission_path: Path | None, as_json: bool) -> 
         refuse(str(error), exit_code=1)
     if as_json:
         print_json(found)
-        return
+    else:
+        _say_status(found)
+    beat = found["station"]["beat_age_s"]
+    if alive and not (found["station"]["running"] and beat is not None and beat <= DEAD_S):
+        raise SystemExit(3)
+
+
+def _say_status(found: dict[str, Any]) -> None:
     age = found["freshness"]["age_s"]
     say(f"{found['satellite']}{' SIM' if found['simulated'] else ''}  {found['mission']}")
     if len(found["satellites"]) > 1:

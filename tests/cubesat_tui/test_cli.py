@@ -162,6 +162,25 @@ def test_status_names_the_detector_while_learning_and_the_kind_of_model_that_sco
     assert "model   v3 fusion (mission.toml: isolation_forest), no retrain planned" in served("fusion")
 
 
+def test_status_tells_a_health_check_whether_a_station_beats(invoke, mission):
+    directory = MissionDirectory(mission)
+
+    def beaten(seconds_ago):
+        writer = StoreWriter(directory.telemetry, SystemClock())
+        beat_ns = SystemClock().now_ns() - int(seconds_ago * 1e9)
+        writer.beat(HealthRow(station="station", beat_ns=beat_ns, next_retrain_ns=None, body={}))
+        writer.close()
+        return invoke("status", "--mission", mission, "--alive")
+
+    assert beaten(0).exit_code == 3, "no station holds the mission"
+    with MissionLock(directory.station_lock):
+        assert beaten(0).exit_code == 0
+        silent = beaten(60)
+    assert (silent.exit_code, silent.stderr) == (3, "")
+    assert "frames" in silent.stdout
+    assert invoke("status", "--mission", mission).exit_code == 0
+
+
 def test_the_mission_may_be_named_on_the_program_too(invoke, mission):
     assert json.loads(invoke("--mission", mission, "status", "--json").stdout)["frames"] == 3
 
