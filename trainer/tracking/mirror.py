@@ -144,9 +144,11 @@ class Mirror:
         given_up = self._spool.bound(self._clock.now_ns(), self._config.spool_days)
         if given_up:
             self._say(aside=self._said.aside + given_up)
-        if self.due_s > 0 or (self._client is None and not len(self._spool)):
+        if self.due_s > 0 or not (self._client or len(self._spool) or self.state.known.satellites):
             return done
         try:
+            self._asked_s = self._clock.monotonic()
+            self._opened()
             self._drain(done.logged)
             done.moves += self._aliases()
             self._thin()
