@@ -179,7 +179,7 @@ KEYS: tuple[Key, ...] = (
     Key("models.page", "models", "pagedown", "page(1)", "pgdn", "", "a page of runs on"),
     Key("models.page_back", "models", "pageup", "page(-1)", "pgup", "", "a page of runs back"),
     Key("models.newest", "models", "home", "newest", "home", "", "the first line: the newest run"),
-    Key("models.address", "models", "o", "address", "o", "MLflow", "where the MLflow store is"),
+    Key("models.address", "models", "o", "address", "o", "MLflow", "where MLflow shows the runs: copied, and told"),
     Key("models.copy", "models", "y", "copy", "y", "", "copy the run as text"),
     Key("models.back", "models", "escape", "back", "esc", "", "leave the line, the filter, groups, the place"),
     Key("ledger.find", "ledger", "slash", "find", "/", "filter", "filter by time, satellite, anomaly, channels"),

@@ -67,8 +67,9 @@ def _features(told: RunLineage) -> tuple[str, Pairs]:
     if manifest is None:
         known = parameters(told.run)
         pairs: Pairs = [("", told.missing, "dim")] if told.run.fit_s is not None else []
-        wanted = ("features_version", "channels", "kind")
-        return "FEATURES", [*((name, known[name], "plain") for name in wanted if name in known), *pairs]
+        wanted = {"features_version": "version", "channels": "channels", "kind": "kind"}
+        told_by_run = [(word, known[name], "plain") for name, word in wanted.items() if name in known]
+        return "FEATURES", [*told_by_run, *pairs]
     pairs = [("version", f"{manifest.features_version}: value, rolling mean, rolling deviation", "plain")]
     for info in manifest.packets:
         why = Counter(info.excluded.values())

@@ -88,13 +88,13 @@ def _ordered(sort: str) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
 
 
 def shown_columns(size: int, first: int, sort: str) -> tuple[Column, ...]:
-    """What has room in `size` cells from column `first` on, one at least; the one of `sort` comes first."""
+    """What has room in `size` cells from column `first` on, one at least; before them the one of `sort`."""
     chosen, others = _ordered(sort)
     out: list[Column] = []
     room = size - FIXED - REASON
     for column in (*chosen, *others[first:]):
         room -= column.width + 1
-        if room < 0 and out:
+        if room < 0 and len(out) > len(chosen):
             break
         out.append(column)
     return tuple(out)

@@ -67,7 +67,7 @@ def run_rows(line: RunLine, size: int) -> tuple[Row, ...]:
     run = line.newest
     reason = run.reason or "no reason was given"
     group = f"{line.number}: {len(line.runs)} fits, enter unfolds; the newest: " if len(line.runs) > 1 else ""
-    window = "window unknown" if run.fit_s is not None else "nothing was fitted"
+    window = "window unknown"
     if run.window_from is not None and run.window_to is not None:
         window = f"window {time_text(run.window_from)} to {time_text(run.window_to)}Z"
     who = str(run.body.get("actor") or run.body.get("by") or "the trainer")
@@ -77,6 +77,14 @@ def run_rows(line: RunLine, size: int) -> tuple[Row, ...]:
         f"data {_short(run.window_hash)}  model {_short(run.model_sha256)}  MLflow run {_short(run.mlflow_run)}"
     )
     first = f" {line.number} {run.decision}: " if not group else f" {group}"
+    if run.fit_s is None:
+        champion = "no model scored" if run.parent is None else f"v{run.parent} was the champion"
+        rate = f"{number(run.anomaly_rate, '.4f')} of the rows since were flagged, drift {number(run.drift, '.3f')}"
+        return (
+            row((first, "value"), (reason[: max(0, size - len(first))], "plain")),
+            row((f" nothing was fitted in this cycle; {champion}", "label")),
+            row((f" {rate}", "label")),
+        )
     return (
         row((first, "value"), (reason[: max(0, size - len(first))], "plain")),
         row((f" {window}, {rows}", "label")),

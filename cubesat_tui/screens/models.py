@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
@@ -47,6 +47,7 @@ CHARTS = 6
 BESIDE = 54
 """Cells of the champion beside a challenger, where the table keeps `TABLE` of them."""
 TABLE = 80
+MINUTE_NS = 60_000_000_000
 AGAIN_NS = 10_000_000_000
 """Runs are read again at least this often, and at once when another retrain is announced."""
 
@@ -87,6 +88,8 @@ class ModelsScreen(ModelsGoverning):
         self._query = RunQuery()
         self._runs: RunList | None = None
         """The runs that are listed; None until the first ones were read."""
+        self._charted: tuple[object, ...] = ()
+        """What the charts were made of."""
         self._models: ModelsNow | None = None
         """What does not depend on the list: trends, the champion, how models came to score."""
 
@@ -155,7 +158,6 @@ class ModelsScreen(ModelsGoverning):
         self._runs, self._models = runs, models
         self.set_class(not models.points, "none")
         self._draw_runs(shown)
-        self._draw_charts(shown, models)
         self._draw_text(shown)
 
     @on(RunTable.NearEnd)
@@ -202,6 +204,11 @@ class ModelsScreen(ModelsGoverning):
     def _draw_charts(self, snapshot: Snapshot, models: ModelsNow) -> None:
         budget = snapshot.mission.detector.false_alarms_per_day
         now_ns = snapshot.wall_ns if snapshot.past_ns is None else models.until_ns
+        minute = None if now_ns is None else now_ns // MINUTE_NS
+        key = (models.points[-1:], models.promoted_ns, models.rolled_back_ns, minute, self.wide, budget)
+        if key == self._charted:
+            return
+        self._charted = key
         made = curves(models.points, budget, models.promoted_ns, models.rolled_back_ns, now_ns)
         for i, curve in enumerate(made):
             box = self.query_one(f"#chart-box-{i}", Vertical)
@@ -225,6 +232,8 @@ class ModelsScreen(ModelsGoverning):
         self.set_class(beside, "beside")
         if beside:
             self._draw_beside(snapshot)
+        if self._models is not None:
+            self._draw_charts(snapshot, self._models)
 
     def _draw_beside(self, snapshot: Snapshot) -> None:
         place, signs = self.query_one("#beside", Lines), self.console_app.signs
@@ -388,10 +397,15 @@ class ModelsScreen(ModelsGoverning):
         text = "\n".join(plain(line) for line in self.query_one("#run-detail", Lines).rows)
         self.post_message(messages.CopyRequested(text, "run"))
 
-    def action_address(self) -> None:
-        """Say where the audit is."""
-        path = Path(self.console_app.directory.mlflow).absolute()
-        self.post_message(messages.Notice(f"MLflow: sqlite:///{path}"))
+    @work(exclusive=True, group="address", exit_on_error=False)
+    async def action_address(self) -> None:
+        """Say where MLflow shows the runs, or what starts it, and put that on the clipboard."""
+        from cubesat_tui.mlflow_address import mlflow_address
+
+        app = self.console_app
+        if app.shown is not None:
+            found, kind = await to_thread(mlflow_address, app.directory, app.shown.mission.mlflow)
+            self.post_message(messages.CopyRequested(found, f"{kind} of MLflow's pages: {found}"))
 
 
 def _legend(curve: Curve, ascii_signs: bool, small: bool) -> str:

@@ -62,8 +62,9 @@ def bars(x: Sequence[float], y: Sequence[float], dot: float) -> list[tuple[float
     """Upright lines (at, height), `dot` wide, that make each bar as wide as 0.7 of the usual distance."""
     distance = median(b - a for a, b in pairwise(x)) if len(x) > 1 else 0.0
     wide = max(1, int(0.7 * distance / dot)) if dot > 0 else 1
-    # Half a dot apart, so that rounding to dots leaves no stripes inside a bar.
-    return [(at + j * dot / 2, value) for at, value in zip(x, y, strict=True) for j in range(2 * wide - 1)]
+    # A bar of nothing would look like one of little. Half a dot apart, so that rounding leaves no stripes in a bar.
+    tall = [(at, value) for at, value in zip(x, y, strict=True) if value]
+    return [(at + j * dot / 2, value) for at, value in tall for j in range(2 * wide - 1)]
 
 
 class TrendChart(PlotextPlot):

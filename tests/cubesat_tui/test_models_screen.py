@@ -126,8 +126,11 @@ async def test_keys(mission: Any):
             await pilot.press(key)
             assert [box.id for box in screen.query(".chart-box.chosen")] == [f"chart-box-{chart}"]
         await pilot.press("o")
-        await scored.until(pilot, lambda: any(isinstance(m, messages.Notice) for m in sent))
-        assert str(mission.mlflow) in next(m.text for m in sent if isinstance(m, messages.Notice))
+        await scored.until(pilot, lambda: any(isinstance(m, messages.CopyRequested) for m in sent))
+        command = f"cubesat-tui mlflow-ui --mission {mission.path}"
+        assert app.clipboard == command
+        assert f"command of MLflow's pages: {command} copied" in [note.message for note in app._notifications]
+        sent.clear()
         await pilot.press("y")
         await scored.until(pilot, lambda: any(isinstance(m, messages.CopyRequested) for m in sent))
         assert "#176 promoted" in next(m.text for m in sent if isinstance(m, messages.CopyRequested))
