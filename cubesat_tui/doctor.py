@@ -52,7 +52,7 @@ def examine(directory: MissionDirectory, clock: Clock, environment: Mapping[str,
     if not directory.toml.is_file():
         hint = "cubesat-tui makes the demo mission; --mission DIR names another"
         return [*checks, Check("mission", "warn", f"none in {directory.path}", hint)]
-    return [*checks, locks(directory), *store(directory, clock)]
+    return [*checks, locks(directory), *audit(directory), *store(directory, clock)]
 
 
 def versions() -> Check:
@@ -172,6 +172,18 @@ def locks(directory: MissionDirectory) -> Check:
     return Check(
         "locks", "ok", "free: no station and no trainer runs here; lock files without a holder mean nothing"
     )
+
+
+def audit(directory: MissionDirectory) -> list[Check]:
+    """Is the mission where MLflow believes it to be? Without a store of MLflow's there is nothing to ask."""
+    from trainer.tracking.place import moved_from
+
+    if not directory.mlflow.exists():
+        return []
+    before = moved_from(directory)
+    if before is None:
+        return [Check("mlflow", "ok", "its paths of files lead here")]
+    return [Check("mlflow", "warn", f"its paths of files lead to {before}", "cubesat-tui check --relocate")]
 
 
 def store(directory: MissionDirectory, clock: Clock) -> list[Check]:

@@ -42,11 +42,17 @@ def note(directory: MissionDirectory) -> None:
 
 def moved_from(directory: MissionDirectory) -> str | None:
     """Where the mission was when MLflow's paths were written, to be shown; None where that is here or unknown."""
+    noted = noted_place(directory)
+    return None if noted is None or is_here(directory, noted) else plain_text(str(noted), 300)
+
+
+def noted_place(directory: MissionDirectory) -> Path | None:
+    """The place in the note; None where there is none."""
     try:
         noted = (directory.artifacts / NOTE).read_text(encoding="utf-8", errors="surrogateescape").strip()
     except OSError:
         return None
-    return plain_text(noted, 300) if noted and not is_here(directory, Path(noted)) else None
+    return Path(noted) if noted.startswith("/") else None
 
 
 def stay(directory: MissionDirectory, locations: Callable[[], Iterable[str]]) -> None:
@@ -84,5 +90,5 @@ def sentence(before: Path | str) -> str:
 
 def _home(location: str) -> Path | None:
     path = unquote(location.removeprefix("file://")) if location.startswith("file:///") else location
-    home = path.rstrip("/").removesuffix(f"/{FILES}")
-    return Path(home) if home.startswith("/") and home != path.rstrip("/") else None
+    home, below, rest = path.rpartition(f"/{FILES}")
+    return Path(home) if below and home.startswith("/") and rest[:1] in ("", "/") else None

@@ -55,7 +55,10 @@ def relocate(directory: MissionDirectory) -> Relocated:
             # A write first: what is read next no trainer changes meanwhile.
             connection.execute(text("UPDATE experiments SET name = name WHERE 0"))
             locations = [row[0] for row in connection.execute(text("SELECT artifact_location FROM experiments"))]
+            noted = place.noted_place(directory)
             before = place.elsewhere(directory, [one for one in locations if one])
+            if noted is not None and noted not in before and not place.is_here(directory, noted):
+                before = (*before, noted)
             rows: dict[str, int] = {}
             renamed: dict[str, str] = {}
             for home in before:
