@@ -124,9 +124,6 @@ false_alarms_per_day = 0.2
 [trainer]
 period_s = 30.0
 
-[mlflow]
-uri = "sqlite"
-
 [bus.{bus}]
 context = ["obc.mode", "orb.eclipse"]
 
