@@ -67,6 +67,25 @@ class Postgres:
         """Without the password, which the environment has."""
         return f"postgresql+psycopg2://{DATABASE_USER}@127.0.0.1:{self.port}/postgres"
 
+    password = DATABASE_PASSWORD
+
+    def database(self, name: str) -> str:
+        """Address of a database of this name, made where there is none."""
+        import psycopg2
+
+        connection = psycopg2.connect(
+            host="127.0.0.1", port=self.port, user=DATABASE_USER, password=DATABASE_PASSWORD, dbname="postgres"
+        )
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+                if cursor.fetchone() is None:
+                    cursor.execute(f'CREATE DATABASE "{name}"')
+        finally:
+            connection.close()
+        return f"{self.uri.rpartition('/')[0]}/{name}"
+
     def end(self) -> None:
         self._run("pg_ctl", "stop", "-m", "immediate")
         shutil.rmtree(self._home)

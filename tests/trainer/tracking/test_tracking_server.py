@@ -218,6 +218,28 @@ class TestInTheMission(Suite):
         return make_mission("sqlite")
 
 
+class TestInADatabase(Suite):
+    """PostgreSQL without a server in between; files lie in the mission."""
+
+    @pytest.fixture
+    def mission(self, make_mission: Any, postgres: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setenv("PGPASSWORD", postgres.password)
+        return make_mission(postgres.database("direct"))
+
+    def test_a_wrong_password_is_told_and_not_repeated(
+        self, make_mission: Any, postgres: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PGPASSWORD", "another word")
+        # One that no test is connected to.
+        mission = make_mission(postgres.database("closed"))
+        mission.fit(1)
+        mission.mirror.turn()
+        status = mission.mirror.status()
+        assert status.words == "MLflow: offline, 1 queued"
+        assert "password authentication failed" in status.detail
+        assert "another word" not in str(status.told())
+
+
 class TestOnAServer(Suite):
     @pytest.fixture
     def mission(self, make_mission: Any, server: Any) -> Any:
