@@ -43,7 +43,7 @@ class ChangedCells:
         with self._lock:
             self._grid.lost = True
 
-    def frame(self, *, patient: bool = True) -> tuple[str, bool]:
+    def frame(self, *, patient: bool = True, in_parts: bool = False) -> tuple[str, bool]:
         """What to send now, and whether it ends in a question; empty when the terminal has everything.
 
         `patient`: an answer to it would be waited for.
@@ -54,7 +54,7 @@ class ChangedCells:
             grid.passed.clear()
             cells = ""
             if grid.drawn and not grid.holding and not self.leaving:
-                cells = self._shown.update(grid)
+                cells = self._shown.update(grid, f"{END}{BEGIN}" if in_parts and grid.synchronised else "")
             if cells and grid.synchronised:
                 cells = f"{BEGIN}{cells}{END}"
         asks = bool(cells) and self.answers and patient

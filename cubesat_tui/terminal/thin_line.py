@@ -46,7 +46,7 @@ class ThinLineDriver(FullLineDriver):
         erases = not os.environ.get("TERM", "").startswith(NO_COLOURED_ERASE)
         self._cells = ChangedCells(*self._get_terminal_size(), erases=erases)
         self._first_asked = None
-        self._output = LineOutput(self._file.fileno() if self._file else 2, self._frame, self._took)
+        self._output = LineOutput(self._file.fileno() if self._file else 2, self._frame, self._took, self._is_thin)
         self._output.start()
         super().start_application_mode()
         resized = signal.getsignal(signal.SIGWINCH)
@@ -78,6 +78,8 @@ class ThinLineDriver(FullLineDriver):
                 self._output.answered()
             if known:
                 return
+        if isinstance(message, events.Key | events.Paste | events.MouseDown) and self._output is not None:
+            self._output.urge()
         if isinstance(message, events.Resize):
             self._cells.resize(*message.size)
         super().process_message(message)
@@ -97,10 +99,14 @@ class ThinLineDriver(FullLineDriver):
             self._output.stop()
 
     def _frame(self) -> tuple[bytes, bool]:
-        text, asks = self._cells.frame(patient=self._output is not None and self._output.patient)
+        patient = self._output is not None and self._output.patient
+        text, asks = self._cells.frame(patient=patient, in_parts=self.line.thin)
         if not self._cells.answers and QUESTION in text:
             self._first_asked = time.monotonic()
         return text.encode(self._encoding, "replace"), asks
 
     def _took(self, size: int, seconds: float, answered: bool) -> None:
         self.line.took(size, seconds, answered=answered)
+
+    def _is_thin(self) -> bool:
+        return self.line.thin
