@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cubesat_tui.put_there import put_there
+from telemetry.run_query import parse_runs
 
 if TYPE_CHECKING:
     from telemetry.alarms import Event
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 TREND = 2_880
 """Considered runs that the trends reach back: a day of cycles of 30 s."""
 MOST_ACTS = 500
+FITTED = 50
+"""Newest runs that were fitted: what a run can be compared with, whatever is listed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +30,8 @@ class ModelsNow:
     until_ns: int | None
     points: tuple[RunPoint, ...] = ()
     """The newest `TREND` considered runs, oldest first."""
+    fitted: tuple[RunRow, ...] = ()
+    """The newest `FITTED` runs that were fitted, newest first."""
     champion: RunRow | None = None
     """The run whose model scores."""
     acts: Mapping[int, list[Event]] = field(default_factory=dict[int, "list[Event]"])
@@ -58,8 +63,10 @@ class ModelsNow:
         champion = self.champion
         if champion is None or champion.version != version:
             champion = None if version is None else reader.run_of_version(version, self.satellite)
+        fitted = reader.considered.page(parse_runs("fitted"), self.satellite, self.until_ns, limit=FITTED)
         return replace(
             self,
+            fitted=tuple(fitted),
             points=(*self.points, *new)[-TREND:],
             champion=champion,
             acts=acts,

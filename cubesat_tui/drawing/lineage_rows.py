@@ -131,7 +131,7 @@ def _stay(stay: Stay, now_ns: int) -> Iterable[tuple[str, str, str]]:
     else:
         after = ended.body.get("to", ended.body.get("version"))
         gone = "rolled back" if ended.kind == "model.rolled_back" else "replaced"
-        yield "", f"{gone} after {long} by v{after}", "watch" if gone == "rolled back" else "label"
+        yield "", f"{gone} after {long} by v{after}", "watch" if gone == "rolled back" else "plain"
 
 
 def _anomalies(told: RunLineage) -> tuple[str, Pairs]:

@@ -66,7 +66,7 @@ def run_rows(line: RunLine, size: int) -> tuple[Row, ...]:
     """Why, from which window, and by whom: three lines of a run; of a group, its newest."""
     run = line.newest
     reason = run.reason or "no reason was given"
-    group = f"{line.number}: {len(line.runs)} fits, enter unfolds; the newest: " if len(line.runs) > 1 else ""
+    group = f"{line.number}: {len(line.runs)} cycles, enter unfolds; the newest: " if len(line.runs) > 1 else ""
     window = "window unknown"
     if run.window_from is not None and run.window_to is not None:
         window = f"window {time_text(run.window_from)} to {time_text(run.window_to)}Z"

@@ -391,7 +391,10 @@ class ModelsScreen(ModelsGoverning):
         return pair_of(self._fitted(), champion, None if line is None else line.newest, wanted)
 
     def _fitted(self) -> list[RunRow]:
-        return [run for run in (self._runs.rows if self._runs is not None else ()) if run.fit_s is not None]
+        """Runs that can be compared, newest first: those listed, and the newest of all."""
+        listed = [] if self._runs is None else [run for run in self._runs.rows if run.fit_s is not None]
+        newest = () if self._models is None else self._models.fitted
+        return sorted({run.id: run for run in (*listed, *newest)}.values(), key=lambda run: -run.id)
 
     def action_copy(self) -> None:
         text = "\n".join(plain(line) for line in self.query_one("#run-detail", Lines).rows)

@@ -257,6 +257,12 @@ async def test_the_champion_stands_beside_the_selected_challenger(mission: Any):
         await asked(pilot, screen, "slash", *"rejected", "enter", rows=2)
         await scored.until(pilot, lambda: "beside #169" in text(screen, "beside"))
         assert "rejected" in text(screen, "beside")
+        await pilot.press("escape")
+        await asked(pilot, screen, "slash", *"v16", "enter", rows=1)
+        assert "* v16 #163 beside v18 #181" in text(screen, "beside"), "though no challenger is listed"
+        await pilot.press("d")
+        await scored.until(pilot, lambda: isinstance(app.screen, DiffCard))
+        assert "v15 #155 -> * v16 #163" in app.screen.title_now(), "the champion beside its parent"
 
 
 def test_what_is_the_same_is_told_from_what_is_not():
