@@ -116,7 +116,7 @@ def end_stations(home: Path) -> None:
         while MissionLock(lock).holder() and time.monotonic() < deadline:
             with (
                 contextlib.suppress(OSError, StoreError, AttributeError),
-                StoreReader(directory.telemetry) as reader,
+                contextlib.closing(StoreReader(directory.telemetry)) as reader,
             ):
                 os.kill(int(reader.health().body["pid"]), signal.SIGTERM)
             time.sleep(0.2)
