@@ -130,8 +130,9 @@ class PacketBank:
     def judge(self, streams: Streams, cut: Cut, fed: Fed, t_ns: Int64s, codes: Float64s) -> Opinions | None:
         """Judge rows sorted by satellite; None where no satellite of them has a model.
 
-        Where a forest judges, its score is each channel's only voice. Otherwise the first voice is how far value,
-        mean and deviation are from what is usual at this place, the others are those of `trainer.fusion.live`.
+        Where a forest judges, its score is each channel's only voice, confirmed by 3 of 5 rows. Otherwise the first
+        voice is how far value, mean and deviation are from what is usual at this place, the others are those of
+        `trainer.fusion.live`, which says too when any is believed.
 
         Args:
             streams: that the rows went through; remembers what the next rows are judged by.
@@ -179,10 +180,11 @@ class PacketBank:
             heard = self._memory(streams, slot, entry, entry.fusion).hear(
                 deviations(z[here][:, :, 0], bins[rows], self._places(entry)),
                 key[rows], fed.broken[rows], fed.apart[rows], features[rows][:, columns, 0], bins[rows], usual,
+                relative[here],
             )  # fmt: skip
             flagged[here] |= heard.flagged
             lasting[here] |= heard.lasting
-            newly[here] |= heard.newly
+            newly[here] = heard.newly
             first = relative[here]
             relative[here] = np.fmax(first, np.maximum(heard.relative, 0.0))
             speaker[here] = np.where(heard.relative > np.nan_to_num(first), heard.speaker, 0)
@@ -200,7 +202,7 @@ class PacketBank:
         before = streams.memories.get(slot)
         memory = None if before is None else before[0]
         if memory is None or memory.fusion is not fusion:
-            memory = Memory(fusion, entry.packet.rifts)
+            memory = Memory(fusion, entry.packet.rifts, entry.packet.period_s)
             streams.memories[slot] = memory, entry.positions
             past = streams.past(slot)
             if len(past.t_ns):

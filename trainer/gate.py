@@ -99,7 +99,7 @@ def _refusal(mine: _Counts, before: _Counts, *, compared_with: bool) -> str | No
 
 
 def _judged(scorer: Scorer, window: Window, stretches: Stretches) -> tuple[Bools, Bools]:
-    """Flags and confirmations in the last `LASTS` rows of each stretch, both of shape (s, LASTS, k)."""
+    """Flags and confirmations in the faulty rows of each stretch, both of shape (s, lasts, k)."""
     opinions = judge_window(scorer, window, stretches.rows)
     if opinions is None:
         nothing = stretches.newest(np.zeros(stretches.rows.values.shape, dtype=np.bool_))

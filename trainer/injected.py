@@ -34,6 +34,8 @@ BEFORE_FUSION = 48
 """The same for the fusion, whose longest window has 32 rows, and whose scores are smoothed."""
 LASTS = 24
 """Rows of a fault."""
+LASTS_FUSION = 48
+"""The same for the fusion, which believes what is faint only after 24."""
 STRETCHES = 24
 """Stretches with faults, at least; twice as many without are there to count alarms on."""
 STRETCHES_FUSION = 8
@@ -45,12 +47,13 @@ MOST_STRETCHES = 240
 
 @dataclass(frozen=True, eq=False)
 class Stretches:
-    """s stretches of `before + LASTS` rows of a packet with k channels, one behind the other."""
+    """s stretches of `before + lasts` rows of a packet with k channels, one behind the other."""
 
     rows: PacketRows
     """Each stretch has a boot of its own, so that no window reaches from one into the next."""
     count: int
     before: int
+    lasts: int
     sigma: Float64s
     """Noise of each channel, shape (k,)."""
 
@@ -59,12 +62,12 @@ class Stretches:
         return tuple(channel.name for channel in self.rows.channels)
 
     def newest(self, found: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Of something that every row has, what the last `LASTS` rows of each stretch have: (s, LASTS, k)."""
-        return found.reshape(self.count, self.before + LASTS, -1)[:, self.before :]
+        """Of something that every row has, what the last `lasts` rows of each stretch have: (s, lasts, k)."""
+        return found.reshape(self.count, self.before + self.lasts, -1)[:, self.before :]
 
     def faulty(self) -> Stretches:
         """Every second stretch, with a fault on every channel: the kinds take turns over channels and stretches."""
-        size = self.before + LASTS
+        size = self.before + self.lasts
         chosen = np.arange(len(self.rows)).reshape(self.count, size)[::2]
         values = self.rows.values[chosen]
         for s in range(len(values)):
@@ -73,11 +76,11 @@ class Stretches:
                 height = SIZES[(s // len(FAULTS) + c) % len(SIZES)] * sigma
                 values[s, self.before :, c] = broken_by(kind, values[s, self.before - 1 :, c], height, sigma)
         rows = replace(self.rows.take(chosen.ravel()), values=values.reshape(-1, values.shape[2]))
-        return Stretches(rows, len(values), self.before, self.sigma)
+        return Stretches(rows, len(values), self.before, self.lasts, self.sigma)
 
 
 def broken_by(kind: str, values: Float64s, size: float, sigma: float) -> Float64s:
-    """`LASTS` values with a fault in them.
+    """The values of a stretch with a fault in them.
 
     Args:
         kind: one of `FAULTS`.
@@ -112,13 +115,13 @@ def stretches_of(window: Window, *, fusion: bool) -> list[Stretches]:
     channels = sum(1 for packet in packets for channel in packet.channels if not channel.enum)
     least = STRETCHES_FUSION if fusion else STRETCHES
     count = min(MOST_STRETCHES, max(least, -(-least * TRIALS_OF_A_STRETCH // max(1, channels))))
-    before = BEFORE_FUSION if fusion else BEFORE
-    found = (_stretches(window, packet, 2 * count, before) for packet in packets)
+    before, lasts = (BEFORE_FUSION, LASTS_FUSION) if fusion else (BEFORE, LASTS)
+    found = (_stretches(window, packet, 2 * count, before, lasts) for packet in packets)
     return [one for one in found if one is not None]
 
 
-def _stretches(window: Window, packet: PacketRows, most: int, before: int) -> Stretches | None:
-    n, size = len(packet), before + LASTS
+def _stretches(window: Window, packet: PacketRows, most: int, before: int, lasts: int) -> Stretches | None:
+    n, size = len(packet), before + lasts
     if n < size:
         return None
     codes = window.track.codes(packet.t_ns)
@@ -128,16 +131,16 @@ def _stretches(window: Window, packet: PacketRows, most: int, before: int) -> St
     newest_break = np.maximum.accumulate(np.where(broken, np.arange(n), 0))
     # The last row of a stretch, whose fault and the full window before it lie behind the newest break.
     last = np.arange(size - 1, n)
-    whole = last - newest_break[last] >= LASTS + WINDOW - 1
-    calm = barred[last] - barred[last - LASTS - WINDOW + 1] == 0
+    whole = last - newest_break[last] >= lasts + WINDOW - 1
+    calm = barred[last] - barred[last - lasts - WINDOW + 1] == 0
     usable = last[whole & calm]
     if not len(usable):
         return None
-    count = min(most, max(1, 2 * len(usable) // LASTS))
+    count = min(most, max(1, 2 * len(usable) // lasts))
     ends = usable[np.linspace(0, len(usable) - 1, count).astype(np.intp)]
     rows = ends[:, None] + np.arange(1 - size, 1)
     taken = replace(packet.take(rows.ravel()), boot=np.repeat(np.arange(count, dtype=np.int64), size))
-    return Stretches(taken, count, before, _noise(packet.values[rows]))
+    return Stretches(taken, count, before, lasts, _noise(packet.values[rows]))
 
 
 def _noise(values: Float64s) -> Float64s:

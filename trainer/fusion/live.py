@@ -1,7 +1,7 @@
 """All voices of all channels of a packet at once, row by row or many rows together. numpy only.
 
 What a row is thought of depends on the rows before it: windows, averaged scores, the smoothed level, the newest
-rows above the threshold, the run of equal values. `Memory` holds that for one packet of one satellite; rows given
+rows beyond a threshold, the run of equal values. `Memory` holds that for one packet of one satellite; rows given
 one by one, in any pieces or all together are judged alike. No window and no mean reaches back past a `broken` row
 (a gap, a start of the computer, time running backwards, a change of context); what is unknown stays NaN.
 """
@@ -17,8 +17,9 @@ from telemetry.frame import Float64s
 from trainer.features import rolling
 from trainer.fusion.arrays import PacketFusion
 from trainer.fusion.jumps import Jumps
+from trainer.fusion.patience import Patience
 from trainer.fusion.rifts import Rifts
-from trainer.members.alarm_rule import CONFIRM, OF, RELEASE, SMOOTHED_ROWS
+from trainer.members.alarm_rule import RELEASE, SMOOTHED_ROWS
 from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS, ROUNDED, SLOW, STEADY
 from trainer.members.windows import CLIP, DECIMALS, LONG, QUIET, SHORT, WINDOW, Bools
 
@@ -99,6 +100,7 @@ class Heard:
     flagged: Bools
     lasting: Bools
     newly: Bools
+    """Believed: what lies away from its place is counted in (see `trainer.fusion.patience`)."""
     relative: Float64s
     """NaN where not judged."""
     speaker: npt.NDArray[np.int8]
@@ -110,8 +112,8 @@ class Heard:
 class Memory:
     """The rows of one packet of one satellite as one model sees them."""
 
-    def __init__(self, fusion: PacketFusion, rifts: Rifts | None = None) -> None:
-        """Nothing has come yet; `rifts`: as `trainer.fusion.jumps.Jumps`."""
+    def __init__(self, fusion: PacketFusion, rifts: Rifts | None = None, period_s: float = 1.0) -> None:
+        """Nothing has come yet; `rifts`: as `trainer.fusion.jumps.Jumps`; `period_s`: of the packet."""
         c = len(fusion)
         self.fusion = fusion
         self._age = -1
@@ -121,7 +123,7 @@ class Memory:
         self._z = np.full((BEFORE, c), np.nan)
         self._raw = np.full((BEFORE, c, MEMBERS), np.nan)
         self._level = np.zeros(c)
-        self._above = np.zeros((OF - 1, c), dtype=np.bool_)
+        self._patience = Patience(c, period_s)
         self._last = np.full(c, np.nan)
         self._run = np.zeros(c)
         self._jumps = Jumps(fusion.jump, rifts)
@@ -135,6 +137,7 @@ class Memory:
         values: Float64s,
         bins: Indices | None = None,
         expected: Float64s | None = None,
+        away: Float64s | None = None,
     ) -> Heard:
         """Judge the next rows.
 
@@ -146,11 +149,15 @@ class Memory:
             values: as sent, shape (n, c).
             bins: place of each row, shape (n,); None: not known.
             expected: values that are usual here, shape (n, c), NaN where not known; None: never.
+            away: how far each value is from what is usual here, 1 at its threshold, shape (n, c), NaN where not
+                judged; None: never.
         """
         if bins is None:
             bins = np.zeros(len(z), dtype=np.intp)
+        if away is None:
+            away = np.full(z.shape, np.nan)
         if len(z) <= CHUNK:
-            return self._hear(z, key, broken, apart, values, bins, expected)
+            return self._hear(z, key, broken, apart, values, bins, expected, away)
         parts = [
             self._hear(
                 z[rows],
@@ -160,6 +167,7 @@ class Memory:
                 values[rows],
                 bins[rows],
                 None if expected is None else expected[rows],
+                away[rows],
             )
             for rows in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
         ]
@@ -174,6 +182,7 @@ class Memory:
         values: Float64s,
         bins: Indices,
         expected: Float64s | None,
+        away: Float64s,
     ) -> Heard:
         fusion = self.fusion
         width, jumped, jumping = self._jumps.hear(values, self._ages(broken), bins, apart, expected)
@@ -183,9 +192,7 @@ class Memory:
         relative = (level - fusion.usual) / (fusion.threshold - fusion.usual)
         with np.errstate(invalid="ignore"):
             above, lasting = (relative > 1) & ripe[:, None], relative > RELEASE
-        joined = np.concatenate((self._above, above))
-        count = np.add.reduce([joined[i : i + len(z)] for i in range(OF)], axis=0, dtype=np.int8)
-        newly = above & (count >= CONFIRM)
+        newly = self._patience.believed(above, relative, away)
         runs = equal_runs(values, apart, self._last, self._run)
         stuck = runs / fusion.stuck_after
         still = stuck > 1
@@ -196,7 +203,6 @@ class Memory:
         louder = jumped & ~still & ~(relative >= width)
         speaker[louder] = MEMBERS + 2
         relative = np.fmax(relative, width)
-        self._above = joined[len(z) :]
         self._last, self._run = values[-1], runs[-1]
         return Heard(
             above | still | jumped,
@@ -223,8 +229,10 @@ class Memory:
         return out
 
     def take_over(self, before: Memory) -> None:
-        """Still tell the jumps that another model's memory of the same channels tells, where they are some here."""
+        """Of another model's memory of the same channels: go on telling its jumps, where they are some here too, and
+        go on counting what is beyond a threshold."""
         self._jumps.take_over(before._jumps)
+        self._patience.take_over(before._patience)
 
     def members(self, z: Float64s, key: Indices, broken: Bools) -> Said:
         """What the members say of the next rows; arguments as `hear`."""
