@@ -229,8 +229,8 @@ class Memory:
         return out
 
     def take_over(self, before: Memory) -> None:
-        """Of another model's memory of the same channels: go on telling its jumps, where they are some here too, and
-        go on counting what is beyond a threshold."""
+        """Go on with what another model's memory of the same channels has: jumps, where they are some here too, and
+        the rows that were beyond a threshold."""
         self._jumps.take_over(before._jumps)
         self._patience.take_over(before._patience)
 
