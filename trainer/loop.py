@@ -23,8 +23,9 @@ from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import RunRow
 from trainer import artifact
-from trainer.audit_entry import PARAMETERS, audit_entry, parameters
+from trainer.audit_entry import MANIFEST, PARAMETERS, audit_entry, manifest_digest, parameters
 from trainer.challenger import Challenger, Fit, MissionFit, Pace, Step
+from trainer.decision import decide
 from trainer.drift import CHANNEL_DRIFT, channel_drift, score_drift
 from trainer.kept_models import prune, version_of
 from trainer.parallel import Work, Workers
@@ -339,25 +340,10 @@ class Trainer:
         assert gate is not None
         fitted = challenger.finished(self._version + 1)
         manifest = fitted.scorer.manifest
-        if gate.refusal is not None:
-            decision, reason = "rejected", gate.refusal
-            learner.tried.refused = due.acts
-            if due.acts:
-                said = "; ".join(act.sentence for act in due.acts)
-                reason = f"{reason}; not learned yet, tried again with the next refit: {said}"
-        elif champion is None:
-            decision, reason = "promoted", learner.first
-        elif due.acts:
-            decision, reason = "promoted", "; ".join(act.sentence for act in due.acts)
-        elif force and not due.wanted:
-            decision, reason = "kept", f"passes; {due.reason}"
-        else:
-            decision, reason = "promoted", due.reason
-        passed = decision == "promoted"
         hold = learner.serving.held(self._clock.now_ns())
-        if passed and hold is not None:
-            # With files and a version, so that an operator may promote it.
-            decision, reason = "kept", hold.sentence
+        first = learner.first if champion is None else None
+        decided = decide(gate, due, first=first, force=force, hold=hold)
+        if decided.again:
             learner.tried.refused = due.acts
         metrics = {
             **fitted.metrics,
@@ -368,9 +354,9 @@ class Trainer:
         }
         run = msgspec.structs.replace(
             base,
-            decision=decision,
-            reason=reason,
-            version=manifest.version if passed else None,
+            decision=decided.decision,
+            reason=decided.reason,
+            version=manifest.version if decided.has_files else None,
             fit_s=challenger.wall_s,
             rows=window.rows,
             excluded=window.excluded,
@@ -383,19 +369,20 @@ class Trainer:
             body=metrics,
         )
         drift = channel_drift(window, None if manifest.clock is None else manifest.clock.period_ns)
-        recorded = {
+        recorded: dict[str, Any] = {
             **metrics,
             PARAMETERS: parameters(manifest, challenger.seed),
             CHANNEL_DRIFT: drift,
             REFIT: refit_record(challenger.seed, manifest),
         }
         place = None
-        if passed:
+        if decided.has_files:
             place = artifact.write(self._directory.models, manifest, fitted.packed)
             self._version = manifest.version
-            if decision == "promoted":
+            if decided.decision == "promoted":
                 learner.champion, learner.follows = fitted.scorer, manifest.version
             prune(self._directory.models, self._version, self._needed())
+            recorded[MANIFEST] = manifest_digest(place)
         self._record(msgspec.structs.replace(run, body=recorded), place, done)
         done.entries.append(
             audit_entry(
