@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from cubesat_tui import collector
-from cubesat_tui.commands.options import mission_option, operator_option
+from cubesat_tui.commands.options import mission_option, mission_path_of, operator_option
+from telemetry.plain_text import plain_text
 
 COMMANDS = {
     "run": ("cubesat_tui.commands.run", "run", "Run a station without a console."),
@@ -140,6 +141,14 @@ def root(
             context.fail(f"--line belongs to the console and means nothing to {context.invoked_subcommand!r}")
         return
     del scenario, seed, line  # read from the context where a demo mission is made, and where the console is drawn
-    from cubesat_tui.commands.console import open_console
+    from cubesat_tui.terminal.first_line import FirstLine, satellite_named_in
 
-    open_console(context, mission_path, attach, read_only, operator)
+    with FirstLine() as first_line:
+        # Before the imports below, which are most of a start.
+        path = mission_path_of(context, Path(attach) if attach and attach != "firebase" else mission_path)
+        name = plain_text(satellite_named_in(path / "mission.toml") or path.name, 40)
+        first_line.show(name, "LINK CONNECTING  opening the console")
+        context.obj = first_line
+        from cubesat_tui.commands.console import open_console
+
+        open_console(context, mission_path, attach, read_only, operator)

@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import work
-from textual.app import App
+from textual._context import active_message_pump
+from textual.app import App, ScreenStackError
+from textual.dom import NoScreen
 from textual.reactive import reactive
+from textual.widget import Widget
 from textual.worker import WorkerFailed
 
 from cubesat_tui import collector
@@ -68,6 +71,15 @@ def _driver_for(line: LinePace) -> type[Driver]:
     from cubesat_tui.terminal.thin_line import ThinLineDriver
 
     return ThinLineDriver
+
+
+def _of_what_has_left(app: App[Any]) -> bool:
+    """Whether what runs now belongs to a screen that is not on the stack of screens any more."""
+    node = active_message_pump.get(None)
+    try:
+        return isinstance(node, Widget) and node.screen not in app.screen_stack
+    except (NoScreen, ScreenStackError):
+        return True
 
 
 class MissionApp(App[Departure]):
@@ -265,9 +277,17 @@ class MissionApp(App[Departure]):
         return super().run(mouse="SSH_CONNECTION" not in os.environ if mouse is None else mouse, **options)
 
     def _handle_exception(self, error: Exception) -> None:
-        """What a key asked for could not be read: that was told, and the console goes on."""
-        if not isinstance(error.error if isinstance(error, WorkerFailed) else error, NotRead):
-            super()._handle_exception(error)
+        """What a key asked for could not be read: that was told, and the console goes on.
+
+        So it does where a dialog that has been left, or a palette that was answered twice, failed on its way out,
+        and leaves as it was asked to where something fails while it leaves.
+        """
+        if isinstance(error.error if isinstance(error, WorkerFailed) else error, NotRead):
+            return
+        if self._exit or _of_what_has_left(self):
+            log.warning("failed on its way out", exc_info=error)
+            return
+        super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """Leave with one line instead of Textual's traceback, which goes to the log."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import sys
+import termios
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -22,6 +24,8 @@ from cubesat_tui.commands.options import (
     refuse,
 )
 from cubesat_tui.roles import STATION, WrongRole
+from cubesat_tui.terminal.first_line import FirstLine
+from cubesat_tui.terminal.last_answers import LAST_QUESTION, swallow
 from telemetry.link_config import FIREBASE, LinkRefused
 
 if TYPE_CHECKING:
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 
 TERM_PATIENCE_S = 0.7
 """How long the app may take to leave by itself before the station is stopped without it."""
+TERM_ANSWERS_S = 0.6
+"""How long answers of the terminal are waited for after that: TERM is not to take long."""
 PLAIN_TERMINAL = (
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
 )
@@ -206,7 +212,6 @@ def _held(
     try:
         thread.hold()
     except MissionHeld as error:
-        click.echo(f"cubesat-tui: {error}; attaching to it", err=True)
         show(directory, mission, clock, operator, notice=f"{error}: attached to it")
         return None
     except StoreError as error:
@@ -237,6 +242,12 @@ def show(
     from cubesat_tui.terminal.sign_width import needs_ascii
     from telemetry.store.errors import StoreError
 
+    root = click.get_current_context().find_root()
+    line = line_pace(root.params.get("line"), os.environ)
+    first_line = root.obj if isinstance(root.obj, FirstLine) else FirstLine()
+    if thread is None and not read_only:
+        with contextlib.suppress(OSError):
+            log_to_file(directory, "console.log", "WARNING")
     app = ConsoleApp(
         directory,
         clock=clock,
@@ -244,12 +255,13 @@ def show(
         read_only=read_only,
         station=thread,
         first_start=first_start,
-        ascii_signs=needs_ascii(os.environ),
+        ascii_signs=needs_ascii(os.environ, first_line.sign_width()),
         notice=notice,
         mission=mission,
         replica=replica,
-        line=line_pace(click.get_current_context().find_root().params.get("line"), os.environ),
+        line=line,
     )
+    line.answers, line.entered = first_line.answered, first_line.hand_over()
     leave_on_signals(app, directory, clock, operator, thread if can_hand_over else None, thread)
     departure = app.run()
     crashed = bool(app.return_code)
@@ -293,6 +305,7 @@ def leave_on_signals(
     from cubesat_tui.handover import LOST_TERMINAL, hand_over
 
     begun = threading.Event()
+    before = termios.tcgetattr(sys.stdin.fileno())
 
     def hung_up() -> None:
         if heritage is not None and heritage.alive:
@@ -306,7 +319,7 @@ def leave_on_signals(
         if thread is not None:
             thread.stop()
         threading.Event().wait(TERM_PATIENCE_S)
-        _restore_terminal(POP_TITLE if app.attention.titled else "")
+        _restore_terminal(POP_TITLE if app.attention.titled else "", before)
         _end(None)
 
     def begin(number: int, frame: FrameType | None) -> None:
@@ -334,21 +347,22 @@ def _end(thread: StationThread | None) -> NoReturn:
     os._exit(0)
 
 
-def _restore_terminal(more: str) -> None:
+def _restore_terminal(more: str, before: list[Any]) -> None:
     try:
-        os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, (PLAIN_TERMINAL + more).encode())
-    except OSError:
+        os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, (PLAIN_TERMINAL + more + LAST_QUESTION).encode())
+        swallow(sys.stdin.fileno(), TERM_ANSWERS_S)
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, before)
+    except (OSError, termios.error):
         # The terminal went away as well.
         pass
 
 
-def log_to_file(directory: MissionDirectory) -> None:
-    """The station of a console writes its log to the mission's `log/`, never over the screen."""
+def log_to_file(directory: MissionDirectory, name: str = "station.log", level: str = "INFO") -> None:
+    """What this process has to say goes to the mission's `log/`, never over the screen."""
     import logging
 
     directory.log.mkdir(mode=0o700, exist_ok=True)
-    logging.basicConfig(
-        filename=directory.log / "station.log",
-        level=logging.INFO,
-        format="%(asctime)s %(name)s %(levelname)s %(message)s",
-    )
+    # A console that has nothing to tell leaves no file.
+    file = logging.FileHandler(directory.log / name, delay=True)
+    form = "%(asctime)s %(name)s %(levelname)s %(message)s"
+    logging.basicConfig(handlers=[file], level=level, format=form)

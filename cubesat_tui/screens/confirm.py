@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.alarm_rows import alarm_head
 from cubesat_tui.drawing.rows import EMPTY, Row, row
 from cubesat_tui.drawing.signs import ORDER, SIGNS, SignSet
 from cubesat_tui.drawing.why import alarm_key, alarm_label
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 from telemetry.limits import Level
 
@@ -59,7 +59,7 @@ def confirm_rows(
     ]
 
 
-class ConfirmAcknowledge(ModalScreen[bool]):
+class ConfirmAcknowledge(Modal[bool]):
     """Answers whether."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -16,10 +16,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, RadioSet
 
+from cubesat_tui.screens.modal import Modal
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ PATIENCE_S = 1.0
 """A field that takes longer over its keys is not waited for."""
 
 
-class Dialog(ModalScreen[Answer | None]):
+class Dialog(Modal[Answer | None]):
     """A subclass composes a `Vertical` with the id `box` and acts in `enter`; `esc` answers None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

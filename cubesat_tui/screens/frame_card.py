@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.cluster_lines import label_of, verdict_at, wrapped
 from cubesat_tui.drawing.ledger_cells import channel_span, quality_text, state_span
 from cubesat_tui.drawing.rows import Row, left, right, row
 from cubesat_tui.drawing.signs import UNICODE, SignSet, unit
 from cubesat_tui.drawing.why import contributions, shown_units
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 from telemetry.clock import iso
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WIDTH = 76
 
 
-class FrameCard(ModalScreen[None]):
+class FrameCard(Modal[None]):
     """Scrolls with the arrows; any of esc, enter and q closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

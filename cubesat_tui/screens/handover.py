@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.rows import Row, folded, row
 from cubesat_tui.messages import CopyRequested
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.shift import read_shift
 from cubesat_tui.shift_text import shift_lines
 from cubesat_tui.widgets.card import Card
@@ -24,7 +24,7 @@ SIZE = 130
 TITLE = f"HANDOVER, LAST {HOURS} HOURS"
 
 
-class HandoverCard(ModalScreen[None]):
+class HandoverCard(Modal[None]):
     """Read once, when it is opened: what is copied is what was read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.rows import Row, left
 from cubesat_tui.drawing.signs import SIGNS, UNICODE, SignSet
 from cubesat_tui.keymap import KEYS, of_fleet_only
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 
 FLEET_WORDS: tuple[Row, ...] = (
@@ -53,7 +53,7 @@ def keys_rows(mode: str, signs: SignSet = UNICODE, fleet: bool = True) -> tuple[
     return tuple(rows)
 
 
-class KeysCard(ModalScreen[None]):
+class KeysCard(Modal[None]):
     """Keys and signs; any other key closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

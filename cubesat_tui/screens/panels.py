@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.panel_lines import panel_lines
 from cubesat_tui.panel_editor import PanelEditor
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SIZE = 66
 
 
-class PanelsCard(ModalScreen["tuple[PanelOf, ...] | None"]):
+class PanelsCard(Modal["tuple[PanelOf, ...] | None"]):
     """Its result is the choice, or None where all stays as it was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

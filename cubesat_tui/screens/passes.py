@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.pass_rows import pass_card_rows
 from cubesat_tui.drawing.rows import Row
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ SIZE = 78
 TICK_S = 0.5
 
 
-class PassesCard(ModalScreen[None]):
+class PassesCard(Modal[None]):
     """Drawn from the app's newest snapshot, paused or not: a pass does not wait."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.departure import Departure
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 
 
-class QuitDialog(ModalScreen[Departure | None]):
+class QuitDialog(Modal[Departure | None]):
     """Keep running, stop or stay; attached to a station elsewhere: leave or stay. Answers None for stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

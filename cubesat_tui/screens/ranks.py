@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.rank_rows import rank_rows, title
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SIZE = 80
 
 
-class RanksCard(ModalScreen["str | None"]):
+class RanksCard(Modal["str | None"]):
     """Its result is the channel to plot, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

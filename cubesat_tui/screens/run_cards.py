@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui import messages
 from cubesat_tui.drawing.diff_rows import diff_rows, run_name
 from cubesat_tui.drawing.lineage_rows import lineage_rows, lineage_title
 from cubesat_tui.drawing.rows import Row, plain
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WIDTH = 80
 
 
-class _RunCard(ModalScreen[None]):
+class _RunCard(Modal[None]):
     """Scrolls, copies, closes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

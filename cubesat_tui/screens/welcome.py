@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.rows import Row, left, row, spread
 from cubesat_tui.drawing.signs import SIGNS, SignSet
 from cubesat_tui.keymap import INJECT, exists
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 from telemetry.plain_text import plain_text
 
@@ -81,7 +81,7 @@ def welcome_rows(
     return rows
 
 
-class WelcomeCard(ModalScreen[None]):
+class WelcomeCard(Modal[None]):
     """Telemetry moves behind it; the first key closes it, and a key of a mode also goes there."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,space", "close", show=False)]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from cubesat_tui.drawing.inspect_rows import inspect_rows
 from cubesat_tui.drawing.rows import Row
 from cubesat_tui.drawing.signs import UNICODE
+from cubesat_tui.screens.modal import Modal
 from cubesat_tui.widgets.card import Card
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from telemetry.alarms import Alarm
 
 
-class WhyCard(ModalScreen[None]):
+class WhyCard(Modal[None]):
     """The row on which `enter` was pressed, as it is now: its ages grow, or stand still with a paused screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

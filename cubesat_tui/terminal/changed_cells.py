@@ -6,6 +6,7 @@ import threading
 
 from cubesat_tui.terminal.cell_diff import Shown
 from cubesat_tui.terminal.cell_grid import CellGrid
+from cubesat_tui.terminal.first_line import ENTER
 
 QUESTION = "\x1b[?2026$p"
 """Whether the terminal knows synchronised updates. Its answer says that it has drawn all that came before."""
@@ -33,6 +34,12 @@ class ChangedCells:
             self._grid.feed(data)
             return not self._grid.holding
 
+    def entered(self) -> None:
+        """The terminal is on its alternate screen; nobody has to send it there."""
+        with self._lock:
+            self._grid.feed(ENTER)
+            self._grid.passed.remove(ENTER)
+
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size; what it shows is not known until the next frame, which sends all of it."""
         with self._lock:
@@ -46,7 +53,8 @@ class ChangedCells:
     def frame(self, *, patient: bool = True, in_parts: bool = False) -> tuple[str, bool]:
         """What to send now, and whether it ends in a question; empty when the terminal has everything.
 
-        `patient`: an answer to it would be waited for.
+        `patient`: an answer to it would be waited for. `in_parts`: the first rows are to be seen while the others
+        are still under way, not all of them at once.
         """
         with self._lock:
             grid = self._grid

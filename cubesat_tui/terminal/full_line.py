@@ -16,6 +16,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.messages import InBandWindowResize
 
+from cubesat_tui.terminal.first_line import ENTER
 from cubesat_tui.terminal.heard_text import HeardText
 from cubesat_tui.terminal.last_answers import LAST_QUESTION, patience, swallow
 from cubesat_tui.terminal.line_pace import FULL, LinePace
@@ -40,6 +41,21 @@ class FullLineDriver(LinuxDriver):
         line = getattr(app, "line", None)
         self.line: LinePace = line if line is not None else LinePace(FULL)
         self._begun = time.monotonic()
+
+    def write(self, data: str) -> None:
+        """As Textual's; the alternate screen is not entered twice, which would clear what stands there."""
+        if data == ENTER and self.line.entered:
+            self.line.entered = False
+            self.entered()
+            return
+        self.send(data)
+
+    def entered(self) -> None:
+        """The alternate screen is on."""
+
+    def send(self, data: str) -> None:
+        """Write to the terminal."""
+        super().write(data)
 
     def run_input_thread(self) -> None:
         """As Textual's, for a terminal that may send anything: its own dies of bytes that are no UTF-8."""

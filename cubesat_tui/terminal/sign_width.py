@@ -1,4 +1,4 @@
-"""Whether the terminal draws the signs of the screens one cell wide; where it does not, ASCII signs are used."""
+"""Whether the terminal draws the signs of the screens, one cell wide; where it does not, ASCII signs are used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 SIGNS = "◈◆▲△■⣿"
 MEASURE_TIMEOUT_S = 0.5
+FEW_GLYPHS = frozenset({"linux", "cons25", "vt100", "vt102", "vt220", "ansi"})
+"""Terminals whose fonts hold 256 characters or little more, whatever width they make of the others."""
 
 
 def utf8_output() -> bool:
@@ -17,13 +19,12 @@ def utf8_output() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
-def needs_ascii(environment: Mapping[str, str]) -> bool:
-    """True where the signs cannot be written, or are not one cell wide each. Silence of the terminal is trusted."""
-    if not utf8_output():
-        return True
-    if environment.get("TERM", "") in {"", "dumb"}:
-        return False
-    return measured_width(SIGNS) not in {None, len(SIGNS)}
+def needs_ascii(environment: Mapping[str, str], width: int | None) -> bool:
+    """True where the signs cannot be written, have no glyphs, or were seen to be not one cell wide each.
+
+    `width`: cells that `SIGNS` took; None where nobody knows: silence of the terminal is trusted.
+    """
+    return not utf8_output() or environment.get("TERM", "") in FEW_GLYPHS or width not in {None, len(SIGNS)}
 
 
 def measured_width(text: str) -> int | None:

@@ -59,7 +59,10 @@ class ThinLineDriver(FullLineDriver):
 
         signal.signal(signal.SIGWINCH, on_resize)
 
-    def write(self, data: str) -> None:
+    def entered(self) -> None:
+        self._cells.entered()
+
+    def send(self, data: str) -> None:
         """Draw into the grid; what the terminal has no time for is never sent."""
         assert self._output is not None, "Driver must be in application mode"
         if self._cells.write(data):
@@ -80,8 +83,6 @@ class ThinLineDriver(FullLineDriver):
                 return
         if isinstance(message, events.Key | events.Paste | events.MouseDown) and self._output is not None:
             self._output.urge()
-        if isinstance(message, events.Resize):
-            self._cells.resize(*message.size)
         super().process_message(message)
 
     def disable_input(self) -> None:

@@ -1,0 +1,41 @@
+"""Dialogs that are opened and left faster than they are built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import fabricated
+import pytest
+from textual.events import Key
+
+from cubesat_tui.app import ConsoleApp
+from cubesat_tui.screens.mission_screen import MissionScreen
+
+
+@pytest.mark.parametrize("key", ["m", "g", "f", "i", "e", "w", "question_mark", "o", "s", "p"])
+async def test_opened_and_left_in_one_breath(console: Callable[..., ConsoleApp], key: str) -> None:
+    app = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await fabricated.settled(pilot)
+        for mode in "15":
+            await pilot.press(mode)
+            for _ in range(5):
+                for name in (key, "escape", "escape"):
+                    app.post_message(Key(name, None))
+            await pilot.pause()
+            while not isinstance(app.screen, MissionScreen):
+                await pilot.press("escape")
+        assert app.return_code is None
+
+
+async def test_a_palette_that_is_answered_with_enter_held_down(console: Callable[..., ConsoleApp]) -> None:
+    app = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await fabricated.settled(pilot)
+        await pilot.press("ctrl+p")
+        await fabricated.settled(pilot)
+        await pilot.press("down")
+        for _ in range(30):
+            app.post_message(Key("enter", "\r"))
+        await fabricated.settled(pilot)
+        assert app.return_code is None
