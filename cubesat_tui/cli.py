@@ -113,7 +113,12 @@ class LazyGroup(click.Group):
     type=click.Choice(("auto", "full", "thin")),
     default="auto",
     help="How to draw: full, or thin for a slow connection: changed cells only, once a second, leaving out what the"
-    " line has no room for. auto (default): thin over SSH.",
+    " line has no room for. auto (default): as fast as the terminal was seen to be; the status bar says which.",
+)
+@click.option(
+    "--mouse/--no-mouse",
+    default=None,
+    help="Whether the console takes the mouse from the terminal (default: yes, but not over SSH).",
 )
 @click.version_option(package_name="cubesat-tui", prog_name="cubesat-tui")
 @click.pass_context
@@ -126,6 +131,7 @@ def root(
     read_only: bool,
     operator: str | None,
     line: str,
+    mouse: bool | None,
 ) -> None:
     """The terminal mission console for CubeSats.
 
@@ -139,8 +145,15 @@ def root(
             context.fail(f"--read-only: {context.invoked_subcommand} changes the mission; nothing was done")
         if line != "auto" and context.invoked_subcommand not in DRAWING:
             context.fail(f"--line belongs to the console and means nothing to {context.invoked_subcommand!r}")
+        if mouse is not None and context.invoked_subcommand not in DRAWING:
+            context.fail(f"--mouse belongs to the console and means nothing to {context.invoked_subcommand!r}")
         return
-    del scenario, seed, line  # read from the context where a demo mission is made, and where the console is drawn
+    del (
+        scenario,
+        seed,
+        line,
+        mouse,
+    )  # read from the context where a demo mission is made, and where the console is drawn
     from cubesat_tui.terminal.first_line import FirstLine, satellite_named_in
 
     with FirstLine() as first_line:

@@ -19,8 +19,11 @@ from rich.text import Text
 from textual import work
 from textual._context import active_message_pump
 from textual.app import App, ScreenStackError
+from textual.command import CommandPalette
+from textual.css.query import NoMatches
 from textual.dom import NoScreen
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import WorkerFailed
 
@@ -37,6 +40,7 @@ from cubesat_tui.requests import Requests
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.store_view import NotRead, StoreView
 from cubesat_tui.stylesheet import SteadyStylesheet
+from cubesat_tui.terminal.line_choice import over_ssh
 from cubesat_tui.terminal.line_pace import FULL, LinePace
 from cubesat_tui.themes import THEMES
 from telemetry.plain_text import plain_text
@@ -274,7 +278,7 @@ class MissionApp(App[Departure]):
 
     def run(self, *, mouse: bool | None = None, **options: Any) -> Departure | None:
         """`App.run`; the mouse is off over SSH unless asked for: it belongs to the terminal there."""
-        return super().run(mouse="SSH_CONNECTION" not in os.environ if mouse is None else mouse, **options)
+        return super().run(mouse=not over_ssh(os.environ) if mouse is None else mouse, **options)
 
     def _handle_exception(self, error: Exception) -> None:
         """What a key asked for could not be read: that was told, and the console goes on.
@@ -287,7 +291,16 @@ class MissionApp(App[Departure]):
         if self._exit or _of_what_has_left(self):
             log.warning("failed on its way out", exc_info=error)
             return
+        if isinstance(self.screen, CommandPalette) and isinstance(error, NoMatches):
+            # Textual's own, when keys come before it is built or while it goes.
+            log.warning("the palette failed", exc_info=error)
+            self.call_later(self._leave_palette, self.screen)
+            return
         super()._handle_exception(error)
+
+    def _leave_palette(self, palette: Screen[Any]) -> None:
+        if self.screen is palette:
+            self.pop_screen()
 
     def _fatal_error(self) -> None:
         """Leave with one line instead of Textual's traceback, which goes to the log."""

@@ -263,7 +263,7 @@ def show(
     )
     line.answers, line.entered = first_line.answered, first_line.hand_over()
     leave_on_signals(app, directory, clock, operator, thread if can_hand_over else None, thread)
-    departure = app.run()
+    departure = app.run(mouse=root.params.get("mouse"))
     crashed = bool(app.return_code)
     if thread is None:
         sys.exit(1 if crashed else 0)
