@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 PARAMETERS = "params"
 """Key of a run's body: the parameters of the fit."""
+MANIFEST = "manifest_sha256"
+"""Key of a run's body, of a model with files: what its manifest is known by where it comes back from MLflow."""
 _NOT_IN_KEYS = re.compile(r"[^\w. /-]", re.ASCII)
 
 
@@ -108,6 +111,11 @@ def parameters(manifest: Manifest, seed: int | None) -> dict[str, Any]:
         "channels": sum(len(packet.channels) for packet in manifest.packets),
         "seed": "" if seed is None else seed,
     }
+
+
+def manifest_digest(place: Path) -> str:
+    """SHA-256 of the manifest in an artifact directory."""
+    return hashlib.sha256((place / "manifest.json").read_bytes()).hexdigest()
 
 
 @cache

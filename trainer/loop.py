@@ -23,7 +23,7 @@ from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import RunRow
 from trainer import artifact
-from trainer.audit_entry import PARAMETERS, audit_entry, parameters
+from trainer.audit_entry import MANIFEST, PARAMETERS, audit_entry, manifest_digest, parameters
 from trainer.challenger import Challenger, Fit, MissionFit, Pace, Step
 from trainer.decision import decide
 from trainer.drift import CHANNEL_DRIFT, channel_drift, score_drift
@@ -382,6 +382,7 @@ class Trainer:
             if decided.decision == "promoted":
                 learner.champion, learner.follows = fitted.scorer, manifest.version
             prune(self._directory.models, self._version, self._needed())
+            recorded[MANIFEST] = manifest_digest(place)
         self._record(msgspec.structs.replace(run, body=recorded), place, done)
         done.entries.append(
             audit_entry(

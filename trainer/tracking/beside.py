@@ -54,3 +54,4 @@ class MirrorBeside:
             with self._lock:
                 self._done.logged.update(done.logged)
                 self._done.moves += done.moves
+                self._done.fetched.update(done.fetched)

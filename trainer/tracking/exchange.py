@@ -14,7 +14,9 @@ from telemetry.limits import Level
 from telemetry.plain_text import plain_text
 from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
+from trainer.audit_entry import MANIFEST
 from trainer.serving import serving_of
+from trainer.tracking.fetch import Wanted
 from trainer.tracking.mirror import Turn, World
 from trainer.tracking.registry import CHAMPION, Move
 from trainer.tracking.spool import ActEntry
@@ -49,7 +51,9 @@ class Exchange:
         self._tell = tell
         self._position = directory.artifacts / "mlflow-journal"
         self._read_to = _number(self._position.read_text()) if self._position.exists() else 0
+        self._models = directory.models
         self._asked: dict[str, tuple[str, str]] = {}
+        self._wanted: dict[str, tuple[Wanted, Move]] = {}
         self._said: MirrorStatus | None = None
         self._reader = StoreReader(directory.telemetry)
         self._inbox = Inbox(directory.inbox)
@@ -70,14 +74,26 @@ class Exchange:
         logged(done.logged)
         waiting = self._asking()
         for move in done.moves:
-            if move.satellite not in waiting:
-                self._asked[move.satellite] = (move.registered, self._ask(move))
+            if move.satellite not in waiting and move.satellite not in self._wanted:
+                wanted = self._gone(move)
+                if wanted is None:
+                    self._asked[move.satellite] = (move.registered, self._ask(move))
+                else:
+                    self._wanted[move.satellite] = (wanted, move)
+        for satellite, why_not in done.fetched.items():
+            if satellite in self._wanted:
+                _, move = self._wanted.pop(satellite)
+                if why_not:
+                    self._event(move, f"the files of v{move.version} were not brought back from MLflow: {why_not}")
+                # Without files too: the station refuses in words, and the alias goes back.
+                self._asked[satellite] = (move.registered, self._ask(move))
         self._spool_acts()
         # First the inbox: a request that is not there any more has been answered by what serves.
         asking = self._asking()
         serving = {name: serving_of(self._reader.cursor, name) for name in self._satellites}
         known = {name: one for name, one in serving.items() if one is not None}
-        self._mirror.serve(World(known, asking, dict(self._asked)))
+        wanted = tuple(one for one, _ in self._wanted.values())
+        self._mirror.serve(World(known, asking, dict(self._asked), wanted))
         self.tell()
 
     def tell(self) -> None:
@@ -105,6 +121,20 @@ class Exchange:
             f"alias {CHAMPION} of {move.satellite} was moved in MLflow to version {move.registered}, which is no"
             " model of this mission: it goes back to what serves"
         )
+        return self._event(move, text)
+
+    def _gone(self, move: Move) -> Wanted | None:
+        """What to fetch before the station is asked; None where the files are here, or of unknown digests."""
+        if move.version is None or (self._models / f"v{move.version}").exists():
+            return None
+        run = self._reader.run_of_version(move.version, move.satellite)
+        manifest = None if run is None else run.body.get(MANIFEST)
+        if run is None or not run.mlflow_run or not run.model_sha256 or not isinstance(manifest, str):
+            return None
+        digests = (run.model_sha256, manifest)
+        return Wanted(move.satellite, move.version, move.registered, run.mlflow_run, digests)
+
+    def _event(self, move: Move, text: str) -> str:
         body = {
             "kind": ALIAS_EVENT,
             "severity": int(Level.WARNING),
@@ -112,7 +142,7 @@ class Exchange:
             "subject": CHAMPION,
             "body": {"text": plain_text(text), "registered": move.registered},
         }
-        return self._inbox.submit("event", body, ACTOR, now_ns)
+        return self._inbox.submit("event", body, ACTOR, self._clock.now_ns())
 
     def _spool_acts(self) -> None:
         began = self._read_to

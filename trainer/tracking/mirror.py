@@ -19,6 +19,7 @@ from telemetry.clock import Clock, SystemClock
 from telemetry.dictionary import MlflowConfig
 from telemetry.plain_text import plain_text
 from trainer.tracking.client import AuditFailed, NotTaken, artifact_location, open_client, translated
+from trainer.tracking.fetch import Wanted, fetch
 from trainer.tracking.model_files import MODEL, checked_files
 from trainer.tracking.place import FILES
 from trainer.tracking.registry import Move, Registry
@@ -63,6 +64,8 @@ class World:
     """Satellites with such a request that is not applied yet."""
     asked: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Satellite -> MLflow's version that was asked for last, and the id of the request."""
+    wanted: tuple[Wanted, ...] = ()
+    """Models whose files are gone here and that are to be promoted."""
 
 
 @dataclass(slots=True)
@@ -73,6 +76,8 @@ class Turn:
     """Retrain id -> MLflow run id."""
     moves: list[Move] = field(default_factory=list[Move])
     """Aliases that somebody moved in MLflow."""
+    fetched: dict[str, str] = field(default_factory=dict[str, str])
+    """Satellite -> why the files of its model that was wanted could not be brought back, "" where they could."""
 
 
 class Mirror:
@@ -151,6 +156,7 @@ class Mirror:
             self._opened()
             self._drain(done.logged)
             done.moves += self._aliases()
+            self._fetch(done.fetched)
             self._thin()
         except AuditFailed as failed:
             self._fail(failed)
@@ -320,6 +326,15 @@ class Mirror:
         assert found is not None
         self._experiments[satellite] = found
         return found
+
+    def _fetch(self, fetched: dict[str, str]) -> None:
+        for wanted in self._world.wanted:
+            self._asked_s = self._clock.monotonic()
+            try:
+                with translated(self.uri):
+                    fetched[wanted.satellite] = fetch(self._opened(), self.uri, self._directory.models, wanted)
+            except NotTaken as refused:
+                fetched[wanted.satellite] = str(refused)
 
     def _thin(self) -> None:
         """One step of retention, where one is due."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,6 +124,64 @@ async def test_a_move_to_a_model_that_was_tampered_with_is_refused_and_goes_back
     assert mirrored.aliases["champion"] == "2"
     kinds = [event.kind for event in governed.rig.events() if event.kind in {"act.refused", "model.rejected"}]
     assert sorted(kinds) == ["act.refused", "model.rejected"]
+
+
+async def test_files_that_were_pruned_come_back_from_mlflow(mirrored: Mirrored) -> None:
+    governed = mirrored.governed
+    await mirrored.promotions(2)
+    await mirrored.turn()
+    place = governed.rig.directory.models / "v1"
+    before = {file.name: file.read_bytes() for file in place.iterdir()}
+    shutil.rmtree(place)
+    mirrored.client.set_registered_model_alias(BIRD, "champion", "1")
+    for _ in range(3):
+        await mirrored.turn()
+    assert governed.scores_with == 1
+    assert {file.name: file.read_bytes() for file in place.iterdir()} == before
+    assert mirrored.aliases["champion"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "said"),
+    [
+        ("scorer.npz", lambda old: old[:-1], "scorer.npz in MLflow does not have the SHA-256"),
+        (
+            "manifest.json",
+            lambda old: old.replace(b'"margin"', b'"Margin"'),
+            "manifest.json in MLflow does not have",
+        ),
+        (
+            "scorer.npz",
+            lambda old: bytes(8 * 1024 * 1024 + 1),
+            "scorer.npz in MLflow is larger than a model may be",
+        ),
+        ("scorer.npz", lambda old: None, "MLflow does not have its scorer.npz"),
+    ],
+)
+async def test_files_from_mlflow_that_are_not_the_models_are_refused(
+    mirrored: Mirrored, name: str, spoil: Callable[[bytes], bytes | None], said: str
+) -> None:
+    governed = mirrored.governed
+    await mirrored.promotions(2)
+    await mirrored.turn()
+    shutil.rmtree(governed.rig.directory.models / "v1")
+    (there,) = [
+        path
+        for path in (governed.rig.directory.artifacts / "mlflow").rglob(name)
+        if b'"version": 1,' in (path.parent / "manifest.json").read_bytes()
+    ]
+    spoiled = spoil(there.read_bytes())
+    there.unlink() if spoiled is None else there.write_bytes(spoiled)
+    mirrored.client.set_registered_model_alias(BIRD, "champion", "1")
+    for _ in range(4):
+        await mirrored.turn()
+    assert governed.scores_with == 2
+    assert not (governed.rig.directory.models / "v1").exists()
+    assert mirrored.aliases["champion"] == "2"
+    told = [event.text for event in governed.rig.events() if event.kind in {"mlflow.alias", "act.refused"}]
+    assert len(told) == 2
+    assert said in told[0]
+    assert "the files of v1 are gone" in told[1]
 
 
 async def test_a_move_to_what_is_no_model_of_the_mission_is_told_and_goes_back(mirrored: Mirrored) -> None:

@@ -30,8 +30,9 @@ pytestmark = [
     pytest.mark.skipif("CUBESAT_TUI_CAMPAIGN" not in os.environ, reason="takes ten minutes: make campaign"),
 ]
 ROOT = Path(__file__).resolve().parents[3]
-PERIOD_S = 3.0
-ROWS = 250
+PERIOD_S = 10.0
+ROWS = 150
+"""Of a period: a fit every forty seconds."""
 MISSION_TOML = """\
 schema = 1
 [[satellite]]
@@ -151,8 +152,9 @@ def test_an_outage_costs_no_fit_no_order_and_no_cycle(
     assert logged_of(server.uri, f"{directory.path.name}/TESTSAT") == [
         (run["retrain"], run["window_hash"]) for run in fitted
     ]
-    assert len(fitted) > 20
-    assert max(medians.values()) < 1.2 * medians["up"]
+    assert len(fitted) >= 5
+    # What is caught up with afterwards is logged beside the loop too, but shares its core.
+    assert max(medians["down"], medians["silent"]) < 1.2 * max(PERIOD_S, medians["up"])
 
 
 def logged_of(uri: str, experiment: str) -> list[tuple[int, str]]:
