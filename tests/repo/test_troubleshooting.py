@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -47,7 +49,7 @@ def test_every_row_has_a_test() -> None:
     tested = {
         name.removeprefix("test_row_").replace("_", " ") for name in globals() if name.startswith("test_row_")
     }
-    assert set(rows()) == tested
+    assert {symptom.lower() for symptom in rows()} == tested
 
 
 class Machine:
@@ -68,7 +70,7 @@ class Machine:
         }
         self._stations: list[subprocess.Popen[str]] = []
 
-    def run(self, command: str, **environment: str) -> str:
+    def run(self, command: str, patience_s: float = 60, **environment: str) -> str:
         """What a command line of the table prints."""
         done = subprocess.run(
             ["bash", "-c", command],
@@ -76,7 +78,7 @@ class Machine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patience_s,
         )
         return done.stdout + done.stderr
 
@@ -218,3 +220,51 @@ def test_row_nothing_in_the_graphs(machine: Machine) -> None:
     station.wait(10)
     said = until(lambda: line_of(machine.run(command), "data"), "no station")
     assert "no station runs here, so nothing new comes" in said
+
+
+def test_row_port_taken(machine: Machine) -> None:
+    command = rows()["port taken"]
+    port = int(command.rsplit(maxsplit=1)[1])
+    (machine.mission / "artifacts").mkdir()
+    (machine.mission / "mlflow.db").touch()
+    with contextlib.ExitStack() as held:
+        # Where somebody else has it already, all the better.
+        with contextlib.suppress(OSError):
+            held.enter_context(socket.create_server(("127.0.0.1", port)))
+        ui = subprocess.Popen(
+            [str(BIN / "cubesat-tui"), *shlex.split(command)[1:]],
+            env=machine.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert ui.stdout is not None
+        said = ui.stdout.readline()
+        ui.kill()
+        ui.wait(10)
+        ui.stdout.close()
+    assert f"(port {port} is taken)" in said
+    assert re.search(r"http://127\.0\.0\.1:50\d\d/", said)
+
+
+STORE_OF_ANOTHER_PLACE = """
+import sys
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+store = SqlAlchemyStore(f"sqlite:///{sys.argv[1]}/mlflow.db", "file:///elsewhere/demo/artifacts/mlflow")
+store.create_experiment("demo/MY-SAT")
+"""
+
+
+@pytest.mark.timeout(400)
+def test_row_no_files_in_mlflow(machine: Machine) -> None:
+    (machine.mission / "artifacts").mkdir()
+    subprocess.run([sys.executable, "-c", STORE_OF_ANOTHER_PLACE, str(machine.mission)], check=True)
+    (machine.mission / "artifacts" / "mlflow-place").write_text("/elsewhere/demo\n", encoding="utf-8")
+    command = rows()["no files in MLflow"]
+    assert f"moved here from /elsewhere/demo, where MLflow looks for its files: {command}" in machine.run(
+        command.replace(" --relocate", "")
+    )
+    assert line_of(machine.run("cubesat-tui doctor"), "mlflow").startswith("warn")
+    assert "led to /elsewhere/demo and lead here now: 2 experiments" in machine.run(command, patience_s=200)
+    assert "moved" not in machine.run(command.replace(" --relocate", ""))
+    assert line_of(machine.run("cubesat-tui doctor"), "mlflow").startswith("ok")
