@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -244,6 +245,21 @@ class TestOnAServer(Suite):
     @pytest.fixture
     def mission(self, make_mission: Any, server: Any) -> Any:
         return make_mission(server.uri)
+
+    def test_files_come_back_as_they_were_sent_and_no_further_than_a_model_may_be(
+        self, mission: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from trainer.tracking import fetch
+
+        place = mission.fit(1, version=1).place
+        (run_id,) = mission.mirror.turn().logged.values()
+        read = fetch._read(client_of(mission), mission.mirror.uri, run_id, "model/scorer.npz")
+        assert read == (Path(str(place)) / "scorer.npz").read_bytes()
+        assert fetch._read(client_of(mission), mission.mirror.uri, run_id, "model/none.npz") is None
+        monkeypatch.setattr(fetch, "MAX_BYTES", 10)
+        wanted = fetch.Wanted(SATELLITE, 1, "1", run_id, ("0" * 64, "0" * 64))
+        said = fetch.fetch(client_of(mission), mission.mirror.uri, mission.directory.models, wanted)
+        assert said == "its scorer.npz in MLflow is larger than a model may be"
 
     def test_two_missions_of_one_name_share_nothing(self, mission: Any, make_mission: Any, server: Any) -> None:
         other = make_mission(server.uri)
