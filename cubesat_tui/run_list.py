@@ -44,6 +44,11 @@ class RunList:
         return not self.more
 
     @property
+    def ends_before_news(self) -> bool:
+        """Whether whatever is stored from now on lies behind the last run that is known."""
+        return self.query.sort == OLDEST and self.more
+
+    @property
     def behind(self) -> RunKey | None:
         """Key of the last run: the next page is what comes after it."""
         return key_of(self.rows[-1], self.query) if self.rows else None

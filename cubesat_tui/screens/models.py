@@ -30,9 +30,8 @@ from cubesat_tui.drawing.run_words import (
 )
 from cubesat_tui.keymap import bindings
 from cubesat_tui.models_now import ModelsNow
-from cubesat_tui.run_diff import pair_of
 from cubesat_tui.run_list import PAGE, RunList, folds
-from cubesat_tui.screens.models_governing import ModelsGoverning
+from cubesat_tui.screens.models_comparing import ModelsComparing
 from cubesat_tui.widgets.lines import Lines
 from cubesat_tui.widgets.run_table import RunTable
 from telemetry.query_syntax import QueryError
@@ -41,7 +40,6 @@ from telemetry.run_query import NEWEST, SORTS, RunQuery, parse_runs
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import Snapshot
     from cubesat_tui.widgets.charts import TrendChart
-    from telemetry.store.rows import RunRow
 
 CHARTS = 6
 BESIDE = 54
@@ -52,7 +50,7 @@ AGAIN_NS = 10_000_000_000
 """Runs are read again at least this often, and at once when another retrain is announced."""
 
 
-class ModelsScreen(ModelsGoverning):
+class ModelsScreen(ModelsComparing):
     """Charts above, the run table below, everything about the selected run in three lines."""
 
     MODE = "models"
@@ -86,12 +84,8 @@ class ModelsScreen(ModelsGoverning):
         self._read_for: tuple[object, ...] = ()
         self._satellite = ""
         self._query = RunQuery()
-        self._runs: RunList | None = None
-        """The runs that are listed; None until the first ones were read."""
         self._charted: tuple[object, ...] = ()
         """What the charts were made of."""
-        self._models: ModelsNow | None = None
-        """What does not depend on the list: trends, the champion, how models came to score."""
 
     def compose_body(self) -> ComposeResult:
         from cubesat_tui.widgets.charts import TrendChart
@@ -136,16 +130,7 @@ class ModelsScreen(ModelsGoverning):
     async def _read(self, snapshot: Snapshot) -> None:
         view, until_ns = self.console_app.view, self._until_ns(snapshot)
         satellite, query, version = snapshot.satellite, self._query, snapshot.model.version
-        runs, models = self._runs, self._models
-        if runs is None or (runs.query, runs.satellite, runs.until_ns) != (query, satellite, until_ns):
-            runs = RunList(query, satellite, until_ns)
-            page = await view.ask(lambda reader: reader.considered.page(query, satellite, until_ns, limit=PAGE))
-            runs.append(page, PAGE)
-        else:
-            above = runs.above_id
-            runs.merge(
-                await view.ask(lambda reader: reader.considered.page(query, satellite, until_ns, None, above))
-            )
+        runs, models = await self._listed(query, satellite, until_ns), self._models
         if models is None or (models.satellite, models.until_ns) != (satellite, until_ns):
             models = ModelsNow(satellite, until_ns)
         known = models
@@ -159,6 +144,21 @@ class ModelsScreen(ModelsGoverning):
         self.set_class(not models.points, "none")
         self._draw_runs(shown)
         self._draw_text(shown)
+
+    async def _listed(self, query: RunQuery, satellite: str, until_ns: int | None) -> RunList:
+        """The list as it was with what came since; another one where more came than belongs on one page."""
+        ask, runs = self.console_app.view.ask, self._runs
+        if runs is not None and (runs.query, runs.satellite, runs.until_ns) == (query, satellite, until_ns):
+            if runs.ends_before_news:
+                return runs
+            above = runs.above_id
+            news = await ask(lambda one: one.considered.page(query, satellite, until_ns, None, above, PAGE))
+            if len(news) < PAGE:
+                runs.merge(news)
+                return runs
+        runs = RunList(query, satellite, until_ns)
+        runs.append(await ask(lambda one: one.considered.page(query, satellite, until_ns, limit=PAGE)), PAGE)
+        return runs
 
     @on(RunTable.NearEnd)
     def _near_end(self) -> None:
@@ -175,15 +175,6 @@ class ModelsScreen(ModelsGoverning):
             runs.append(page, PAGE)
             self._draw_runs(self.console_app.shown)
             self._draw_text(self.console_app.shown)
-
-    def _until_ns(self, snapshot: Snapshot) -> int | None:
-        """In the past the moment by which a run was recorded; None for all.
-
-        Runs are recorded at wall time. Where the mission lives in another one (a replay) all are shown, and the
-        title says so.
-        """
-        live = self.console_app.snapshot
-        return snapshot.past_ns if live is None or live.now_ns == live.wall_ns else None
 
     # What is drawn
 
@@ -347,54 +338,7 @@ class ModelsScreen(ModelsGoverning):
         if self.console_app.shown is not None:
             self._draw_text(self.console_app.shown)
 
-    # Keys: one run
-
-    def action_inspect(self) -> None:
-        """Unfold `kept` runs; of a single one tell where it comes from."""
-        line, shown = self.table.selected, self.console_app.shown
-        if line is not None and shown is not None and not self.table.unfold():
-            self._tell_lineage(line.newest, shown)
-
-    @work(exclusive=True, group="lineage", exit_on_error=False)
-    async def _tell_lineage(self, run: RunRow, shown: Snapshot) -> None:
-        from cubesat_tui.run_lineage import lineage_of_run
-        from cubesat_tui.screens.run_cards import LineageCard
-
-        app, until_ns = self.console_app, self._until_ns(shown)
-        told = await app.view.ask_once(
-            lambda reader: lineage_of_run(reader, app.directory, run, shown.satellite, until_ns)
-        )
-        if self.is_current:
-            app.push_screen(LineageCard(told, shown.wall_ns if until_ns is None else until_ns))
-
-    def action_diff(self) -> None:
-        """The selected run beside the champion, or beside any other."""
-        from cubesat_tui.screens.run_cards import DiffCard
-
-        app, line = self.console_app, self.table.selected
-        if line is None or app.shown is None:
-            return
-        run, pair = line.newest, self._pair(line.newest)
-        if run.fit_s is None:
-            app.say(f"Nothing was fitted in {line.number}: there is no model to compare.")
-        elif pair is None:
-            app.say("No other run was fitted yet: there is nothing to compare with.")
-        else:
-            others = [one for one in self._fitted() if one.id != run.id]
-            if pair[0] not in others:
-                others.append(pair[0])
-            app.push_screen(DiffCard(run, others, others.index(pair[0]), app.shown.model.version))
-
-    def _pair(self, wanted: RunRow | None = None) -> tuple[RunRow, RunRow] | None:
-        champion = None if self._models is None else self._models.champion
-        line = self.table.selected
-        return pair_of(self._fitted(), champion, None if line is None else line.newest, wanted)
-
-    def _fitted(self) -> list[RunRow]:
-        """Runs that can be compared, newest first: those listed, and the newest of all."""
-        listed = [] if self._runs is None else [run for run in self._runs.rows if run.fit_s is not None]
-        newest = () if self._models is None else self._models.fitted
-        return sorted({run.id: run for run in (*listed, *newest)}.values(), key=lambda run: -run.id)
+    # Keys: elsewhere
 
     def action_copy(self) -> None:
         text = "\n".join(plain(line) for line in self.query_one("#run-detail", Lines).rows)

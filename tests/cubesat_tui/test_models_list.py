@@ -20,9 +20,12 @@ from cubesat_tui.screens.run_cards import DiffCard, LineageCard
 from cubesat_tui.widgets.card import Card
 from cubesat_tui.widgets.charts import TrendChart
 from cubesat_tui.widgets.lines import Lines
+from telemetry.clock import ManualClock
 from telemetry.dictionary import MlflowConfig
 from telemetry.run_query import SORTS
+from telemetry.store.recorded import write_run
 from telemetry.store.rows import RunRow
+from telemetry.store.writer import StoreWriter
 from tests.cubesat_tui import audited, scored
 from tests.cubesat_tui.fabricated import NOW, S
 from trainer.tracking.server import LOCK
@@ -207,6 +210,30 @@ async def test_thousands_of_runs_come_as_they_are_scrolled_to(tmp_path: Path):
         await scored.until(pilot, lambda: screen.table.sort == "drift")
         assert [line.newest.retrain for line in screen.table.lines[:2]] == [-1, -2], "over all of them"
         assert len(screen.table.runs) == PAGE
+
+
+async def test_after_a_long_absence_no_run_is_left_out(tmp_path: Path):
+    directory = audited.fill(tmp_path / "mission")
+    app = scored.console(directory)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await scored.go(pilot, "models", loaded)
+        writer = StoreWriter(directory.telemetry, ManualClock(NOW))
+        writer._connection.pragma("synchronous", "off")
+        for i in range(3):
+            for number in range(3 - i):
+                writer.record_run(RunRow(retrain=1000 * i + number + 200, at_ns=NOW, decision="rejected"))
+            screen._read_for = ()
+            screen.refresh_snapshot()
+            newest = 1000 * i + 202 - i
+            await scored.until(pilot, lambda newest=newest: numbers(screen)[0] == newest)
+        with writer._transaction():
+            for number in range(PAGE + 7):
+                write_run(writer._connection, RunRow(retrain=5000 + number, at_ns=NOW, decision="rejected"))
+        screen._read_for = ()
+        screen.refresh_snapshot()
+        await scored.until(pilot, lambda: numbers(screen)[0] == 5000 + PAGE + 6)
+        assert numbers(screen) == list(range(5000 + PAGE + 6, 5006, -1)), "one page, without a hole"
+        writer.close()
 
 
 # Two runs
