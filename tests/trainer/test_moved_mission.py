@@ -17,6 +17,9 @@ from trainer.tracking.mirror import AuditFailed, Mirror
 from trainer.tracking.place import NOTE, moved_from
 from trainer.tracking.spool import AuditEntry
 
+# Each `check --relocate` is a process that imports MLflow.
+pytestmark = pytest.mark.timeout(400)
+
 TOML = """
 schema = 1
 [[satellite]]
@@ -123,7 +126,8 @@ def test_a_copy_keeps_off_the_original_until_it_is_mended(
     assert "demo/TESTBIRD is called second/TESTBIRD now" in said
     assert moved_from(copy) is None
     assert "moved" not in check(copy.path)
-    assert "lead here already" in check(copy.path, "--relocate")
+    if old_version:
+        assert "lead here already" in check(copy.path, "--relocate")
 
     # What waited is logged by the same trainer, and both runs show their files, which lie in the copy.
     assert len(mirror.drain()) == 1
