@@ -116,6 +116,13 @@ class LazyGroup(click.Group):
     " line has no room for. auto (default): as fast as the terminal was seen to be; the status bar says which.",
 )
 @click.option(
+    "--signs",
+    type=click.Choice(("auto", "unicode", "blocks", "ascii")),
+    default="auto",
+    help="What to draw with: unicode, blocks where the font has no braille, or ascii. auto (default): what the"
+    " terminal has.",
+)
+@click.option(
     "--mouse/--no-mouse",
     default=None,
     help="Whether the console takes the mouse from the terminal (default: yes, but not over SSH).",
@@ -131,6 +138,7 @@ def root(
     read_only: bool,
     operator: str | None,
     line: str,
+    signs: str,
     mouse: bool | None,
 ) -> None:
     """The terminal mission console for CubeSats.
@@ -145,15 +153,12 @@ def root(
             context.fail(f"--read-only: {context.invoked_subcommand} changes the mission; nothing was done")
         if line != "auto" and context.invoked_subcommand not in DRAWING:
             context.fail(f"--line belongs to the console and means nothing to {context.invoked_subcommand!r}")
-        if mouse is not None and context.invoked_subcommand not in DRAWING:
-            context.fail(f"--mouse belongs to the console and means nothing to {context.invoked_subcommand!r}")
+        for option, given in (("--signs", signs != "auto"), ("--mouse", mouse is not None)):
+            if given and context.invoked_subcommand not in DRAWING:
+                context.fail(f"{option} belongs to the console and means nothing to {context.invoked_subcommand!r}")
         return
-    del (
-        scenario,
-        seed,
-        line,
-        mouse,
-    )  # read from the context where a demo mission is made, and where the console is drawn
+    # The others are read from the context: where a demo mission is made, and where the console is drawn.
+    del scenario, seed, line, signs, mouse
     from cubesat_tui.terminal.first_line import FirstLine, satellite_named_in
 
     with FirstLine() as first_line:

@@ -30,7 +30,7 @@ from textual.worker import WorkerFailed
 from cubesat_tui import collector
 from cubesat_tui.conductor import TimeView
 from cubesat_tui.departure import Departure
-from cubesat_tui.drawing.signs import ASCII, UNICODE
+from cubesat_tui.drawing.signs import SignSet
 from cubesat_tui.modes import warm
 from cubesat_tui.past_journal import PastJournal
 from cubesat_tui.pending_acts import waiting_words
@@ -103,6 +103,7 @@ class MissionApp(App[Departure]):
         station: OwnStation | None = None,
         first_start: bool = False,
         ascii_signs: bool = False,
+        block_dots: bool = False,
         notice: str = "",
         mission: Mission | None = None,
         snapshots: Snapshots | None = None,
@@ -126,7 +127,7 @@ class MissionApp(App[Departure]):
         self._station = station
         self.first_start = first_start
         self._notice_at_start = notice
-        self.signs = ASCII if ascii_signs else UNICODE
+        self.signs = SignSet(ascii=ascii_signs, blocks=block_dots)
         self.set_class(ascii_signs, "-ascii")
         self.view = StoreView(directory, mission, self._unread)
         self._trouble_said: tuple[str, float] = ("", -math.inf)

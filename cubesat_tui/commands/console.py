@@ -239,7 +239,7 @@ def show(
     from cubesat_tui.handover import CONSOLE_FAILED, KEPT_RUNNING, hand_over
     from cubesat_tui.mission_app import START_TIMEOUT_S
     from cubesat_tui.terminal.line_choice import line_pace
-    from cubesat_tui.terminal.sign_width import needs_ascii
+    from cubesat_tui.terminal.sign_width import signs_for
     from telemetry.store.errors import StoreError
 
     root = click.get_current_context().find_root()
@@ -248,6 +248,7 @@ def show(
     if thread is None and not read_only:
         with contextlib.suppress(OSError):
             log_to_file(directory, "console.log", "WARNING")
+    signs = signs_for(root.params.get("signs"), os.environ, first_line.sign_width())
     app = ConsoleApp(
         directory,
         clock=clock,
@@ -255,7 +256,8 @@ def show(
         read_only=read_only,
         station=thread,
         first_start=first_start,
-        ascii_signs=needs_ascii(os.environ, first_line.sign_width()),
+        ascii_signs=signs.ascii,
+        block_dots=signs.blocks,
         notice=notice,
         mission=mission,
         replica=replica,

@@ -49,6 +49,8 @@ class SignSet(msgspec.Struct, frozen=True):
     """The characters a terminal can show: `ascii` where East-Asian width or the font cannot be trusted."""
 
     ascii: bool = False
+    blocks: bool = False
+    """Dots are drawn as half blocks: a font without braille has them."""
 
     def glyph(self, key: str) -> str:
         """The one-cell sign of a state."""

@@ -144,7 +144,7 @@ def trend_rows(
             rules.setdefault(min(tall - 1, _height(low, high, tall)(line.value) // 4), line)
     for line in rules.values():
         curve.line(_height(low, high, tall)(line.value))
-    texts = curve.texts(signs.ascii)
+    texts = curve.texts(signs.ascii, signs.blocks)
     upright = "|" if signs.ascii else "│"
     labels = _value_labels(low, high, tall)
     edges = _edges(band, inner, low, high, tall) if band is not None else _Edges({}, None)

@@ -7,6 +7,7 @@ import select
 import sys
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 SIGNS = "◈◆▲△■⣿"
 MEASURE_TIMEOUT_S = 0.5
@@ -19,12 +20,26 @@ def utf8_output() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
-def needs_ascii(environment: Mapping[str, str], width: int | None) -> bool:
-    """True where the signs cannot be written, have no glyphs, or were seen to be not one cell wide each.
+class Chosen(NamedTuple):
+    """`ascii`: signs of ASCII; `blocks`: dots as half blocks in place of braille."""
 
-    `width`: cells that `SIGNS` took; None where nobody knows: silence of the terminal is trusted.
+    ascii: bool
+    blocks: bool
+
+
+def signs_for(asked: str | None, environment: Mapping[str, str], width: int | None) -> Chosen:
+    """What `--signs` (auto, unicode, blocks, ascii; None where a command has no such option) comes to.
+
+    auto: ASCII where the signs cannot be written, have no glyphs, or were seen to be not one cell wide each; on the
+    Linux console, whose font has half blocks, these for dots. `width`: cells that `SIGNS` took; None where nobody
+    knows: silence of the terminal is trusted.
     """
-    return not utf8_output() or environment.get("TERM", "") in FEW_GLYPHS or width not in {None, len(SIGNS)}
+    if not utf8_output():
+        return Chosen(ascii=True, blocks=False)
+    if asked in {"unicode", "blocks", "ascii"}:
+        return Chosen(ascii=asked == "ascii", blocks=asked == "blocks")
+    few = environment.get("TERM", "") in FEW_GLYPHS
+    return Chosen(ascii=few or width not in {None, len(SIGNS)}, blocks=environment.get("TERM", "") == "linux")
 
 
 def measured_width(text: str) -> int | None:

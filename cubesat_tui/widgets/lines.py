@@ -67,7 +67,7 @@ class Lines(Widget):
         if self.styles.gutter != NO_GUTTER:
             return super().render_lines(crop)
         theme, filters = self.app.current_theme, self.get_line_filters()
-        look = (self.visual_style, theme, self.signs.ascii, self.size.width, filters)
+        look = (self.visual_style, theme, self.signs, self.size.width, filters)
         if look != self._look:
             self._look = look
             self._strips.clear()
