@@ -263,7 +263,7 @@ def show(
         replica=replica,
         line=line,
     )
-    line.answers, line.entered = first_line.answered, first_line.hand_over()
+    line.answers, line.owed, line.entered = first_line.answered, first_line.owed, first_line.hand_over()
     leave_on_signals(app, directory, clock, operator, thread if can_hand_over else None, thread)
     departure = app.run(mouse=root.params.get("mouse"))
     crashed = bool(app.return_code)

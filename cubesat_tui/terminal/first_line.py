@@ -44,6 +44,8 @@ class FirstLine:
         """Whether the alternate screen is on, and nobody else has it."""
         self.answered = False
         """Whether the terminal has answered."""
+        self.owed = 0
+        """Answers that are to come and were not waited for any longer."""
         self._before: list[Any] | None = None
         self._asked_at: float | None = None
 
@@ -74,7 +76,7 @@ class FirstLine:
         if self._asked_at is None:
             return None
         heard, until = b"", self._asked_at + ANSWER_S
-        self._asked_at = None
+        self._asked_at, self.owed = None, 1
         while (found := REPORT.search(heard)) is None:
             left = max(0.0, until - time.monotonic())
             if not select.select([sys.stdin.fileno()], [], [], left)[0]:
@@ -83,7 +85,7 @@ class FirstLine:
             if not data:
                 return None
             heard += data
-        self.answered = True
+        self.answered, self.owed = True, 0
         return int(found[1]) - 1
 
     def hand_over(self) -> bool:

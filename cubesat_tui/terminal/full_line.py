@@ -83,6 +83,9 @@ class FullLineDriver(LinuxDriver):
         if isinstance(message, (events.Resize, InBandWindowResize)):
             # The size is the kernel's word, which comes with a signal; what is typed may look like anything.
             return
+        if isinstance(message, events.CursorPosition):
+            self.line.owed = 0
+            self.line.answers = True
         super().process_message(message)
 
     def stop_application_mode(self) -> None:
@@ -95,7 +98,12 @@ class FullLineDriver(LinuxDriver):
         if os.environ.get("TERM", "") not in {"", "dumb"}:
             self.write(LAST_QUESTION)
             self.flush()
-            swallow(self.fileno, patience(answers=self.line.answers, asked_for_s=time.monotonic() - self._begun))
+            asked_for_s = time.monotonic() - self._begun
+            swallow(
+                self.fileno,
+                patience(answers=self.line.answers, asked_for_s=asked_for_s),
+                1 + self.line.owed,
+            )
         try:
             termios.tcsetattr(self.fileno, termios.TCSANOW, before)
         except termios.error:

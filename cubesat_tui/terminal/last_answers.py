@@ -26,14 +26,15 @@ def patience(*, answers: bool, asked_for_s: float) -> float:
     return PATIENCE_S if answers else max(SHORTEST_S, UNKNOWN_S - asked_for_s)
 
 
-def swallow(descriptor: int, seconds: float) -> bool:
+def swallow(descriptor: int, seconds: float, answers: int = 1) -> bool:
     """Read and forget everything up to the answer to `LAST_QUESTION`; False where it did not come in `seconds`.
 
-    The terminal must be in a mode without echo and without lines.
+    `answers`: how many to that question are still to come, with the last. The terminal must be in a mode without
+    echo and without lines.
     """
     until = time.monotonic() + seconds
     heard = b""
-    while not ANSWER.search(heard):
+    while len(ANSWER.findall(heard)) < answers:
         left = until - time.monotonic()
         try:
             if left <= 0 or not select.select([descriptor], [], [], left)[0]:
@@ -43,5 +44,5 @@ def swallow(descriptor: int, seconds: float) -> bool:
             return False
         if not data:
             return False
-        heard = heard[-32:] + data
+        heard += data
     return True

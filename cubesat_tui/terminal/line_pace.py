@@ -44,6 +44,8 @@ class LinePace:
         self.thin = asked == THIN or (asked == AUTO and remote)
         self.answers = False
         """Whether this terminal has ever answered a question."""
+        self.owed = 0
+        """Answers to where the cursor is that have not come yet."""
         self.entered = False
         """Whether the terminal is on its alternate screen before the driver begins."""
         self._remote = remote
