@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on, work
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 
 from cubesat_tui import messages
@@ -16,7 +17,7 @@ from cubesat_tui.keymap import bindings
 from cubesat_tui.modes import MODES
 from cubesat_tui.night_app import NightApp
 from cubesat_tui.operator_acts import OperatorActs, as_seen
-from cubesat_tui.palette import ConsoleCommands
+from cubesat_tui.palette import ConsoleCommands, OncePalette
 from cubesat_tui.protocols import Filters
 from cubesat_tui.screens.mission_screen import MissionScreen
 from cubesat_tui.themes import THEMES
@@ -133,6 +134,11 @@ class ConsoleApp(TimeApp, NightApp, OperatorActs):
             self.say("No anomaly is selected: n goes to the next open one.")
         elif self.snapshot is not None:
             self.push_screen(AcceptDialog(self.snapshot, alarm))
+
+    def action_command_palette(self) -> None:
+        # Textual's has one id for all: a second, opened while the first still goes, ends the program.
+        if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
+            self.push_screen(OncePalette())
 
     def action_theme(self) -> None:
         names = [theme.name for theme in THEMES]

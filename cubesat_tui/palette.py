@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from textual.command import DiscoveryHit, Hit, Provider
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
 from textual.content import Content
 
 from cubesat_tui import messages
@@ -77,3 +78,10 @@ class ConsoleCommands(Provider):
             # What is predicted is not stored: there is nothing to plot.
             if name in snapshot.mission.bus_of(snapshot.satellite).by_name
         ]
+
+
+class OncePalette(CommandPalette):
+    """Textual's palette; answered with a key held down it is left once."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        return super().dismiss(result) if self.is_current else AwaitComplete()

@@ -220,7 +220,7 @@ async def test_the_palette_finds_acts_and_plots_a_channel(console) -> None:
         await settled(pilot)
         await pilot.press("ctrl+p")
         await pilot.pause()
-        assert app.screen.__class__.__name__ == "CommandPalette"
+        assert isinstance(app.screen, CommandPalette)
         await pilot.press(*"plot memory")
         await settled(pilot, lambda: "Plot Memory (obc.mem)" in screen_text(app))
         await pilot.press("enter")
