@@ -8,6 +8,7 @@ import sys
 import fabricated
 import pytest
 from fabricated import screen_text, settled
+from textual.command import CommandPalette
 
 from cubesat_tui.app import ConsoleApp
 from cubesat_tui.departure import Departure
