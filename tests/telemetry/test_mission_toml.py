@@ -268,7 +268,10 @@ def test_what_refers_to_a_wrong_name_is_told_too(
         ("[detector]\nfalse_alarms_per_day = 0", "detector.false_alarms_per_day: 0"),
         ("[trainer]\nrefit_budget_s = 0", "trainer.refit_budget_s: 0: allowed:"),
         ("[trainer]\nperiod_s = 0.5", "trainer.period_s: 0.5: allowed: seconds from 1 to 86400"),
-        ('[mlflow]\nuri = "http://u:p@x"', 'mlflow.uri: "(not shown)": allowed: "sqlite" (in the mission directory)'),
+        (
+            '[mlflow]\nuri = "http://u:p@x"',
+            'mlflow.uri: "(not shown)": allowed: "sqlite" (in the mission directory)',
+        ),
         ("[link]\ntarget = 3", "link.target: 3"),
         ("trainer = 3", "trainer: 3: allowed: a table"),
     ],
