@@ -152,8 +152,9 @@ class MissionApp(App[Departure]):
 
     @property
     def mission_screen(self) -> MissionScreen | None:
-        """The active mode's screen, also while a dialog lies over it."""
-        return next((s for s in reversed(self.screen_stack) if isinstance(s, MissionScreen)), None)
+        """The active mode's screen, also while a dialog lies over it; None while its widgets are still to come."""
+        screen = next((s for s in reversed(self.screen_stack) if isinstance(s, MissionScreen)), None)
+        return screen if screen is not None and screen.is_mounted else None
 
     @property
     def has_fleet(self) -> bool:

@@ -60,6 +60,10 @@ class MissionScreen(Screen[None]):
         """Whether there is room for the layout of the pictures."""
         return self.app.size.width >= WIDE[0] and self.app.size.height >= WIDE[1]
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Keys that come in one lump with the one that opened the screen have nothing to act on yet.
+        return self.is_mounted and super().check_action(action, parameters)
+
     def compose(self) -> ComposeResult:
         # Before there are widgets: their first styles and their first layout are then the right ones.
         self.set_class(self.wide, "wide")

@@ -39,3 +39,18 @@ async def test_a_palette_that_is_answered_with_enter_held_down(console: Callable
             app.post_message(Key("enter", "\r"))
         await fabricated.settled(pilot)
         assert app.return_code is None
+
+
+@pytest.mark.parametrize("mode", ["clusters", "models", "ledger", "events"])
+async def test_a_screen_acts_from_when_its_widgets_are_there(console: Callable[..., ConsoleApp], mode: str) -> None:
+    """`g` in one lump with the key that opens a screen for the first time asks it for the moment of its row."""
+    app = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await fabricated.settled(pilot)
+        opened = app.switch_mode(mode)
+        assert app.mission_screen is None
+        assert not app.screen.check_action("search", ())
+        await opened
+        await fabricated.settled(pilot)
+        assert app.mission_screen is app.screen
+        assert app.screen.check_action("search", ())
