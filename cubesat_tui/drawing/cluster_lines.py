@@ -22,7 +22,8 @@ ANOMALY = "anomaly:"
 
 
 def wrapped(text: str, size: int) -> list[str]:
-    """Lines of at most `size` characters, broken at blanks where there are any."""
+    """Lines of at most `size` characters, and at least one, broken at blanks where there are any."""
+    size = max(1, size)
     lines: list[str] = []
     line = ""
     for word in text.split():
