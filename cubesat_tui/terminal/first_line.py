@@ -62,6 +62,8 @@ class FirstLine:
         self._before = termios.tcgetattr(descriptor)
         tty.setcbreak(descriptor, termios.TCSANOW)
         signal.signal(signal.SIGTERM, self._ended)
+        # While modules are imported a KeyboardInterrupt may be swallowed: by a callback, by a cache that is built.
+        signal.signal(signal.SIGINT, self._ended)
         signal.signal(signal.SIGTSTP, signal.SIG_IGN)
         room = max(0, os.get_terminal_size(sys.stdout.fileno()).columns - len(name) - 3)
         line = f"{ENTER}\x1b[?25l\x1b[2J\x1b[H\x1b[1;7m {name} \x1b[0m {words[:room]}"
@@ -108,6 +110,7 @@ class FirstLine:
 
         before, self._before = self._before, None
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, before)
         except termios.error:
