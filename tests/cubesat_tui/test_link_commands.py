@@ -59,7 +59,7 @@ def in_one_line(result: Result, code: int, *words: str) -> None:
         (("run", "--publish", "nats"), ("--publish: 'nats': unknown target", "firebase")),
         (("run", "--source", "mqtt"), ("--source: 'mqtt'", "firebase")),
         (("trainer", "--attach", "nats"), ("--attach: 'nats': unknown target", "firebase")),
-        (("trainer", "--attach", "firebase", "--once"), ("--once and --period",)),
+        (("trainer", "--attach", "firebase", "--once"), ("--once, --period and --jobs",)),
         (("trainer", "--take-over"), ("--take-over belongs to --attach firebase",)),
         (("run", "--take-over"), ("--take-over takes the place of another station",)),
         (("sim", "--take-over"), ("--take-over belongs to --to firebase",)),

@@ -16,6 +16,7 @@ from telemetry.alarms import Event
 from telemetry.store.directory import MissionDirectory
 from telemetry.store.errors import StoreError
 from telemetry.store.reader import StoreReader
+from telemetry.store.run_page import Runs
 from telemetry.store.writer import StoreWriter
 
 SMALL = (80, 24)
@@ -28,9 +29,11 @@ class Stumbling:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         self.failures = self.answers = 0
         self.armed = False
-        whole = getattr(StoreReader, name)
+        owner: type[Any] = Runs if name == "runs' page" else StoreReader
+        name = "page" if owner is Runs else name
+        whole = getattr(owner, name)
 
-        def stumble(reader: StoreReader, *args: Any, **options: Any) -> Any:
+        def stumble(reader: Any, *args: Any, **options: Any) -> Any:
             here = threading.current_thread().name.startswith("store-view")
             if here and self.armed:
                 self.armed = False
@@ -40,7 +43,7 @@ class Stumbling:
             self.answers += bool(here and self.failures)
             return found
 
-        monkeypatch.setattr(StoreReader, name, stumble)
+        monkeypatch.setattr(owner, name, stumble)
 
 
 def add(directory: MissionDirectory, *events: Event) -> None:
@@ -76,7 +79,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param("5", "journal_page", "tab", "older 1", id="older rows of the journal"),
         pytest.param("1", "contacts", "w", "Panel +X", id="the handover"),
         pytest.param("1", "first_ns", "<", "### PAST", id="a moment of the past"),
-        pytest.param("1", "runs", "3", "MODEL", id="the runs of Models"),
+        pytest.param("1", "runs' page", "3", "MODEL", id="the runs of Models"),
         pytest.param("1", "page", "4", "KESTREL-1", id="the ledger"),
     ],
 )
