@@ -115,6 +115,9 @@ class MissionScreen(Screen[None]):
 
     def receive(self, snapshot: Snapshot) -> None:
         """Called by the app: the status bar always lives, the rest stands still while paused or in the past."""
+        if not any(isinstance(child, StatusBar) for child in self.children):
+            # On the way out the widgets go one by one.
+            return
         self._show_bar()
         if self.console_app.paused_at is None and (self.ALWAYS_NOW or not self.console_app.time.fixed):
             self.show(snapshot)
