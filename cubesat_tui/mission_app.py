@@ -23,7 +23,7 @@ from textual.command import CommandPalette
 from textual.css.query import NoMatches
 from textual.dom import NoScreen
 from textual.reactive import reactive
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.worker import WorkerFailed
 
@@ -84,6 +84,15 @@ def _of_what_has_left(app: App[Any]) -> bool:
         return isinstance(node, Widget) and node.screen not in app.screen_stack
     except (NoScreen, ScreenStackError):
         return True
+
+
+def _dialog_of_now() -> Screen[Any] | None:
+    """What lies over a screen, where what runs now belongs to it."""
+    node = active_message_pump.get(None)
+    try:
+        return node.screen if isinstance(node, Widget) and isinstance(node.screen, ModalScreen) else None
+    except NoScreen:
+        return None
 
 
 class MissionApp(App[Departure]):
@@ -296,12 +305,18 @@ class MissionApp(App[Departure]):
         if isinstance(self.screen, CommandPalette) and isinstance(error, NoMatches):
             # Textual's own, when keys come before it is built or while it goes.
             log.warning("the palette failed", exc_info=error)
-            self.call_later(self._leave_palette, self.screen)
+            self.call_later(self._leave, self.screen)
+            return
+        dialog = _dialog_of_now()
+        if isinstance(error, NoMatches) and dialog is not None:
+            # It is half built or half gone: no reason to lose the console.
+            log.warning("a dialog failed", exc_info=error)
+            self.call_later(self._leave, dialog)
             return
         super()._handle_exception(error)
 
-    def _leave_palette(self, palette: Screen[Any]) -> None:
-        if self.screen is palette:
+    def _leave(self, dialog: Screen[Any]) -> None:
+        if self.screen is dialog:
             self.pop_screen()
 
     def _fatal_error(self) -> None:

@@ -54,3 +54,15 @@ async def test_a_screen_acts_from_when_its_widgets_are_there(console: Callable[.
         await fabricated.settled(pilot)
         assert app.mission_screen is app.screen
         assert app.screen.check_action("search", ())
+
+
+async def test_a_dialog_that_misses_its_widgets_ends_nothing(console: Callable[..., ConsoleApp]) -> None:
+    app = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await fabricated.settled(pilot)
+        await pilot.press("g")
+        await fabricated.settled(pilot)
+        await app.screen.query_one("#said").remove()
+        app.post_message(Key("1", "1"))
+        await fabricated.settled(pilot, lambda: isinstance(app.screen, MissionScreen))
+        assert app.return_code is None
