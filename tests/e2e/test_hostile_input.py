@@ -20,7 +20,7 @@ from cubesat_tui.keymap import KEYS
 from tests.cubesat_tui import fabricated
 from tests.e2e.test_thin_line import left_behind
 
-RUNS = 500 if os.environ.get("CUBESAT_TUI_CAMPAIGN") else 10
+RUNS = 500 if os.environ.get("CUBESAT_TUI_CAMPAIGN") else 5
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 LIVE = rb"NEEDS YOU"
 MB = 1 << 20
