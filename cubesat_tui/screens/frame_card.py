@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 
 from cubesat_tui.drawing.cluster_lines import label_of, verdict_at, wrapped
 from cubesat_tui.drawing.ledger_cells import channel_span, quality_text, state_span
 from cubesat_tui.drawing.rows import Row, left, right, row
 from cubesat_tui.drawing.signs import UNICODE, SignSet, unit
 from cubesat_tui.drawing.why import contributions, shown_units
-from cubesat_tui.screens.modal import Modal
+from cubesat_tui.screens.reading_card import ReadingCard
 from cubesat_tui.widgets.card import Card
 from telemetry.clock import iso
 
@@ -25,16 +24,9 @@ if TYPE_CHECKING:
 WIDTH = 76
 
 
-class FrameCard(Modal[None]):
+class FrameCard(ReadingCard):
     """Scrolls with the arrows; any of esc, enter and q closes it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll_card(1)", show=False),
-        Binding("up,k", "scroll_card(-1)", show=False),
-        Binding("pagedown", "scroll_card(10)", show=False),
-        Binding("pageup", "scroll_card(-10)", show=False),
-        Binding("escape,enter,q", "close", show=False),
-    ]
     DEFAULT_CSS = "FrameCard { align: center middle; background: $background 60%; }"
 
     def __init__(
@@ -52,12 +44,6 @@ class FrameCard(Modal[None]):
         stored = self._stored
         title = f"FRAME {stored.satellite} {stored.layout.packet} {stored.boot}/{stored.seq}"
         yield Card(title, frame_rows(stored, self._held, self._mission, self._events, signs), WIDTH)
-
-    def action_scroll_card(self, step: int) -> None:
-        self.query_one(Card).scroll(step)
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
 
 def frame_rows(

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from cubesat_tui.drawing.rows import Row, folded, row
 from cubesat_tui.messages import CopyRequested
-from cubesat_tui.screens.modal import Modal
+from cubesat_tui.screens.reading_card import ReadingCard
 from cubesat_tui.shift import read_shift
 from cubesat_tui.shift_text import shift_lines
 from cubesat_tui.widgets.card import Card
@@ -24,16 +24,12 @@ SIZE = 130
 TITLE = f"HANDOVER, LAST {HOURS} HOURS"
 
 
-class HandoverCard(Modal[None]):
+class HandoverCard(ReadingCard):
     """Read once, when it is opened: what is copied is what was read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll_card(1)", show=False),
-        Binding("up,k", "scroll_card(-1)", show=False),
-        Binding("pagedown", "scroll_card(10)", show=False),
-        Binding("pageup", "scroll_card(-10)", show=False),
         Binding("y", "copy", show=False),
-        Binding("escape,enter,q,w", "close", show=False),
+        Binding("w", "close", show=False),
     ]
     DEFAULT_CSS = "HandoverCard { align: center middle; background: $background 60%; }"
 
@@ -74,11 +70,5 @@ class HandoverCard(Modal[None]):
                 rows.append(row((indent + part, "title" if head else "value")))
         self.query_one(Card).replace(TITLE, rows)
 
-    def action_scroll_card(self, step: int) -> None:
-        self.query_one(Card).scroll(step)
-
     def action_copy(self) -> None:
         self.post_message(CopyRequested("\n".join(self._lines), "handover"))
-
-    def action_close(self) -> None:
-        self.dismiss(None)

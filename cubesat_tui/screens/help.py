@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from cubesat_tui.drawing.rows import Row, left
 from cubesat_tui.drawing.signs import SIGNS, UNICODE, SignSet
 from cubesat_tui.keymap import KEYS, of_fleet_only
-from cubesat_tui.screens.modal import Modal
+from cubesat_tui.screens.reading_card import ReadingCard
 from cubesat_tui.widgets.card import Card
 
 FLEET_WORDS: tuple[Row, ...] = (
@@ -53,15 +53,11 @@ def keys_rows(mode: str, signs: SignSet = UNICODE, fleet: bool = True) -> tuple[
     return tuple(rows)
 
 
-class KeysCard(Modal[None]):
+class KeysCard(ReadingCard):
     """Keys and signs; any other key closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll_card(1)", show=False),
-        Binding("up,k", "scroll_card(-1)", show=False),
-        Binding("pagedown", "scroll_card(10)", show=False),
-        Binding("pageup", "scroll_card(-10)", show=False),
-        Binding("escape,question_mark,enter,q", "close", show=False),
+        Binding("question_mark", "close", show=False),
     ]
     DEFAULT_CSS = "KeysCard { align: center middle; background: $background 60%; }"
 
@@ -73,9 +69,3 @@ class KeysCard(Modal[None]):
     def compose(self) -> ComposeResult:
         signs = self.app.signs if hasattr(self.app, "signs") else UNICODE  # pyright: ignore[reportAttributeAccessIssue]
         yield Card("KEYS AND SIGNS", keys_rows(self._mode, signs, self._fleet), 70)
-
-    def action_scroll_card(self, step: int) -> None:
-        self.query_one(Card).scroll(step)
-
-    def action_close(self) -> None:
-        self.dismiss(None)

@@ -12,7 +12,7 @@ from cubesat_tui import messages
 from cubesat_tui.drawing.diff_rows import diff_rows, run_name
 from cubesat_tui.drawing.lineage_rows import lineage_rows, lineage_title
 from cubesat_tui.drawing.rows import Row, plain
-from cubesat_tui.screens.modal import Modal
+from cubesat_tui.screens.reading_card import ReadingCard
 from cubesat_tui.widgets.card import Card
 
 if TYPE_CHECKING:
@@ -22,16 +22,11 @@ if TYPE_CHECKING:
 WIDTH = 80
 
 
-class _RunCard(Modal[None]):
+class _RunCard(ReadingCard):
     """Scrolls, copies, closes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll_card(1)", show=False),
-        Binding("up,k", "scroll_card(-1)", show=False),
-        Binding("pagedown", "scroll_card(10)", show=False),
-        Binding("pageup", "scroll_card(-10)", show=False),
         Binding("y", "copy", show=False),
-        Binding("escape,enter,q", "close", show=False),
     ]
     DEFAULT_CSS = "_RunCard { align: center middle; background: $background 60%; }"
     WHAT = ""
@@ -51,15 +46,9 @@ class _RunCard(Modal[None]):
     def compose(self) -> ComposeResult:
         yield Card(self.title_now(), self.rows_now(), WIDTH, foot=self.foot())
 
-    def action_scroll_card(self, step: int) -> None:
-        self.query_one(Card).scroll(step)
-
     def action_copy(self) -> None:
         text = "\n".join([self.title_now(), *(plain(line) for line in self.rows_now())])
         self.app.post_message(messages.CopyRequested(text, self.WHAT))
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
 
 class DiffCard(_RunCard):
