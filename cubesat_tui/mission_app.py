@@ -302,12 +302,8 @@ class MissionApp(App[Departure]):
         if self._exit or _of_what_has_left(self):
             log.warning("failed on its way out", exc_info=error)
             return
-        if isinstance(self.screen, CommandPalette) and isinstance(error, NoMatches):
-            # Textual's own, when keys come before it is built or while it goes.
-            log.warning("the palette failed", exc_info=error)
-            self.call_later(self._leave, self.screen)
-            return
-        dialog = _dialog_of_now()
+        # The palette is Textual's own, and what fails in it may run in the app's turn.
+        dialog = self.screen if isinstance(self.screen, CommandPalette) else _dialog_of_now()
         if isinstance(error, NoMatches) and dialog is not None:
             # It is half built or half gone: no reason to lose the console.
             log.warning("a dialog failed", exc_info=error)
