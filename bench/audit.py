@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import apsw
 import msgspec
 
 from bench.figure import Figure
+from bench.spent import cpu_s, ms
 from telemetry.clock import SystemClock
 from telemetry.run_query import parse_runs
 from telemetry.store.directory import MissionDirectory
@@ -176,9 +177,7 @@ def _pages(path: Path) -> dict[str, float]:
     queries["sort_ms"] = parse_runs("", "drift")
     try:
         return {
-            name: statistics.median(
-                _ms(lambda q=query: reader.considered.page(q, limit=PAGE)) for _ in range(TIMES)
-            )
+            name: statistics.median(ms(lambda q=query: reader.considered.page(q, limit=PAGE)) for _ in range(TIMES))
             for name, query in queries.items()
         }
     finally:
@@ -229,7 +228,7 @@ def _log(directory: MissionDirectory) -> dict[str, float]:
     bare = statistics.median(told(first + 1 + n, files=False) for n in range(TIMES))
     told(first + 30, files=True)
     files = statistics.median(told(first + 31 + n, files=True) for n in range(TIMES))
-    idle = statistics.median(_cpu_s(mirror.turn) for _ in range(TIMES))
+    idle = statistics.median(cpu_s(mirror.turn) for _ in range(TIMES))
     told_s = {"bare_s": bare, "files_s": files, "idle_s": idle}
     return {**told_s, "client_s": _client_s(directory), "search_ms": _search_ms(directory)}
 
@@ -264,12 +263,12 @@ def _client_s(directory: MissionDirectory) -> float:
         client.log_batch(run, metrics, params)
         client.set_terminated(run)
 
-    return statistics.median(_cpu_s(once) for _ in range(TIMES))
+    return statistics.median(cpu_s(once) for _ in range(TIMES))
 
 
 def _search_ms(directory: MissionDirectory) -> float:
     client, experiment = _client(directory)
-    return statistics.median(_ms(lambda: client.search_runs([experiment], max_results=PAGE)) for _ in range(5))
+    return statistics.median(ms(lambda: client.search_runs([experiment], max_results=PAGE)) for _ in range(5))
 
 
 def _thin(directory: MissionDirectory) -> dict[str, float]:
@@ -285,18 +284,6 @@ def _thin(directory: MissionDirectory) -> dict[str, float]:
     thin = Retention(MlflowConfig(keep_days=0.001, keep_one_in=10), lambda _: True, directory.artifacts / "mlflow")
     gone = thin.step(client, now_ns)
     return {"look_s": looked - begun, "step_s": time.process_time() - looked, "gone": gone}
-
-
-def _ms(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return (time.perf_counter() - begun) * 1000
-
-
-def _cpu_s(work: Callable[[], object]) -> float:
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
 
 
 STEPS = {"cycles": _cycles, "original": _original, "log": _log, "thin": _thin}

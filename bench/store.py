@@ -9,13 +9,13 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import apsw
 import numpy as np
 
 from bench.figure import Figure
+from bench.spent import cpu_s, ms
 from telemetry.clock import SystemClock, iso
 from telemetry.dictionary import Bus, Channel, Mission, Satellite
 from telemetry.frame import FrameBatch
@@ -136,17 +136,17 @@ def _pages(path: Path, frames: int) -> tuple[float, list[Figure]]:
     reader = StoreReader(path)
     places = np.random.default_rng(1).integers(0, frames, 200).tolist()
     page = statistics.median(
-        _ms(lambda place=place: reader.page(before=Key(T0 + place * S, place + 1))) for place in places
+        ms(lambda place=place: reader.page(before=Key(T0 + place * S, place + 1))) for place in places
     )
     mission = Mission(path.parent, (Satellite("A", "3u"),), {"3u": BUS})
-    excluded = statistics.median(_ms(lambda: reader.page(parse("eps.c3 > 2", mission))) for _ in range(5))
-    flagged = statistics.median(_ms(lambda: reader.page(parse("anomaly", mission))) for _ in range(5))
+    excluded = statistics.median(ms(lambda: reader.page(parse("eps.c3 > 2", mission))) for _ in range(5))
+    flagged = statistics.median(ms(lambda: reader.page(parse("anomaly", mission))) for _ in range(5))
     scanned = min(frames, 200_000)
     text = f"eps.c{CHANNELS - 1} = 0.5 and time >= {iso(T0 + (frames - scanned) * S)}"
     query = parse(text, mission)
     reader.page(query)
-    scan = statistics.median(_cpu_s(lambda: reader.page(query)) for _ in range(3))
-    plot = statistics.median(_ms(lambda: reader.series("A", "eps.c3", T0, T0 + frames * S, 240)) for _ in range(3))
+    scan = statistics.median(cpu_s(lambda: reader.page(query)) for _ in range(3))
+    plot = statistics.median(ms(lambda: reader.series("A", "eps.c3", T0, T0 + frames * S, 240)) for _ in range(3))
     reader.close()
     return page, [
         Figure(f"filter on a channel at {frames:,}, blocks exclude all", excluded, "ms", at_most=100.0),
@@ -159,18 +159,6 @@ def _pages(path: Path, frames: int) -> tuple[float, list[Figure]]:
         ),
         Figure(f"plot of all {frames:,} frames in 240 bins", plot, "ms"),
     ]
-
-
-def _ms(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return (time.perf_counter() - begun) * 1000
-
-
-def _cpu_s(work: Callable[[], object]) -> float:
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
 
 
 if __name__ == "__main__":
