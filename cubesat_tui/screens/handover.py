@@ -57,6 +57,9 @@ class HandoverCard(ReadingCard):
         now_ns, past = snapshot.now_ns, console.past_journal
         since_ns = now_ns - HOURS * NS_PER_HOUR
         shift = await console.view.ask(lambda r: read_shift(r, snapshot.mission, since_ns, now_ns, past))
+        if self not in console.screen_stack:
+            # Closed while it was read: its widgets go one by one.
+            return
         self._lines = shift_lines(shift)
         self._draw()
 
