@@ -33,7 +33,8 @@ NOISE = re.compile(
 class PtyProgram:
     """One running program. Use as a context: leaving it sends TERM, waits, and kills what is left after 5 s.
 
-    `output` holds (seconds since start, bytes). Terminal queries are answered as a modern terminal does.
+    `output` holds (seconds since start, bytes). Terminal queries are answered as a modern terminal does. `unreadable`
+    holds why a piece was dropped that is no sequence: a line that dies in the middle of one leaves such a piece.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class PtyProgram:
     ) -> None:
         """`bytes_per_s`: read no faster than a line of that speed would; None reads at once."""
         self.output: list[tuple[float, bytes]] = []
+        self.unreadable: list[str] = []
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._bytes_per_s = bytes_per_s
@@ -116,11 +118,19 @@ class PtyProgram:
         shown = 0
         for found in QUERY.finditer(data):
             # Up to the question first: the answer to "where is the cursor" depends on what stands before it.
-            self._stream.feed(NOISE.sub(b"", data[shown : found.start()]))
+            self._show(data[shown : found.start()])
             shown = found.end()
             self._answer(found)
-        self._stream.feed(NOISE.sub(b"", data[shown:]))
+        self._show(data[shown:])
         return True
+
+    def _show(self, data: bytes) -> None:
+        try:
+            self._stream.feed(NOISE.sub(b"", data))
+        except (TypeError, UnboundLocalError) as error:
+            # What pyte raises for a sequence with arguments it cannot have; a terminal passes over it.
+            self.unreadable.append(str(error))
+            self._stream = pyte.ByteStream(self.screen)
 
     def _answer(self, found: re.Match[bytes]) -> None:
         query = found.group(0)

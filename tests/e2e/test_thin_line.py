@@ -127,3 +127,4 @@ def test_a_slow_terminal_holds_nothing_up(
     ]
     worst = max(lag for at, lag in samples if at > begun)
     assert worst < 2.0
+    assert console.unreadable == []
