@@ -58,7 +58,8 @@ def waiting_words(link: LinkNow, health: Mapping[str, Any], *, alive: bool, pati
     """
     replica = health.get("replica")
     if replica is None:
-        if link.state == "DOWN":
+        # A link may be down because nothing is received: the station is there, and answers.
+        if link.state == "DOWN" and not alive:
             return "No station is running: the request waits until one starts."
         return "The station has not answered yet: Events (5) will tell." if patient else ""
     if not alive:

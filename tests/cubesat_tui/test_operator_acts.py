@@ -480,6 +480,27 @@ async def test_the_answer_of_the_station_is_told(
         assert (toast.severity, toast.markup) == (severity, False)
 
 
+@pytest.mark.parametrize(
+    ("beat_ns", "words"),
+    [
+        (NOW, "The station has not answered yet: Events (5) will tell."),
+        (NOW - 30 * S, "No station is running: the request waits until one starts."),
+    ],
+)
+async def test_a_satellite_that_is_not_heard_is_no_station_that_is_gone(
+    console, directory, beat_ns: int, words: str
+) -> None:
+    writer = StoreWriter(directory.telemetry, fabricated.clock())
+    writer.beat(fabricated.health(beat_ns, link="DOWN", detail="nothing received for 200 s"))
+    writer.close()
+    app = console(station=None)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        assert "LINK DOWN" in screen_text(app).splitlines()[0]
+        await pilot.press("down", "a")
+        await told_of(pilot, words)
+
+
 def _answer(kind: str, subject: str, text: str = "words") -> Event:
     return Event(NOW, SATELLITE, kind, 0, subject, "ann", {"text": text})
 
