@@ -1,4 +1,4 @@
-"""A satellite with two wheels, a real station and a real trainer whose every challenger passes."""
+"""A satellite with two wheels, a real station and a real trainer."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ hk = ["a.*"]
 name = "a.x"
 label = "Wheel X"
 unit = "rpm"
+[[bus.b.channel.limits]]
+critical = [-100, 100]
 [[bus.b.channel]]
 name = "a.y"
 label = "Wheel Y"
@@ -38,6 +40,7 @@ kind = "stream"
 [detector]
 kind = "isolation_forest"
 """
+FUSION_TOML = TOML.replace("isolation_forest", "fusion")
 
 
 class Governed:
@@ -51,22 +54,26 @@ class Governed:
         self.fed: list[FrameBatch] = []
         self._rng = np.random.default_rng(7)
 
-    async def fly(self, rows: int) -> None:
+    async def fly(self, rows: int, x: float = 0.0, y: float = 0.0) -> tuple[int, int]:
+        """Feed rows of one second, the wheels off by `x` and `y`; their first and last generation time."""
         layout = self.rig.mission.bus_of(BIRD).layouts["hk"]
-        for start in range(self.seq, self.seq + rows, 500):
-            seq = np.arange(start, min(start + 500, self.seq + rows), dtype=np.int64)
+        first = self.seq
+        for start in range(first, first + rows, 500):
+            seq = np.arange(start, min(start + 500, first + rows), dtype=np.int64)
             n = len(seq)
             self.rig.clock.advance(float(n))
             t_ns = self.t0_ns + seq * NS_PER_S
-            values = 50.0 + 0.5 * self._rng.standard_normal((n, 2))
+            values = 50.0 + 0.5 * self._rng.standard_normal((n, 2)) + np.array([x, y])
             zero = np.zeros(n, dtype=np.int64)
             received = zero + self.rig.clock.now_ns()
             batch = FrameBatch(layout, (BIRD,), zero, zero + 1, seq, t_ns, received, zero, values)
             await self.rig.feed(batch)
             self.fed.append(batch)
         self.seq += rows
+        return self.t0_ns + first * NS_PER_S, self.t0_ns + (self.seq - 1) * NS_PER_S
 
     async def retrain(self) -> Cycle:
+        """One cycle of the trainer, and the station has what it said."""
         if self.trainer is None:
             self.trainer = Trainer(self.rig.directory, self.rig.mission, self.rig.clock, lambda _: None)
         done = self.trainer.cycle()
@@ -111,6 +118,11 @@ class Governed:
             for part in parts
             for i in range(len(part))
         ]
+
+    def flagged(self, span: tuple[int, int]) -> int:
+        """Stored rows of a span that are suspected or confirmed."""
+        parts = self.rig.read(lambda reader: list(reader.judged_between(BIRD, *span)))
+        return sum(int((part.state > 0).sum()) for part in parts)
 
     async def command(self, *arguments: str) -> Result:
         """A command in another thread, while the station runs."""

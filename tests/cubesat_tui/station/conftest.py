@@ -264,3 +264,17 @@ async def governed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     if made.trainer is not None:
         made.trainer.close()
     await rig.close()
+
+
+@pytest.fixture
+async def bird(tmp_path: Path) -> AsyncIterator[governed_mission.Governed]:
+    """Judged by a fusion, its first model serving; the gate is the real one."""
+    rig = Rig(tmp_path / "mission", governed_mission.FUSION_TOML)
+    await rig.start()
+    made = governed_mission.Governed(rig)
+    await made.fly(3000)
+    assert (await made.retrain()).runs[0].decision == "promoted"
+    yield made
+    if made.trainer is not None:
+        made.trainer.close()
+    await rig.close()

@@ -2,117 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from cubesat_tui.cli import root
 from telemetry.clock import NS_PER_S, iso
-from telemetry.frame import FrameBatch
+from tests.cubesat_tui.governed import BIRD, Governed
 from trainer.gate import Verdict
-from trainer.loop import Cycle, Trainer
-
-BIRD = "TESTBIRD"
-TOML = """
-schema = 1
-[[satellite]]
-name = "TESTBIRD"
-bus = "b"
-[bus.b]
-context = []
-[bus.b.packets]
-hk = ["a.*"]
-[[bus.b.channel]]
-name = "a.x"
-label = "Wheel X"
-unit = "rpm"
-[[bus.b.channel.limits]]
-critical = [-100, 100]
-[[bus.b.channel]]
-name = "a.y"
-label = "Wheel Y"
-unit = "rpm"
-[source]
-kind = "stream"
-[detector]
-kind = "fusion"
-"""
 
 
-class Bird:
-    """A satellite with two wheels, its station and its trainer."""
-
-    def __init__(self, rig: Any) -> None:
-        self.rig = rig
-        self.trainer: Trainer | None = None
-        self.seq = 0
-        self.t0_ns = rig.clock.now_ns()
-        self._rng = np.random.default_rng(7)
-
-    async def fly(self, rows: int, x: float = 0.0, y: float = 0.0) -> tuple[int, int]:
-        """Feed rows of one second with an offset; their first and last generation time."""
-        layout = self.rig.mission.bus_of(BIRD).layouts["hk"]
-        first = self.seq
-        for start in range(first, first + rows, 500):
-            seq = np.arange(start, min(start + 500, first + rows), dtype=np.int64)
-            n = len(seq)
-            self.rig.clock.advance(float(n))
-            t_ns = self.t0_ns + seq * NS_PER_S
-            values = 50.0 + 0.5 * self._rng.standard_normal((n, 2)) + np.array([x, y])
-            zero = np.zeros(n, dtype=np.int64)
-            await self.rig.feed(FrameBatch(layout, (BIRD,), zero, zero + 1, seq, t_ns, t_ns, zero, values))
-            self.seq += n
-        return self.t0_ns + first * NS_PER_S, self.t0_ns + (self.seq - 1) * NS_PER_S
-
-    async def retrain(self) -> Cycle:
-        """One cycle of the trainer, and the station has what it said."""
-        if self.trainer is None:
-            self.trainer = Trainer(self.rig.directory, self.rig.mission, self.rig.clock, lambda _: None)
-        done = self.trainer.cycle()
-        await self.rig.until(lambda: self.rig.waiting_requests() == 0)
-        return done
-
-    def flagged(self, span: tuple[int, int]) -> int:
-        parts = self.rig.read(lambda reader: list(reader.judged_between(BIRD, *span)))
-        return sum(int((part.state > 0).sum()) for part in parts)
-
-    async def command(self, *arguments: str) -> Result:
-        """A command in another thread, while the station runs."""
-        asked = asyncio.create_task(
-            asyncio.to_thread(
-                CliRunner().invoke, root, ["accept", *arguments, "--mission", str(self.rig.directory.path)]
-            )
-        )
-        await self.rig.until(asked.done)
-        return asked.result()
+async def accept(bird: Governed, *arguments: str) -> Result:
+    """The command, while the station runs."""
+    return await bird.command("accept", *arguments)
 
 
-@pytest.fixture
-async def bird(tmp_path: Path, make_rig: Callable[..., Any]) -> AsyncIterator[Bird]:
-    rig = make_rig(tmp_path / "mission", lambda _: TOML)
-    await rig.start()
-    made = Bird(rig)
-    await made.fly(3000)
-    assert (await made.retrain()).runs[0].decision == "promoted"
-    yield made
-    if made.trainer is not None:
-        made.trainer.close()
-    await rig.close()
-
-
-async def test_the_same_data_is_no_longer_flagged_after_the_next_fit(bird: Bird) -> None:
+async def test_the_same_data_is_no_longer_flagged_after_the_next_fit(bird: Governed) -> None:
     await bird.fly(100)
     wrong = await bird.fly(200, x=20.0)
     await bird.fly(100)
     assert bird.flagged(wrong) > 150
     assert [event.subject for event in bird.rig.events("alarm.raised")] == ["anomaly:a.x"]
-    done = await bird.command("anomaly:a.x", "--reason", "the new  wheel law", "--operator", "ann", "--json")
+    done = await accept(bird, "anomaly:a.x", "--reason", "the new  wheel law", "--operator", "ann", "--json")
     assert done.exit_code == 0, done.output
     outcome = json.loads(done.stdout)
     assert (outcome["done"], outcome["by"], outcome["channels"]) == (True, "ann", ["a.x"])
@@ -135,11 +47,11 @@ async def test_the_same_data_is_no_longer_flagged_after_the_next_fit(bird: Bird)
 
 
 async def test_what_the_gate_rejects_is_said_and_tried_again_with_the_next_refit(
-    bird: Bird, monkeypatch: pytest.MonkeyPatch
+    bird: Governed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = await bird.fly(200, x=20.0)
     span = "--from", iso(wrong[0]), "--to", iso(wrong[1])
-    assert (await bird.command("a.x", "--reason", "new wheel law", "--operator", "ann", *span)).exit_code == 0
+    assert (await accept(bird, "a.x", "--reason", "new wheel law", "--operator", "ann", *span)).exit_code == 0
     with monkeypatch.context() as strict:
         strict.setattr("trainer.gate.judge_challenger", lambda *_: Verdict("alarm rate 0.5 > 0.1 + 0.01", {}))
         run = (await bird.retrain()).runs[0]
@@ -155,7 +67,7 @@ async def test_what_the_gate_rejects_is_said_and_tried_again_with_the_next_refit
     assert bird.flagged((again[0] + 60 * NS_PER_S, again[1])) == 0
 
 
-async def test_a_fault_nobody_accepts_is_still_flagged_after_the_next_fit(bird: Bird) -> None:
+async def test_a_fault_nobody_accepts_is_still_flagged_after_the_next_fit(bird: Governed) -> None:
     await bird.fly(600)
     await bird.fly(200, x=20.0)
     await bird.fly(100)
@@ -163,11 +75,11 @@ async def test_a_fault_nobody_accepts_is_still_flagged_after_the_next_fit(bird: 
     assert bird.flagged(await bird.fly(200, x=20.0)) > 150
 
 
-async def test_what_is_beyond_a_hard_limit_is_never_learned(bird: Bird) -> None:
+async def test_what_is_beyond_a_hard_limit_is_never_learned(bird: Governed) -> None:
     wrong = await bird.fly(200, x=70.0)
     await bird.fly(100)
     span = "--from", iso(wrong[0]), "--to", iso(wrong[1])
-    assert (await bird.command("a.x", "--reason", "a whim", *span)).exit_code == 0
+    assert (await accept(bird, "a.x", "--reason", "a whim", *span)).exit_code == 0
     await bird.retrain()
     assert bird.flagged(await bird.fly(100, x=70.0)) > 50
 
@@ -183,15 +95,17 @@ async def test_what_is_beyond_a_hard_limit_is_never_learned(bird: Bird) -> None:
         (("--reason", "good reason"), "name an open anomaly"),
     ],
 )
-async def test_a_refusal_is_one_line_and_changes_nothing(bird: Bird, arguments: tuple[str, ...], said: str) -> None:
-    done = await bird.command(*arguments)
+async def test_a_refusal_is_one_line_and_changes_nothing(
+    bird: Governed, arguments: tuple[str, ...], said: str
+) -> None:
+    done = await accept(bird, *arguments)
     assert done.exit_code == 2
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert bird.rig.events("nominal.") == []
 
 
-async def test_the_station_refuses_what_a_foreign_program_asks_without_a_reason(bird: Bird) -> None:
+async def test_the_station_refuses_what_a_foreign_program_asks_without_a_reason(bird: Governed) -> None:
     body = {"satellite": BIRD, "channels": ["a.x"], "t0_ns": bird.t0_ns, "t1_ns": bird.t0_ns + NS_PER_S}
     bird.rig.ask("accept", {**body, "reason": " a "})
     bird.rig.ask("accept", body)
@@ -200,7 +114,7 @@ async def test_the_station_refuses_what_a_foreign_program_asks_without_a_reason(
     assert len(bird.rig.events("act.refused")) == 2
 
 
-async def test_without_a_station_the_command_does_it_itself(bird: Bird) -> None:
+async def test_without_a_station_the_command_does_it_itself(bird: Governed) -> None:
     wrong = await bird.fly(100, x=20.0)
     await bird.rig.stop()
     span = "--from", iso(wrong[0]), "--to", iso(wrong[1])
@@ -211,16 +125,16 @@ async def test_without_a_station_the_command_does_it_itself(bird: Bird) -> None:
     assert len(bird.rig.events("nominal.accepted")) == 1
 
 
-async def test_a_released_anchor_is_a_new_reference(bird: Bird) -> None:
+async def test_a_released_anchor_is_a_new_reference(bird: Governed) -> None:
     later = await bird.fly(600)
-    done = await bird.command("--release-anchor", "--from", iso(later[0]), "--reason", "new season")
+    done = await accept(bird, "--release-anchor", "--from", iso(later[0]), "--reason", "new season")
     assert done.exit_code == 0, done.output
     run = (await bird.retrain()).runs[0]
     assert run.reason.startswith("anchor released by ")
     assert run.decision == "promoted"
 
 
-async def test_ten_rejections_in_a_row_are_told_once(bird: Bird) -> None:
+async def test_ten_rejections_in_a_row_are_told_once(bird: Governed) -> None:
     def reject(retrain: int, decision: str = "rejected") -> None:
         body = {
             "retrain": retrain,
