@@ -26,6 +26,11 @@ PARAMETERS = "params"
 """Key of a run's body: the parameters of the fit."""
 MANIFEST = "manifest_sha256"
 """Key of a run's body, of a model with files: what its manifest is known by where it comes back from MLflow."""
+DRIFTED = 0.1
+"""Stability index from which a distribution is said to have drifted at all, by the convention of credit scoring."""
+DRIFTS = 10
+"""Drifted channels with a metric of their own, at most: MLflow writes two rows for each and reads one back, which
+for all channels would cost more than the rest of the run."""
 _NOT_IN_KEYS = re.compile(r"[^\w. /-]", re.ASCII)
 
 
@@ -43,7 +48,7 @@ def audit_entry(
     """One fit for MLflow; `place`: the artifact directory, None where none was written.
 
     `acts`: what operators declared nominal, where this fit is the first to take it up. `window` and `seed`: what it
-    was fitted to and with; `drift` of each channel.
+    was fitted to and with; `drift` of each channel: the farthest as metrics, all of them in one tag.
     """
     manifest = fitted.scorer.manifest
     figures = {"rows": run.rows, "excluded": run.excluded, "fit_s": run.fit_s, "drift": run.drift}
@@ -52,7 +57,10 @@ def audit_entry(
         for key, value in {**fitted.metrics, **run.body, **figures}.items()
         if isinstance(value, int | float)
     }
-    metrics |= {f"drift.{_key(name)}": value for name, value in (drift or {}).items()}
+    farthest = dict(sorted((drift or {}).items(), key=lambda one: (-one[1], one[0])))
+    drifted = [name for name, value in farthest.items() if value >= DRIFTED]
+    metrics["channels_drifted"] = float(len(drifted))
+    metrics |= {f"drift.{_key(name)}": farthest[name] for name in drifted[:DRIFTS]}
     params = {
         **parameters(manifest, seed),
         "contamination": "auto",
@@ -61,10 +69,10 @@ def audit_entry(
         "window_spans": manifest.window.spans,
         "window_last_id": manifest.window.last_id,
         "window_hash": manifest.window.hash,
-        "window_first_id": "" if window is None else min(int(packet.ids.min()) for packet in window.packets),
     }
-    for packet in () if window is None else window.packets:
-        params[f"window_rows.{_key(packet.packet)}"] = int(packet.accepted.sum())
+    if window is not None:
+        params["window_first_id"] = min(int(packet.ids.min()) for packet in window.packets)
+        params["window_rows"] = _listed({packet.packet: int(packet.accepted.sum()) for packet in window.packets})
     tags = {
         "cubesat.satellite": manifest.satellite,
         "cubesat.retrain": run.retrain,
@@ -78,10 +86,12 @@ def audit_entry(
         "cubesat.cpus": os.cpu_count() or 0,
         "mlflow.source.name": "cubesat-tui trainer",
         "mlflow.source.type": "LOCAL",
-        **{f"library.{name}": version for name, version in {**manifest.libraries, **_libraries()}.items()},
+        "cubesat.libraries": _listed({**manifest.libraries, **_libraries()}),
     }
     if (checked_out := commit()) is not None:
         tags["mlflow.source.git.commit"] = checked_out
+    if farthest:
+        tags["cubesat.drift"] = _listed({name: f"{value:g}" for name, value in farthest.items()})
     if acts:
         tags["cubesat.operator"] = ", ".join(dict.fromkeys(act.actor for act in acts))
         tags["cubesat.accepted"] = "; ".join(act.sentence for act in acts)
@@ -122,6 +132,11 @@ def manifest_digest(place: Path) -> str:
 def _libraries() -> dict[str, str]:
     """What a fit depends on, beside what the manifest names."""
     return {name: version(name) for name in ("cubesat-tui", "scikit-learn", "scipy")}
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    """In one value what MLflow would keep row by row, each as dear as a metric."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _key(name: str) -> str:

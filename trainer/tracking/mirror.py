@@ -53,6 +53,8 @@ AT_ONCE = 10
 """Satellites whose aliases are looked at in one turn: a fleet is gone round."""
 PARAMS, METRICS = 100, 1000
 """That MLflow takes in one call."""
+PARAM_CHARS, TAG_CHARS = 500, 5000
+"""Of a value. MLflow takes 6000 and 8000, older servers 5000 in a tag."""
 
 
 @dataclass(frozen=True)
@@ -268,7 +270,7 @@ class Mirror:
                 experiment,
                 start_time=entry.started_ns // 1_000_000,
                 tags={
-                    **{key: plain_text(value, 500) for key, value in entry.tags.items()},
+                    **{key: plain_text(value, TAG_CHARS) for key, value in entry.tags.items()},
                     TAG_RETRAIN: entry.retrain_id,
                 },
                 run_name=plain_text(entry.name, 100),
@@ -277,7 +279,7 @@ class Mirror:
         files = checked_files(entry, run_id)
         if known.info.status != "FINISHED":
             metrics = [Metric(key, value, ended, entry.step) for key, value in entry.metrics.items()]
-            params = [Param(key, plain_text(value, 500)) for key, value in entry.params.items()]
+            params = [Param(key, plain_text(value, PARAM_CHARS)) for key, value in entry.params.items()]
             for i in range(max(1, -(-len(metrics) // METRICS), -(-len(params) // PARAMS))):
                 part = params[PARAMS * i : PARAMS * (i + 1)]
                 client.log_batch(run_id, metrics[METRICS * i : METRICS * (i + 1)], part)

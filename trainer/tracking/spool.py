@@ -151,10 +151,13 @@ class Spool:
                 return
             self._begun.discard(entry.id)
             self._done += 1
-            if not entries or self._done >= COMPACT_AFTER:
+            # Not synced unless it is written anew: told twice, it is found by its id.
+            if not entries:
+                os.truncate(self._path, 0)
+                self._done = 0
+            elif self._done >= COMPACT_AFTER:
                 self._write_anew(entries)
             else:
-                # Not synced: told twice, it is found by its id.
                 self._append(msgspec.json.encode({"done": entry.id}), durable=False)
             if isinstance(entry, AuditEntry):
                 shutil.rmtree(self._kept(entry), ignore_errors=True)
