@@ -80,8 +80,10 @@ class Runs:
         order = "id" if query.sort == OLDEST else "id DESC"
         if column is not None:
             order = f"{column} DESC NULLS LAST, id DESC"
+        # Ids first: whole runs of some kB each would be carried through the sorting.
+        ids = f"SELECT id FROM run WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?"
         rows = self._connection.rows(
-            f"SELECT {RUN} FROM run WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?", (*values, limit)
+            f"SELECT {RUN} FROM run WHERE id IN ({ids}) ORDER BY {order}", (*values, limit)
         )
         return [run_of(row) for row in rows]
 
