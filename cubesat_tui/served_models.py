@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cubesat_tui.moved_channels import MovedChannels
 from cubesat_tui.rejections import Rejections
 from telemetry.alarms import Event
 from telemetry.clock import Clock
@@ -55,6 +56,7 @@ class ServedModels:
         self._writer = writer
         self._clock = clock
         self._rejections: dict[str, Rejections] = {one.name: Rejections() for one in mission.satellites}
+        self._moved = {one.name: MovedChannels(mission.bus_of(one.name)) for one in mission.satellites}
         self._serving: dict[str, Serving] = {}
         self._by_runs: dict[str, Serving] | None = None
 
@@ -63,7 +65,9 @@ class ServedModels:
         told: list[Event] = []
         self.newest_run = runs[0] if runs else None
         for name, series in self._rejections.items():
-            series.restore(run for run in runs if self._satellite(run) == name)
+            mine = [run for run in runs if self._satellite(run) == name]
+            series.restore(mine)
+            self._moved[name].restore(mine)
         changed: dict[str, str] = {}
         for satellite in self._mission.by_name:
             before = self.serving(satellite)
@@ -167,12 +171,17 @@ class ServedModels:
             events.append(self._told(run, "model.rejected", Level.IN_LIMITS, run.reason))
         series = self._rejections.setdefault(satellite, Rejections())
         events += series.told(run, satellite, self._clock.now_ns())
+        moved = self._moved.get(satellite)
+        if moved is not None:
+            events += moved.told(run, satellite, self._clock.now_ns())
         if scorer is not None and run.version is not None:
             serving = serving.promoted(run.version)
         kept = {cursor_name(satellite): encoded(serving)} if scorer is not None else None
         new = self._writer.record_run(run, events, kept)
         if new:
             series.take(run)
+            if moved is not None:
+                moved.take(run)
             self.newest_run = run
         if scorer is not None and new:
             reach("scorer_swap")

@@ -80,7 +80,7 @@ class Shift(msgspec.Struct, frozen=True):
     @property
     def trouble(self) -> tuple[Event, ...]:
         """What went wrong with the station itself."""
-        kinds = ("link.lost", "link.down", "store.full", "hook.failed", "model.stalled")
+        kinds = ("link.lost", "link.down", "store.full", "hook.failed", "model.stalled", "channels.moved")
         return tuple(one for one in self.events if one.kind in kinds)
 
     def counted(self) -> Counter[Level]:

@@ -6,8 +6,10 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from cubesat_tui.moved_channels import newest_moved
 from telemetry.clock import iso
 from telemetry.limits import Level
+from telemetry.run_query import parse_runs
 
 if TYPE_CHECKING:
     from cubesat_tui.snapshot import Snapshot
@@ -39,6 +41,7 @@ def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
             frame.received_ns for satellite in reader.satellites() for frame in reader.newest(satellite).values()
         ]
         size = reader.store_bytes()
+        fitted = reader.considered.page(parse_runs("fitted"), snapshot.satellite, limit=1)
     finally:
         reader.close()
     return {
@@ -71,6 +74,7 @@ def read_status(directory: MissionDirectory, clock: Clock) -> dict[str, Any]:
         "learning": None
         if snapshot.model.learning is None
         else {"have": snapshot.model.learning[0], "need": snapshot.model.learning[1]},
+        "moved": newest_moved(fitted),
         "trainer": dict(snapshot.health.get("trainer") or {}),
         "alarms": dict(
             Counter("INHIBITED" if a.inhibited_by and not a.shelved else a.state.name for a in snapshot.alarms)

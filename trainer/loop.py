@@ -25,8 +25,9 @@ from telemetry.store.rows import RunRow
 from trainer import artifact
 from trainer.audit_entry import MANIFEST, PARAMETERS, audit_entry, manifest_digest, parameters
 from trainer.challenger import Challenger, Fit, MissionFit, Pace, Step
+from trainer.channel_drift import CHANNEL_DRIFT, MOVED, channel_drift
 from trainer.decision import decide
-from trainer.drift import CHANNEL_DRIFT, channel_drift, score_drift
+from trainer.drift import score_drift
 from trainer.kept_models import prune, version_of
 from trainer.parallel import Work, Workers
 from trainer.refit_record import REFIT, refit_record
@@ -368,11 +369,12 @@ class Trainer:
             model_sha256=manifest.sha256,
             body=metrics,
         )
-        drift = channel_drift(window, None if manifest.clock is None else manifest.clock.period_ns)
+        drift = channel_drift(window, champion or fitted.scorer)
         recorded: dict[str, Any] = {
             **metrics,
             PARAMETERS: parameters(manifest, challenger.seed),
-            CHANNEL_DRIFT: drift,
+            CHANNEL_DRIFT: drift.index,
+            MOVED: drift.moved,
             REFIT: refit_record(challenger.seed, manifest),
         }
         place = None
@@ -394,7 +396,7 @@ class Trainer:
                 due.acts,
                 window=window,
                 seed=challenger.seed,
-                drift=drift,
+                drift=drift.index,
             )
         )
 

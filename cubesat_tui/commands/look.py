@@ -67,6 +67,8 @@ def _say_status(found: dict[str, Any]) -> None:
     say(f"data    {'nothing received' if age is None else f'{age:.1f} s old'}, {found['frames']:,} frames")
     say(f"refused {_counts(found['refused'])}")
     say(f"model   {_model(found)}")
+    if found["moved"]:
+        say(f"drift   a new mode? much of the last orbit is unlike any before in {', '.join(found['moved'])}")
     mirror = found["trainer"].get("mlflow")
     if mirror:
         say(f"audit   {mirror['words']}{f' ({detail})' if (detail := mirror['detail']) else ''}")

@@ -52,14 +52,23 @@ def hold_words(snapshot: Snapshot) -> str:
     return f", HELD by {hold.actor} {until_words(hold.until_ns, snapshot.wall_ns)}"
 
 
-def next_fit(snapshot: Snapshot) -> Row:
-    """When the next challenger is considered, or why none is; or what is wrong with the audit's mirror."""
+def next_fit(snapshot: Snapshot, moved: Sequence[str] = ()) -> Row:
+    """When the next challenger is considered, or why none is; or which channels moved, or what is wrong with the
+    audit's mirror."""
     if snapshot.model.error:
         return row((f"no training: {snapshot.model.error}", "warning"))
+    if moved:
+        return row((moved_words(moved), "warning"))
     if snapshot.model.mirror:
         return row((snapshot.model.mirror, "watch"))
     seconds = snapshot.model.next_s
     return row((f"next fit {countdown(seconds)}" if seconds is not None else "", "label"))
+
+
+def moved_words(moved: Sequence[str]) -> str:
+    """`mode? Battery volt +2`: what an operator is to look at, or to accept."""
+    more = f" +{len(moved) - 1}" if len(moved) > 1 else ""
+    return f"mode? {moved[0]}{more}"
 
 
 def run_rows(line: RunLine, size: int) -> tuple[Row, ...]:

@@ -30,6 +30,7 @@ from cubesat_tui.drawing.run_words import (
 )
 from cubesat_tui.keymap import bindings
 from cubesat_tui.models_now import ModelsNow
+from cubesat_tui.moved_channels import labels, newest_moved
 from cubesat_tui.run_list import PAGE, RunList, folds
 from cubesat_tui.screens.models_comparing import ModelsComparing
 from cubesat_tui.widgets.lines import Lines
@@ -248,11 +249,16 @@ class ModelsScreen(ModelsComparing):
             until = self._until_ns(snapshot)
             words = "all, at wall time " if until is None else f"recorded by {date_clock_text(until)} "
             return spread(head, row((words, "label")), self.size.width)
-        tail: Row = (*next_fit(snapshot), (" ", "label"))
+        fitted = () if self._models is None else self._models.fitted
+        moved = labels(newest_moved(fitted), snapshot.mission.bus_of(snapshot.satellite))
+        tail: Row = (*next_fit(snapshot, moved), (" ", "label"))
         if not self.wide and listed:
             chart = row((f" chart {self._chart + 1} of {CHARTS} ", "label"), ("tab ", "key"))
             both: Row = (*tail, *chart)
-            tail = both if width(head) + width(both) < self.size.width else chart
+            if width(head) + width(both) < self.size.width:
+                tail = both
+            elif not moved:
+                tail = chart
         return spread(head, tail, self.size.width)
 
     # Keys: the list

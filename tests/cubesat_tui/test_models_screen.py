@@ -16,9 +16,12 @@ from textual.containers import Vertical
 from cubesat_tui import messages
 from cubesat_tui.drawing.run_history import DRIFT_LINE, curves, frequency, lines, time_ticks
 from cubesat_tui.screens.models import ModelsScreen
+from cubesat_tui.status import read_status
 from cubesat_tui.widgets.lines import Lines
+from telemetry.clock import ManualClock
 from telemetry.store.rows import RunRow
-from tests.cubesat_tui import scored
+from telemetry.store.writer import StoreWriter
+from tests.cubesat_tui import fabricated, scored
 from tests.cubesat_tui.fabricated import NOW, S
 
 SIZES = [(80, 24), (140, 42)]
@@ -134,6 +137,29 @@ async def test_keys(mission: Any):
         await pilot.press("y")
         await scored.until(pilot, lambda: any(isinstance(m, messages.CopyRequested) for m in sent))
         assert "#176 promoted" in next(m.text for m in sent if isinstance(m, messages.CopyRequested))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_it_asks_about_channels_that_moved_until_a_fit_finds_them_back(mission: Any, size: tuple[int, int]):
+    def fitted(retrain: int, moved: dict[str, float]) -> None:
+        writer = StoreWriter(mission.telemetry, ManualClock(NOW))
+        at = NOW - 18 * S + (retrain - 183) * S
+        run = msgspec.structs.replace(scored.runs()[-1], retrain=retrain, at_ns=at, body={"moved": moved})
+        writer.record_run(run)
+        writer.close()
+
+    fitted(183, {"eps.bat_i": 0.4, "eps.bat_v": 0.61})
+    app = scored.console(mission)
+    async with app.run_test(size=size) as pilot:
+        screen = await scored.go(pilot, "models", loaded)
+        label = app.snapshot.mission.bus_of(app.snapshot.satellite).by_name["eps.bat_v"].label
+        await scored.until(pilot, lambda: f"mode? {label} +1" in text(screen, "runs-title"))
+        assert read_status(mission, fabricated.clock())["moved"] == {"eps.bat_v": 0.61, "eps.bat_i": 0.4}
+        fitted(184, {})
+        screen._read_for = ()
+        screen.refresh_snapshot()
+        await scored.until(pilot, lambda: "mode?" not in text(screen, "runs-title"))
+        assert read_status(mission, fabricated.clock())["moved"] == {}
 
 
 @pytest.mark.parametrize("size", SIZES)
