@@ -13,6 +13,7 @@ from textual.content import Content
 from cubesat_tui import messages
 from cubesat_tui.keymap import KEYS, of_fleet_only
 from cubesat_tui.screens.mission_screen import MissionScreen
+from cubesat_tui.screens.modal import on_top
 
 if TYPE_CHECKING:
     from cubesat_tui.app import ConsoleApp
@@ -84,4 +85,4 @@ class OncePalette(CommandPalette):
     """Textual's palette; answered with a key held down it is left once."""
 
     def dismiss(self, result: None = None) -> AwaitComplete:
-        return super().dismiss(result) if self.is_current else AwaitComplete()
+        return super().dismiss(result) if on_top(self) else AwaitComplete()

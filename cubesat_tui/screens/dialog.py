@@ -19,7 +19,7 @@ from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, RadioSet
 
-from cubesat_tui.screens.modal import Modal
+from cubesat_tui.screens.modal import Modal, on_top
 from telemetry.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Dialog(Modal[Answer | None]):
         # In the app's own turn: the next key is looked at after this.
         if self.focused is not None:
             await _taken(self.focused)
-        if self.is_current:
+        if on_top(self):
             self.enter()
 
     def action_field(self, step: int) -> None:

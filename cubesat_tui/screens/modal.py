@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from textual.app import ScreenStackError
 from textual.await_complete import AwaitComplete
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 Answer = TypeVar("Answer")
 
@@ -14,5 +15,16 @@ class Modal(ModalScreen[Answer]):
     """A `ModalScreen`. A slow line brings `esc esc` in a lump: the second must not leave what lies under it."""
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """As of `Screen`; nothing where it has been left already."""
-        return super().dismiss(result) if self.is_current else AwaitComplete()
+        """As of `Screen`; nothing where it has been left already, or where another dialog lies over it."""
+        return super().dismiss(result) if on_top(self) else AwaitComplete()
+
+
+def on_top(screen: Screen[Any]) -> bool:
+    """Whether keys go to this one. `is_current` is true of what is seen behind a dialog as well.
+
+    Textual leaves whatever is on top, so a dialog that is answered behind another one must not be left.
+    """
+    try:
+        return screen.app.screen is screen
+    except ScreenStackError:
+        return False

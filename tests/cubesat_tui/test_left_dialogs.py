@@ -10,6 +10,7 @@ from textual.events import Key
 
 from cubesat_tui.app import ConsoleApp
 from cubesat_tui.screens.mission_screen import MissionScreen
+from cubesat_tui.screens.quit import QuitDialog
 
 
 @pytest.mark.parametrize("key", ["m", "g", "f", "i", "e", "w", "question_mark", "o", "s", "p"])
@@ -38,6 +39,32 @@ async def test_a_palette_that_is_answered_with_enter_held_down(console: Callable
         for _ in range(30):
             app.post_message(Key("enter", "\r"))
         await fabricated.settled(pilot)
+        assert app.return_code is None
+
+
+@pytest.mark.parametrize("key", ["ctrl+p", "m"])
+async def test_one_that_is_answered_behind_another_takes_nothing_with_it(
+    console: Callable[..., ConsoleApp], key: str
+) -> None:
+    """What was typed before `ctrl+c` may be taken in after it: it must not leave the dialog that came meanwhile."""
+    app = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await fabricated.settled(pilot)
+        await pilot.press("5", key)
+        await fabricated.settled(pilot)
+        behind = app.screen
+        await pilot.press("ctrl+c")
+        await fabricated.settled(pilot)
+        assert isinstance(app.screen, QuitDialog)
+        for _ in range(2):
+            behind.dismiss()
+            await fabricated.settled(pilot)
+            assert isinstance(app.screen, QuitDialog)
+        await pilot.press("escape")
+        await fabricated.settled(pilot)
+        assert app.screen is behind
+        await pilot.press("escape")
+        await fabricated.settled(pilot, lambda: isinstance(app.screen, MissionScreen))
         assert app.return_code is None
 
 
