@@ -33,8 +33,9 @@ NOISE = re.compile(
 class PtyProgram:
     """One running program. Use as a context: leaving it sends TERM, waits, and kills what is left after 5 s.
 
-    `output` holds (seconds since start, bytes). Terminal queries are answered as a modern terminal does. `unreadable`
-    holds why a piece was dropped that is no sequence: a line that dies in the middle of one leaves such a piece.
+    `output` holds (seconds since start, bytes). Terminal queries are answered as a modern terminal does.
+    `unreadable` holds why a piece was dropped that is no sequence: a line that dies in the middle of one leaves
+    such a piece.
     """
 
     def __init__(
@@ -81,6 +82,11 @@ class PtyProgram:
     def text(self) -> str:
         """The screen as lines."""
         return "\n".join(self.screen.display)
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether the terminal makes a signal of ctrl+c now, not a key."""
+        return bool(termios.tcgetattr(self._fd)[3] & termios.ISIG)
 
     def send(self, keys: str) -> None:
         """Type `keys`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import signal
 import termios
 import time
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ class FullLineDriver(LinuxDriver):
         line = getattr(app, "line", None)
         self.line: LinePace = line if line is not None else LinePace(FULL)
         self._begun = time.monotonic()
+        self._on_interrupt: Any = None
+        """What SIGINT did before it was ignored; None while it is not."""
 
     def write(self, data: str) -> None:
         """As Textual's; the alternate screen is not entered twice, which would clear what stands there."""
@@ -88,8 +91,20 @@ class FullLineDriver(LinuxDriver):
             self.line.answers = True
         super().process_message(message)
 
+    def start_application_mode(self) -> None:
+        super().start_application_mode()
+        if self._on_interrupt is not None:
+            signal.signal(signal.SIGINT, self._on_interrupt)
+            self._on_interrupt = None
+
     def stop_application_mode(self) -> None:
-        """As Textual's, and typing is not the shell's before everything that was asked is answered."""
+        """As Textual's, and typing is not the shell's before everything that was asked is answered.
+
+        Soon ctrl+c is a signal again. One that comes late, from a key held down, must not cut off what is still to
+        be done: the station of this process is handed over or stopped after this.
+        """
+        if self._on_interrupt is None:
+            self._on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN) or signal.SIG_DFL
         # As they were only when nothing can be echoed any more.
         before, self.attrs_before = self.attrs_before, None
         super().stop_application_mode()

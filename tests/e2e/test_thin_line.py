@@ -80,6 +80,29 @@ def test_the_terminal_is_left_as_it_was(
 
 
 @pytest.mark.parametrize("line", ["full", "thin"])
+def test_ctrl_c_held_down_while_it_leaves_breaks_nothing_off(
+    attached: list[str], program: list[str], user_env: dict[str, str], line: str
+) -> None:
+    """From where the terminal makes a signal of it until the program has gone."""
+    with PtyProgram([*program, "--line", line, *attached], columns=100, rows=30, environment=user_env) as console:
+        console.wait_for(VALUES, 60)
+        console.send("\x03")
+        console.wait_for("LEAVE CUBESAT-TUI", 20)
+        console.send("l")
+        until = time.monotonic() + 30
+        while console.process.poll() is None and time.monotonic() < until:
+            if console.interrupts:
+                console.send("\x03")
+            console.pump(0.005)
+        console.pump(5)
+        told = b"".join(data for _, data in console.output)
+    assert console.process.returncode == 0, told[-500:]
+    assert b"Traceback" not in told
+    assert b"Aborted" not in told
+    assert left_behind(told) == []
+
+
+@pytest.mark.parametrize("line", ["full", "thin"])
 def test_stopped_and_continued(
     window: Callable[..., Any], program: list[str], attached: list[str], line: str
 ) -> None:
