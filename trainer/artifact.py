@@ -30,9 +30,9 @@ from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS
 from trainer.members.windows import WINDOW
 from trainer.served import Manifest, PacketModel, Scorer, ScorerRefused
 
-FORMAT = 3
-"""Since 2 with the fusion, since 3 with breaks between channels. A model of another format is refused, and the
-trainer fits anew."""
+FORMAT = 4
+"""Since 2 with the fusion, since 3 with breaks between channels, since 4 with noise from row to row. A model of
+another format is refused, and the trainer fits anew."""
 MAX_FILE_BYTES = 8 * 1024 * 1024
 MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_UNPACKED_BYTES = 64 * 1024 * 1024
@@ -356,11 +356,12 @@ def _fusion(
         "context": (c, keys),
         "unit": (c, MEMBERS),
         "jump": (c, bins),
+        "unrest": (c, bins),
     }
     fusion = PacketFusion(
         **{name: _read(arrays, i, packet, f"fusion.{name}", shapes.get(name, (c,))) for name in _FUSION}
     )
-    positive = (fusion.unit, fusion.place_threshold, fusion.jump)
+    positive = (fusion.unit, fusion.place_threshold, fusion.jump, fusion.unrest)
     if any(np.any(one <= 0) for one in positive) or np.any(fusion.longest < 0):
         raise ScorerRefused(f"{packet}.fusion: a unit or a threshold is not positive")
     if np.any(fusion.threshold <= fusion.usual):

@@ -21,7 +21,7 @@ from trainer.fusion.jumps import BEFORE, NEW
 from trainer.joint import Joint
 from trainer.served import THRESHOLD
 from trainer.streams import USUAL_ROWS, Bools
-from trainer.verdict import JUMP, MEMBERS, Contribution, Verdict, sentence
+from trainer.verdict import JUMP, MEMBERS, NOISE, Contribution, Verdict, sentence
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Channel
@@ -304,9 +304,10 @@ class Episodes:
 
 
 def _first(stretch: Stretch, i: int, c: int, stands: Standing) -> tuple[bool, float]:
-    """What channels of row `i` are ordered by: what jumped there is where it began, then what stands out most."""
-    jumped = stretch.speaker is not None and MEMBERS[int(stretch.speaker[i, c])] == JUMP
-    return not (jumped and bool(stretch.newly[i, c])), -float(stands.weight[c])
+    """What channels of row `i` are ordered by: where one jumped or is noisy by itself it began, then what
+    stands out most."""
+    alone = stretch.speaker is not None and MEMBERS[int(stretch.speaker[i, c])] in (JUMP, NOISE)
+    return not (alone and bool(stretch.newly[i, c])), -float(stands.weight[c])
 
 
 def _same(episode: _Episode, name: str, weight: float) -> bool:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from telemetry.store.rows import ScoreColumns
 
 JUMP = "jump"
+NOISE = "noise"
 
 MEMBERS = (
     "place",
@@ -21,9 +22,10 @@ MEMBERS = (
     "level and shape",
     "stuck",
     JUMP,
+    NOISE,
 )
 """Who may have spoken: what is usual at this place, the six members of the fusion, the learned longest run, a step
-of one channel alone."""
+of one channel alone, its scatter from row to row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ def sentence(channel: Channel, part: Contribution) -> str:
         return f"{channel.label} {value}, unchanged for {since}"
     if part.member == JUMP and part.forecast is not None:
         return f"{channel.label} {value}, jumped from {channel.number(part.forecast)}"
+    if part.member == NOISE:
+        return f"{channel.label} {value}, noisier than usual here"
     if part.member == "forecast" and part.forecast is not None:
         expected = channel.number(part.forecast)
         if expected != channel.number(part.value):

@@ -13,6 +13,7 @@ from trainer.episodes import AGAIN_NS, Episodes, Stretch
 from trainer.explain import ROWS
 from trainer.joint import Joint, fit_joint
 from trainer.verdict import JUMP, MEMBERS, Verdict
+from trainer.verdict import NOISE as NOISY
 
 PANEL, OTHER, BATTERY, ALOOF = "eps.panel", "eps.other", "eps.battery", "eps.aloof"
 NAMES = (PANEL, OTHER, BATTERY, ALOOF)
@@ -98,15 +99,19 @@ def test_what_moves_but_stays_where_it_may_be_has_no_part(joint: Joint) -> None:
     assert [[part.channel for part in verdict.channels] for verdict in told] == [[PANEL]]
 
 
-def test_the_channel_that_jumped_leads_though_another_stands_out_more(joint: Joint) -> None:
+@pytest.mark.parametrize(("voice", "said"), [(JUMP, "jumped from "), (NOISY, "noisier than usual here")])
+def test_the_channel_that_jumped_or_is_noisy_leads_though_another_stands_out_more(
+    joint: Joint, voice: str, said: str
+) -> None:
     away = {PANEL: -12.0, OTHER: 30.0}
     first = {PANEL: ONSET + 2, OTHER: ONSET + 2}
     [verdict] = _told(_episodes(), _stretch(joint, {PANEL: -0.3, OTHER: 0.3}, first, away))
     assert verdict.lead == OTHER
     speaker = np.zeros((N, 4), dtype=np.int8)
-    speaker[:, 0] = MEMBERS.index(JUMP)
+    speaker[:, 0] = MEMBERS.index(voice)
     [verdict] = _told(_episodes(), _stretch(joint, {PANEL: -0.3, OTHER: 0.3}, first, away, speaker=speaker))
     assert verdict.lead == PANEL
+    assert said in verdict.sentence
     assert {part.channel for part in verdict.channels} == {PANEL, OTHER}
 
 

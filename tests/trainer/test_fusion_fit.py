@@ -186,6 +186,7 @@ def _announce(place: Path, edit: Callable[[dict[str, np.ndarray]], None]) -> Non
         ("fusion.unit", np.zeros((2, 6)), "not positive"),
         ("fusion.threshold", np.full(2, -5.0), "inside the usual"),
         ("fusion.longest", np.zeros(2, dtype=np.int64), "wrong type"),
+        ("fusion.unrest", np.full((2, 1), 5.0), "unrest has shape"),
         ("joint_precision", -np.eye(2), "joint scale or precision is not positive"),
     ],
 )
@@ -206,8 +207,8 @@ def test_arrays_that_are_not_as_they_must_be_are_refused(
 def test_a_model_of_the_format_before_is_refused_with_a_sentence(tmp_path: Path, fused: Fitted) -> None:
     place = artifact.write(tmp_path, fused.scorer.manifest, fused.packed)
     text = (place / "manifest.json").read_text(encoding="utf-8")
-    (place / "manifest.json").write_text(text.replace('"format": 3', '"format": 2'), encoding="utf-8")
-    with pytest.raises(ScorerRefused, match="format 2 is not known, allowed: 3"):
+    (place / "manifest.json").write_text(text.replace('"format": 4', '"format": 3'), encoding="utf-8")
+    with pytest.raises(ScorerRefused, match="format 3 is not known, allowed: 4"):
         Scorer.load(place)
 
 

@@ -55,7 +55,13 @@ def fusion(models: list[ChannelModel]) -> PacketFusion:
     made = stacked(models)
     level = smoothed(made, fused(member_scores(made, z, key, apart)), apart)
     usual = np.nanmedian(level, axis=0)
-    return replace(made, usual=usual, threshold=usual + 0.3, longest=np.array([0.0, 2, 2, 30, 3]))
+    return replace(
+        made,
+        usual=usual,
+        threshold=usual + 0.3,
+        longest=np.array([0.0, 2, 2, 30, 3]),
+        unrest=np.full((CHANNELS, 1), 1.2),
+    )
 
 
 @settings(max_examples=12, deadline=None)

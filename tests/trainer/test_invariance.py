@@ -19,7 +19,7 @@ from trainer.window import from_batches
 
 Make = Callable[..., list[FrameBatch]]
 ORBIT_S = 1200
-FIT_S, LIVE_S, ONSET_S = 3 * ORBIT_S, 900, 500
+FIT_S, LIVE_S, ONSET_S, NOISE_S = 3 * ORBIT_S, 900, 500, 700
 SATELLITE = "TESTSAT"
 MEASURED = ("eps.pv_i_px", "eps.bat_i", "pld.dist_n", "pld.dist_s")
 
@@ -67,8 +67,12 @@ def flown(mission: Mission, make_packets: Make) -> tuple[list[FrameBatch], list[
     """Rows to learn from, rows with a fault to judge, and how the satellite as it is judges them."""
     change = np.zeros(LIVE_S)
     change[ONSET_S : ONSET_S + 100] = 25.0
+    noise = np.zeros(LIVE_S)
+    noise[NOISE_S : NOISE_S + 100] = 4.0 * np.random.default_rng(6).standard_normal(100)
     learned = make_packets(0, FIT_S)
-    live = make_packets(FIT_S, LIVE_S, seed=2, change={"pld.dist_s": change, "eps.bat_i": -change / 50})
+    live = make_packets(
+        FIT_S, LIVE_S, seed=2, change={"pld.dist_s": change, "pld.dist_n": noise, "eps.bat_i": -change / 50}
+    )
     return learned, live, _scores(mission, mission.buses["test"], learned, live)
 
 
@@ -78,6 +82,7 @@ def test_there_is_something_to_compare(
     for columns in flown[2].values():
         assert np.isfinite(columns[:, 0]).mean() > 0.8
     assert (flown[2]["pld"][ONSET_S + 5 : ONSET_S + 95, 0] > 0.5).all()
+    assert (flown[2]["pld"][NOISE_S + 30 : NOISE_S + 90, 0] > 0.5).mean() > 0.8
 
 
 @settings(max_examples=4, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))

@@ -75,6 +75,8 @@ class PacketFusion:
     jump: Float64s
     """Width of a gap between neighbouring rows that is a jump (`trainer.fusion.jumps`) at each place, in the
     channel's unit, shape (c, bins + 1), positive; column 0 where the place is unknown; `MUTE` where not known."""
+    unrest: Float64s
+    """The same of the scatter from row to row that is noise (`trainer.fusion.unrest`)."""
 
     def __len__(self) -> int:
         return len(self.level)

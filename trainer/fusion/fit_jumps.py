@@ -8,8 +8,8 @@ from telemetry.frame import Float64s, Int64s
 from trainer.fusion.arrays import MUTE
 from trainer.fusion.jumps import BEFORE, LONGEST_S, NEW, OLD, Bools, Indices, gaps
 from trainer.fusion.rifts import Rifts, steps
+from trainer.fusion.widest import ages, beyond_seen
 from trainer.joint import LEAST_SHRINKAGE
-from trainer.usual import LEAST_TURNS, NEIGHBOURS
 
 MARGIN = 1.5
 """How far beyond the widest gap of an orbit that was left out a jump begins."""
@@ -32,7 +32,6 @@ def jump_thresholds(
 ) -> Float64s:
     """Width of a gap that is a jump, shape (c, bin_count + 1); `MUTE` with too few orbits or too slow rows.
 
-    Each orbit in turn is compared with all others: how far it goes beyond them says how well they tell what comes.
     With two seeds of the simulated 3U, six orbits learned, a step of ten times the noise of a channel is seen at
     21.7 of 27 channels and places in the mean, and 12 hours each with all routines gave no false jump.
 
@@ -47,7 +46,7 @@ def jump_thresholds(
     n, c = len(values), int(values.shape[1])
     if not _heard(n, bin_count, period_s):
         return np.full((c, bin_count + 1), MUTE)
-    return _beyond_seen(gaps(_behind_nothing(values), _ages(broken)), bins, turn, bin_count, step)
+    return beyond_seen(gaps(_behind_nothing(values), ages(broken)), bins, turn, bin_count, step, MARGIN, LEAST)
 
 
 def learn_rifts(
@@ -71,7 +70,7 @@ def learn_rifts(
     if not _heard(n, bin_count, period_s):
         return mute
     moved = steps(_behind_nothing(values))
-    moved[_ages(broken) < BEFORE] = np.nan
+    moved[ages(broken) < BEFORE] = np.nan
     whole = np.isfinite(moved).all(axis=1)
     if whole.sum() < LEAST_ROWS * c:
         return mute
@@ -83,7 +82,7 @@ def learn_rifts(
     inverse = np.asarray(np.linalg.inv(together), dtype=np.float64)
     precision: Float64s = (inverse + inverse.T) / 2 / np.outer(unit, unit)
     part = np.abs(moved @ precision) / np.diag(precision)
-    return Rifts(precision, _beyond_seen(part, bins, turn, bin_count, step))
+    return Rifts(precision, beyond_seen(part, bins, turn, bin_count, step, MARGIN, LEAST))
 
 
 def _heard(rows: int, bin_count: int, period_s: float) -> bool:
@@ -93,36 +92,3 @@ def _heard(rows: int, bin_count: int, period_s: float) -> bool:
 
 def _behind_nothing(values: Float64s) -> Float64s:
     return np.concatenate((np.full((BEFORE, values.shape[1]), np.nan), values))
-
-
-def _ages(broken: Bools) -> Indices:
-    index = np.arange(len(broken))
-    return index - np.maximum.accumulate(np.where(broken, index, 0))
-
-
-def _beyond_seen(width: Float64s, bins: Indices, turn: Int64s, bin_count: int, step: Float64s) -> Float64s:
-    """What lies beyond all that was seen about each place, shape (c, bin_count + 1); `MUTE` with too few orbits."""
-    c = int(width.shape[1])
-    known = np.flatnonzero(np.isfinite(width).any(axis=1) & (bins > 0))
-    turns, of = np.unique(turn[known], return_inverse=True)
-    if len(turns) < LEAST_TURNS:
-        return np.full((c, bin_count + 1), MUTE)
-    cell = of * (bin_count + 1) + bins[known]
-    order = np.argsort(cell, kind="stable")
-    cells, first = np.unique(cell[order], return_index=True)
-    widest = np.zeros((len(turns) * (bin_count + 1), c))
-    widest[cells] = np.maximum.reduceat(np.nan_to_num(width[known][order]), first, axis=0)
-    widest = widest.reshape(len(turns), bin_count + 1, c)
-    beyond = np.zeros(c)
-    for i in range(len(turns)):
-        rest = _about(np.delete(widest, i, axis=0).max(axis=0), step)
-        beyond = np.maximum(beyond, (widest[i] / rest).max(axis=0))
-    return (_about(widest.max(axis=0), step) * np.maximum(beyond * MARGIN, LEAST)).T
-
-
-def _about(widest: Float64s, step: Float64s) -> Float64s:
-    """The widest gap about each place, shape (bins + 1, c); not below that of half of all places, nor a step."""
-    inner = widest[1:]
-    about = np.maximum.reduce([np.roll(inner, by, axis=0) for by in range(-NEIGHBOURS, NEIGHBOURS + 1)])
-    about = np.maximum(about, np.maximum(np.median(about, axis=0), step))
-    return np.concatenate((about.max(axis=0)[None], about))

@@ -20,6 +20,7 @@ from trainer.fusion.fit_rules import (
     place_thresholds,
     plain_stretches,
 )
+from trainer.fusion.fit_unrest import unrest_thresholds
 from trainer.fusion.live import deviations
 from trainer.fusion.stack import stacked
 from trainer.members.fitting import TooFewRows
@@ -76,7 +77,7 @@ def fit_packet(part: Part, setting: Setting, factor: float) -> FusedPart | None:
         threshold=np.array([rule.threshold for rule in rules]),
         place_threshold=place_thresholds(z, factor),
         longest=_longest(part, gaps),
-        jump=_jumps(part, setting),
+        **_learned_by_rows(part, setting),
     )
     return FusedPart(part, fusion, _row_scores(fusion, rules, z))
 
@@ -88,12 +89,15 @@ def _longest(part: Part, apart: Bools) -> Float64s:
     return found
 
 
-def _jumps(part: Part, setting: Setting) -> Float64s:
-    """Thresholds of jumps, as the artifact keeps them (float32)."""
+def _learned_by_rows(part: Part, setting: Setting) -> dict[str, Float64s]:
+    """Thresholds of what neighbouring rows tell, as the artifact keeps them (float32)."""
     values = np.where(part.rows.accepted[:, None], part.features[:, :, 0], np.nan)
-    turn, step = _turns(part.rows, setting), resolution(values)
-    found = jump_thresholds(values, part.broken, part.bins, turn, setting.bins, step, part.rows.period_s)
-    return _kept(found, setting)
+    turn, step, period_s = _turns(part.rows, setting), resolution(values), part.rows.period_s
+    rows = (values, part.broken, part.bins, turn, setting.bins, step, period_s)
+    return {
+        "jump": _kept(jump_thresholds(*rows), setting),
+        "unrest": _kept(unrest_thresholds(*rows), setting),
+    }
 
 
 def packet_rifts(

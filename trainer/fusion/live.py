@@ -19,6 +19,7 @@ from trainer.fusion.arrays import PacketFusion
 from trainer.fusion.jumps import Jumps
 from trainer.fusion.patience import Patience
 from trainer.fusion.rifts import Rifts
+from trainer.fusion.unrest import Unrest
 from trainer.members.alarm_rule import RELEASE, SMOOTHED_ROWS
 from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS, ROUNDED, SLOW, STEADY
 from trainer.members.windows import CLIP, DECIMALS, LONG, QUIET, SHORT, WINDOW, Bools
@@ -95,7 +96,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
-    """What fusion, longest run and jumps make of n rows of c channels; every array has shape (n, c)."""
+    """What fusion, longest run, jumps and noise make of n rows of c channels; every array has shape (n, c)."""
 
     flagged: Bools
     lasting: Bools
@@ -104,7 +105,7 @@ class Heard:
     relative: Float64s
     """NaN where not judged."""
     speaker: npt.NDArray[np.int8]
-    """Index into `trainer.verdict.MEMBERS`: the loudest of the six, stuck, or jump."""
+    """Index into `trainer.verdict.MEMBERS`: the loudest of the six, stuck, jump, or noise."""
     forecast: Float64s
     """As a deviation."""
 
@@ -127,6 +128,7 @@ class Memory:
         self._last = np.full(c, np.nan)
         self._run = np.zeros(c)
         self._jumps = Jumps(fusion.jump, rifts)
+        self._unrest = Unrest(fusion.unrest)
 
     def hear(
         self,
@@ -185,7 +187,9 @@ class Memory:
         away: Float64s,
     ) -> Heard:
         fusion = self.fusion
-        width, jumped, jumping = self._jumps.hear(values, self._ages(broken), bins, apart, expected)
+        age = self._ages(broken)
+        width, jumped, jumping = self._jumps.hear(values, age, bins, apart, expected)
+        scatter, noisy, restless = self._unrest.hear(values, age, bins, apart)
         ripe = self._ripe(broken | np.isnan(z).all(axis=1))
         said = self._members(z, key, broken)
         level = self._smooth(fused(said.scores), broken)
@@ -203,11 +207,16 @@ class Memory:
         louder = jumped & ~still & ~(relative >= width)
         speaker[louder] = MEMBERS + 2
         relative = np.fmax(relative, width)
+        if restless.any():
+            # Not counted until it is believed: rows close to a threshold are not learned from, and it would sink.
+            scatter = np.where(restless, scatter, np.nan)
+            speaker[~still & (scatter > np.nan_to_num(relative))] = MEMBERS + 3
+            relative = np.fmax(relative, scatter)
         self._last, self._run = values[-1], runs[-1]
         return Heard(
-            above | still | jumped,
-            lasting | still | jumping,
-            newly | still | jumped,
+            above | still | jumped | noisy,
+            lasting | still | jumping | restless,
+            newly | still | jumped | noisy,
             relative,
             speaker,
             said.forecast,
@@ -229,9 +238,10 @@ class Memory:
         return out
 
     def take_over(self, before: Memory) -> None:
-        """Go on with what another model's memory of the same channels has: jumps, where they are some here too, and
-        the rows that were beyond a threshold."""
+        """Go on with what another model's memory of the same channels has: jumps and noise, where they are some
+        here too, and the rows that were beyond a threshold."""
         self._jumps.take_over(before._jumps)
+        self._unrest.take_over(before._unrest)
         self._patience.take_over(before._patience)
 
     def members(self, z: Float64s, key: Indices, broken: Bools) -> Said:

@@ -52,9 +52,9 @@ class Patience:
         """
         with np.errstate(invalid="ignore"):
             beyond, loud, far = above | (away > 1), above & (level > LOUD), away > LOUD_AWAY
-        self._beyond, lasting = _counted(self._beyond, beyond)
-        self._loud, loudly = _counted(self._loud, loud)
-        self._away, clearly = _counted(self._away, far)
+        self._beyond, lasting = tallied(self._beyond, beyond)
+        self._loud, loudly = tallied(self._loud, loud)
+        self._away, clearly = tallied(self._away, far)
         return (
             (beyond & (lasting >= self._needed)) | (loud & (loudly >= CONFIRM)) | (far & (clearly >= CONFIRM_AWAY))
         )
@@ -65,7 +65,7 @@ class Patience:
             self._beyond, self._loud, self._away = before._beyond, before._loud, before._away
 
 
-def _counted(before: Bools, now: Bools) -> tuple[Bools, npt.NDArray[np.int32]]:
+def tallied(before: Bools, now: Bools) -> tuple[Bools, npt.NDArray[np.int32]]:
     """The newest rows to keep, and how many of the newest `len(before) + 1` rows are True at each row of `now`."""
     joined: Bools = np.concatenate((before, now))
     total = np.zeros((len(joined) + 1, now.shape[1]), dtype=np.int32)

@@ -46,6 +46,7 @@ def stacked(models: Sequence[ChannelModel]) -> PacketFusion:
         place_threshold=np.full(c, MUTE),
         longest=np.zeros(c),
         jump=np.full((c, 1), MUTE),
+        unrest=np.full((c, 1), MUTE),
     )
 
 

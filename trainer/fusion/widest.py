@@ -1,0 +1,64 @@
+"""How far something got by itself about every place of the orbit, and what lies beyond all of it. numpy only.
+
+What the voices that look at neighbouring rows learn: not what is usual at a place but the most that was ever seen
+there, since what they hear is rare.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from telemetry.frame import Float64s, Int64s
+from trainer.fusion.arrays import MUTE
+from trainer.usual import LEAST_TURNS, NEIGHBOURS
+
+Bools = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+
+
+def ages(broken: Bools) -> Indices:
+    """Rows since the newest broken one, shape (n,); the first begins."""
+    index = np.arange(len(broken))
+    return index - np.maximum.accumulate(np.where(broken, index, 0))
+
+
+def beyond_seen(
+    width: Float64s, bins: Indices, turn: Int64s, bin_count: int, step: Float64s, margin: float, least: float
+) -> Float64s:
+    """What lies beyond all that was seen about each place, shape (c, bin_count + 1); `MUTE` with too few orbits.
+
+    Each orbit in turn is compared with all others: how far it goes beyond them says how well they tell what comes.
+
+    Args:
+        width: how far each channel got, shape (n, c); NaN where not known.
+        bins, turn: place and number of the orbit of each row, shape (n,).
+        bin_count: places of an orbit, at least one.
+        step: smallest step of each channel, shape (c,).
+        margin: how far beyond the widest of an orbit that was left out the threshold lies.
+        least: and at least so many times the widest one seen about this place.
+    """
+    c = int(width.shape[1])
+    known = np.flatnonzero(np.isfinite(width).any(axis=1) & (bins > 0))
+    turns, of = np.unique(turn[known], return_inverse=True)
+    if len(turns) < LEAST_TURNS:
+        return np.full((c, bin_count + 1), MUTE)
+    cell = of * (bin_count + 1) + bins[known]
+    order = np.argsort(cell, kind="stable")
+    cells, first = np.unique(cell[order], return_index=True)
+    widest = np.zeros((len(turns) * (bin_count + 1), c))
+    widest[cells] = np.maximum.reduceat(np.nan_to_num(width[known][order]), first, axis=0)
+    widest = widest.reshape(len(turns), bin_count + 1, c)
+    beyond = np.zeros(c)
+    for i in range(len(turns)):
+        rest = _about(np.delete(widest, i, axis=0).max(axis=0), step)
+        beyond = np.maximum(beyond, (widest[i] / rest).max(axis=0))
+    return (_about(widest.max(axis=0), step) * np.maximum(beyond * margin, least)).T
+
+
+def _about(widest: Float64s, step: Float64s) -> Float64s:
+    """The widest about each place, shape (bins + 1, c); not below that of half of all places, nor a step."""
+    inner = widest[1:]
+    about = np.maximum.reduce([np.roll(inner, by, axis=0) for by in range(-NEIGHBOURS, NEIGHBOURS + 1)])
+    about = np.maximum(about, np.maximum(np.median(about, axis=0), step))
+    return np.concatenate((about.max(axis=0)[None], about))
