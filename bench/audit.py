@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import msgspec
 
 from bench.figure import Figure
 from bench.spent import cpu_s, ms
@@ -29,9 +28,8 @@ from telemetry.run_query import parse_runs
 from telemetry.store.directory import MissionDirectory
 from telemetry.store.inbox import Inbox
 from telemetry.store.reader import StoreReader
-from telemetry.store.rows import RunRow
 from telemetry.store.writer import StoreWriter
-from trainer.loop import RUN_RECORDED
+from trainer.learners import pending_runs
 
 SIZES = (100, 10_000, 50_000)
 QUICK_SIZES = (100, 2_000)
@@ -95,10 +93,8 @@ def _cycles(directory: MissionDirectory) -> dict[str, float]:
 
     mean = retrain._ours(directory, CYCLES)[0]
     inbox, writer = Inbox(directory.inbox), StoreWriter(directory.telemetry, SystemClock())
-    for request in inbox.pending(1000):
-        if request.kind == RUN_RECORDED:
-            fields = {name: value for name, value in request.body.items() if name != "artifact_dir"}
-            writer.record_run(msgspec.convert(fields, RunRow), [])
+    for run in pending_runs(inbox):
+        writer.record_run(run, [])
     inbox.close()
     writer.close()
     return {"cycle_s": mean}

@@ -24,17 +24,16 @@ from telemetry.store.reader import StoreReader
 from telemetry.store.rows import RunRow
 from trainer import artifact
 from trainer.audit_entry import MANIFEST, PARAMETERS, audit_entry, manifest_digest, parameters
-from trainer.challenger import Challenger, Fit, MissionFit, Pace, Step
+from trainer.challenger import Challenger, Fit, MissionFit, Step
 from trainer.channel_drift import CHANNEL_DRIFT, MOVED, channel_drift
 from trainer.decision import decide
 from trainer.drift import score_drift
 from trainer.kept_models import prune, version_of
+from trainer.learners import LEAST_ORBITS, LEAST_ROWS, RUN_RECORDED, Learner, Learners, Tell, pending_runs
 from trainer.parallel import Work, Workers
 from trainer.refit_record import REFIT, refit_record
-from trainer.refits import Tried, due_now
-from trainer.rows import StoredRows
-from trainer.served import Scorer, ScorerRefused
-from trainer.serving import Serving, serving_of
+from trainer.refits import due_now
+from trainer.served import Scorer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,49 +41,14 @@ if TYPE_CHECKING:
     from trainer.tracking.spool import AuditEntry
 
 ACTOR = "trainer"
-RUN_RECORDED = "run_recorded"
 RUN_LOGGED = "run_logged"
-
-LEAST_ROWS = 1000
-"""Rows of the busiest packet before the first model of a satellite without an orbit."""
-
-LEAST_ORBITS = 1.0
-"""Orbits of rows before the first model of a satellite with one."""
-
-Tell = Callable[[dict[str, Any]], None]
-
-
-class _History(msgspec.Struct):
-    """How far the station is with writing the history of a new mission."""
-
-    done: float = 0
-    of: float = 0
-
-
-@dataclass(slots=True)
-class _Learner:
-    """One satellite."""
-
-    rows: StoredRows
-    need: int
-    champion: Scorer | None = None
-    first: str = "first model"
-    """Why a model is fitted while there is no champion."""
-    tried: Tried = field(default_factory=Tried)
-    considered_id: int = 0
-    challenger: Challenger | None = None
-    pace: Pace = field(default_factory=Pace)
-    serving: Serving = field(default_factory=Serving)
-    """What the station says: which models serve or served, and whether promotion is held."""
-    follows: int | None = None
-    """Version of the model that serves, champion or of another kind."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Turn:
     """A satellite that was considered: with a challenger to go on with, or a reason not to."""
 
-    learner: _Learner
+    learner: Learner
     base: RunRow
     challenger: Challenger | None = None
 
@@ -124,22 +88,18 @@ class Trainer:
         self._workers = Workers(jobs, cpu)
         self._reader = StoreReader(directory.telemetry)
         self._inbox = Inbox(directory.inbox)
-        known = self._reader.runs(limit=1000) + self._pending()
+        known = self._reader.runs(limit=1000) + pending_runs(self._inbox)
         self._retrain = max((run.retrain for run in known), default=0)
         self._version = max(
             [run.version or 0 for run in known] + [version_of(path) for path in directory.models.glob("v*")],
             default=0,
         )
-        self._learners: list[_Learner] = []
-        for satellite in mission.satellites:
-            learner = _Learner(StoredRows(self._reader, mission, satellite.name), self._need(satellite.name))
-            self._resume(learner, known)
-            self._learners.append(learner)
+        self._learners = Learners(directory, mission, self._reader, self._inbox, tell, known)
 
     @property
     def learned(self) -> bool:
         """Every satellite has a model."""
-        return all(learner.champion is not None for learner in self._learners)
+        return self._learners.learned
 
     def close(self) -> None:
         """Close store and inbox."""
@@ -163,8 +123,8 @@ class Trainer:
         """
         done = Cycle()
         turns: list[_Turn] = []
-        self._follow()
-        written = self._history_written()
+        self._learners.follow()
+        written = self._learners.history_written()
         for learner in self._learners:
             if learner.champion is None and written < 1.0 and not force:
                 # Older rows than the newest still arrive: what is read now would be taken for all there is.
@@ -188,81 +148,7 @@ class Trainer:
         self._advance(turns, force, done)
         return done
 
-    def _follow(self) -> None:
-        """Let what serves be the champion, whatever was proposed: an operator may have said otherwise."""
-        # Before the store is asked: what is not here any more is in there.
-        proposed = {run.satellite for run in self._pending() if run.decision == "promoted"}
-        for learner in self._learners:
-            satellite = learner.rows.satellite
-            serving = serving_of(self._reader.cursor, satellite)
-            if serving is None:
-                continue
-            learner.serving = serving
-            version = serving.version
-            if version is None or version == learner.follows or satellite in proposed:
-                continue
-            run = self._reader.run_of_version(version, satellite)
-            if run is not None and self._take(learner, run):
-                # It was fitted against another champion.
-                learner.challenger = None
-                learner.tried.refused = ()
-                self._tell({"state": "follows", "version": version, "satellite": satellite})
-
-    def _pending(self) -> list[RunRow]:
-        runs: list[RunRow] = []
-        for request in self._inbox.pending(1000):
-            if request.kind == RUN_RECORDED:
-                raw = {key: value for key, value in request.body.items() if key != "artifact_dir"}
-                try:
-                    runs.append(msgspec.convert(raw, RunRow))
-                except msgspec.ValidationError:
-                    continue
-        return runs
-
-    def _need(self, satellite: str) -> int:
-        period = min((channel.period_s for channel in self._mission.bus_of(satellite).channels), default=1.0)
-        tle = self._mission.satellite(satellite).tle
-        if tle is None:
-            return LEAST_ROWS
-        orbit_s = 86_400 / float(tle[1][52:63])
-        return max(LEAST_ROWS, int(LEAST_ORBITS * orbit_s / period))
-
-    def _resume(self, learner: _Learner, known: list[RunRow]) -> None:
-        mine = [run for run in known if run.satellite == learner.rows.satellite and run.decision == "promoted"]
-        for run in sorted(mine, key=lambda run: -run.retrain):
-            if self._take(learner, run):
-                return
-
-    def _take(self, learner: _Learner, run: RunRow) -> bool:
-        """Make the model of `run` the champion; False where its files cannot be used."""
-        try:
-            champion = artifact.load(self._directory.models / f"v{run.version}", run.model_sha256)
-        except ScorerRefused as refused:
-            self._tell({"state": "refused", "version": run.version, "reason": refused.reason})
-            return False
-        if champion.manifest.kind != self._mission.detector.kind:
-            # Nothing of it can be carried over or compared; the station judges by it until there is another.
-            learner.first = f"first model of kind {self._mission.detector.kind}"
-            learner.champion, learner.follows = None, run.version
-            return True
-        learner.champion, learner.follows = champion, run.version
-        learner.considered_id = max(learner.considered_id, champion.manifest.window.last_id)
-        # What operators declared nominal since then it was not taught: that is due again.
-        learner.tried.act = champion.manifest.window.acts
-        return True
-
-    def _history_written(self) -> float:
-        """How much of the history of a new mission the station has written, 0..1; 1 where it writes none."""
-        health = self._reader.health()
-        if health is None:
-            return 1.0
-        try:
-            history = msgspec.convert(health.body.get("history"), _History | None)
-        except msgspec.ValidationError:
-            return 1.0
-        return 1.0 if history is None or history.of <= 0 else min(1.0, history.done / history.of)
-
-    def _consider(self, learner: _Learner, force: bool) -> _Turn | None:
+    def _consider(self, learner: Learner, force: bool) -> _Turn | None:
         champion = learner.champion
         rate = learner.rows.flagged_after(learner.considered_id)
         learner.considered_id = learner.rows.newest_id
@@ -286,7 +172,7 @@ class Trainer:
             learner.challenger = Challenger(window, champion, due, base)
         return _Turn(learner, base, learner.challenger)
 
-    def _drift(self, learner: _Learner, champion: Scorer) -> float | None:
+    def _drift(self, learner: Learner, champion: Scorer) -> float | None:
         """Drift of what the champion judged since its window; None before that is an orbit long.
 
         A shorter stretch lies somewhere on the orbit and differs from the whole of it with nothing having moved.
@@ -311,7 +197,7 @@ class Trainer:
                 self._take_step(turn.learner, turn.challenger, turn.base, next(steps), force, done)
 
     def _take_step(
-        self, learner: _Learner, challenger: Challenger, base: RunRow, step: Step, force: bool, done: Cycle
+        self, learner: Learner, challenger: Challenger, base: RunRow, step: Step, force: bool, done: Cycle
     ) -> None:
         challenger.take(step, learner.pace)
         if step.fitted is None:
@@ -328,14 +214,14 @@ class Trainer:
             self._decide(learner, challenger, base, step.cpu_s, force, done)
 
     @staticmethod
-    def _settle(learner: _Learner, challenger: Challenger) -> None:
+    def _settle(learner: Learner, challenger: Challenger) -> None:
         """What was taken up by a challenger is not due again, whatever becomes of it."""
         learner.tried.rows.update(dict.fromkeys(challenger.due.packets, challenger.window.last_id))
         learner.tried.act = max(learner.tried.act, challenger.window.acts)
         learner.tried.refused = ()
 
     def _decide(
-        self, learner: _Learner, challenger: Challenger, base: RunRow, cpu_s: float, force: bool, done: Cycle
+        self, learner: Learner, challenger: Challenger, base: RunRow, cpu_s: float, force: bool, done: Cycle
     ) -> None:
         champion, window, due, gate = learner.champion, challenger.window, challenger.due, challenger.verdict
         assert gate is not None
@@ -383,7 +269,7 @@ class Trainer:
             self._version = manifest.version
             if decided.decision == "promoted":
                 learner.champion, learner.follows = fitted.scorer, manifest.version
-            prune(self._directory.models, self._version, self._needed())
+            prune(self._directory.models, self._version, self._learners.needed)
             recorded[MANIFEST] = manifest_digest(place)
         self._record(msgspec.structs.replace(run, body=recorded), place, done)
         done.entries.append(
@@ -399,11 +285,6 @@ class Trainer:
                 drift=drift.index,
             )
         )
-
-    def _needed(self) -> set[int]:
-        """Versions that serve, and those a roll-back returns to."""
-        needed = {one.champion.version for one in self._learners if one.champion is not None}
-        return needed.union(*(one.serving.versions[-2:] for one in self._learners))
 
     def _record(self, run: RunRow, place: Path | None, done: Cycle) -> None:
         body: dict[str, Any] = msgspec.to_builtins(run)

@@ -69,7 +69,7 @@ def store(directory: MissionDirectory, batches: list[FrameBatch]) -> None:
 
 def trainer_of(directory: MissionDirectory, mission: Mission, slow: SlowFit) -> Trainer:
     trainer = Trainer(directory, mission, SystemClock(), lambda _: None, fit=slow, cpu=slow.cpu)
-    trainer._learners[0].pace = Pace(0.0, 0.5)
+    next(iter(trainer._learners)).pace = Pace(0.0, 0.5)
     return trainer
 
 
@@ -80,7 +80,8 @@ def test_due_channels_are_fitted_over_several_cycles_each_recorded(
     store(directory, make_packets(0, SIX))
     trainer = trainer_of(directory, mission, slow)
     assert trainer.cycle().runs[0].reason == "first model"
-    judged = [name for packet in trainer._learners[0].champion.packets.values() for name in packet.channels]
+    champion = next(iter(trainer._learners)).champion
+    judged = [name for packet in champion.packets.values() for name in packet.channels]
     store(directory, make_packets(SIX, 499))
     assert trainer.cycle().runs[0].reason == "499 newly accepted rows, a fit wants 500"
     store(directory, make_packets(SIX + 499, 10))
