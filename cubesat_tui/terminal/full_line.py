@@ -45,6 +45,14 @@ class FullLineDriver(LinuxDriver):
         self._on_interrupt: Any = None
         """What SIGINT did before it was ignored; None while it is not."""
 
+    def _sigtstp_application(self, *_: object) -> None:
+        # In the loop's own turn. A signal comes in the middle of anything, of a write as well: Textual's handler
+        # writes, and would wait for ever for the lock that the write it has interrupted holds.
+        self._loop.call_soon_threadsafe(super()._sigtstp_application)
+
+    def _sigcont_application(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(super()._sigcont_application)
+
     def write(self, data: str) -> None:
         """As Textual's; the alternate screen is not entered twice, which would clear what stands there."""
         if data == ENTER and self.line.entered:
