@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from telemetry.store.rows import RunRow
+from trainer.channel_drift import SHIFTED
 from trainer.code_version import code_version, commit
 from trainer.tracking.spool import AuditEntry, flat
 
@@ -26,11 +27,9 @@ PARAMETERS = "params"
 """Key of a run's body: the parameters of the fit."""
 MANIFEST = "manifest_sha256"
 """Key of a run's body, of a model with files: what its manifest is known by where it comes back from MLflow."""
-DRIFTED = 0.1
-"""Stability index from which a distribution is said to have drifted at all, by the convention of credit scoring."""
-DRIFTS = 10
-"""Drifted channels with a metric of their own, at most: MLflow writes two rows for each and reads one back, which
-for all channels would cost more than the rest of the run."""
+DRIFTS = 5
+"""Shifted channels with a metric of their own, at most: MLflow writes two rows for each and reads one back, which
+for all channels would cost as much as the rest of the run."""
 _NOT_IN_KEYS = re.compile(r"[^\w. /-]", re.ASCII)
 
 
@@ -58,36 +57,36 @@ def audit_entry(
         if isinstance(value, int | float)
     }
     farthest = dict(sorted((drift or {}).items(), key=lambda one: (-one[1], one[0])))
-    drifted = [name for name, value in farthest.items() if value >= DRIFTED]
-    metrics["channels_drifted"] = float(len(drifted))
-    metrics |= {f"drift.{_key(name)}": farthest[name] for name in drifted[:DRIFTS]}
+    shifted = [name for name, value in farthest.items() if value > SHIFTED]
+    metrics["channels_shifted"] = float(len(shifted))
+    metrics |= {f"drift.{_key(name)}": farthest[name] for name in shifted[:DRIFTS]}
     params = {
         **parameters(manifest, seed),
-        "contamination": "auto",
         "window_from_ns": manifest.window.t0_ns,
         "window_to_ns": manifest.window.t1_ns,
         "window_spans": manifest.window.spans,
-        "window_last_id": manifest.window.last_id,
         "window_hash": manifest.window.hash,
     }
     if window is not None:
-        params["window_first_id"] = min(int(packet.ids.min()) for packet in window.packets)
+        first_id = min(int(packet.ids.min()) for packet in window.packets)
+        params["window_ids"] = f"{first_id}-{manifest.window.last_id}"
         params["window_rows"] = _listed({packet.packet: int(packet.accepted.sum()) for packet in window.packets})
     tags = {
         "cubesat.satellite": manifest.satellite,
         "cubesat.retrain": run.retrain,
         "cubesat.decision": run.decision,
         "cubesat.reason": run.reason,
-        "cubesat.version": "" if run.version is None else run.version,
-        "cubesat.parent": "" if run.parent is None else run.parent,
         "cubesat.model_sha256": manifest.sha256,
         "cubesat.code_version": code_version(),
-        "cubesat.platform": platform.platform(terse=True),
-        "cubesat.cpus": os.cpu_count() or 0,
+        "cubesat.platform": f"{platform.platform(terse=True)}, {os.cpu_count() or 0} CPUs",
         "mlflow.source.name": "cubesat-tui trainer",
         "mlflow.source.type": "LOCAL",
         "cubesat.libraries": _listed({**manifest.libraries, **_libraries()}),
     }
+    if run.version is not None:
+        tags["cubesat.version"] = run.version
+    if run.parent is not None:
+        tags["cubesat.parent"] = run.parent
     if (checked_out := commit()) is not None:
         tags["mlflow.source.git.commit"] = checked_out
     if farthest:
