@@ -234,7 +234,7 @@ def _log(directory: MissionDirectory) -> dict[str, float]:
 def _template(directory: MissionDirectory) -> dict[str, Any]:
     client, experiment = _client(directory)
     run = client.search_runs([experiment], "tags.`cubesat.decision` = 'promoted'", max_results=1)[0]
-    tags = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")}
+    tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.runName"}
     place = max(directory.models.glob("v*"), key=lambda path: int(path.name[1:]))
     return {"tags": tags, "params": run.data.params, "metrics": run.data.metrics, "place": place}
 
