@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.fusion.arrays import PacketFusion
+from trainer.fusion.arrays import MUTE, PacketFusion
 from trainer.fusion.live import Heard, Memory, equal_runs, fused, member_scores, smoothed
 from trainer.fusion.stack import stacked
 from trainer.members import alarm_rule
@@ -168,6 +168,27 @@ def test_a_run_of_equal_values_is_stuck_after_five_times_the_longest(fusion: Pac
     assert not stuck[:, 0].any()
     assert np.flatnonzero(stuck[:, 3]).tolist() == [189]
     assert heard.newly[stuck].all()
+
+
+def test_noise_is_told_on_by_the_model_that_takes_over_while_it_is_half_of_it_to_that(fusion: PacketFusion) -> None:
+    rng = np.random.default_rng(9)
+    values = rng.normal(0, 0.2, (120, CHANNELS))
+    values[60:, 1] *= 5
+    mute = np.full(CHANNELS, MUTE)
+    only = replace(fusion, threshold=mute, longest=np.zeros(CHANNELS), unrest=np.full((CHANNELS, 1), 1.0))
+    z, key, apart = 0.1 * values, np.zeros(120, dtype=np.intp), np.arange(120) == 0
+    first = Memory(only)
+    assert first.hear(z[:100], key[:100], apart[:100], apart[:100], values[:100]).lasting[-1].tolist() == [
+        i == 1 for i in range(CHANNELS)
+    ]
+    for times, told in ((2.0, True), (20.0, False)):
+        other = Memory(replace(only, unrest=only.unrest * times))
+        other.hear(z[70:100], key[70:100], apart[:30], apart[:30], values[70:100])
+        other.take_over(first)
+        rows = slice(100, 101)
+        heard = other.hear(z[rows], key[rows], apart[rows], apart[rows], values[rows])
+        assert heard.lasting[0].tolist() == [told and i == 1 for i in range(CHANNELS)]
+        assert not heard.newly.any()
 
 
 def test_other_members_cannot_be_stacked(models: list[ChannelModel]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from telemetry.dictionary import Mission
@@ -135,6 +135,15 @@ def test_without_three_orbits_or_with_slow_rows_the_voice_is_mute(turns: int, gi
     assert (_learned(turns, **given) == MUTE).all()
 
 
+def test_the_fifth_row_beyond_is_the_first_that_is_believed() -> None:
+    values = np.zeros((60, 1))
+    values[20:28, 0] = np.arange(8) % 2 * 2.0 - 1.0
+    relative, noisy, _ = _heard(np.full((1, 2), 2.0), values, np.ones(60, dtype=np.intp), breaks=(0,))
+    beyond = np.flatnonzero(relative[:, 0] > 1).tolist()
+    assert len(beyond) == 8
+    assert np.flatnonzero(noisy[:, 0]).tolist() == beyond[CONFIRM - 1 :]
+
+
 def test_no_window_reaches_over_a_break_or_a_value_that_is_not_known(learned: Any) -> None:
     values, bins, _ = _flight(1, seed=9)
     values[300, 0] = np.nan
@@ -189,6 +198,7 @@ def test_units_and_signs_make_no_difference(learned: Any) -> None:
 
 
 @settings(max_examples=30, deadline=None)
+@example(pieces=[1] * 600, at=100, times=5.0, gap=1)
 @given(
     pieces=st.lists(st.integers(1, 40), max_size=30),
     at=st.integers(20, 500),

@@ -59,7 +59,6 @@ class Unrest:
         self._values = np.full((BEFORE, c), np.nan)
         self._beyond: Bools = np.zeros((OF - 1, c), dtype=np.bool_)
         self._told: Bools = np.zeros(c, dtype=np.bool_)
-        self._relative = np.full(c, np.nan)
 
     def hear(self, values: Float64s, age: Indices, bins: Indices, apart: Bools) -> tuple[Float64s, Bools, Bools]:
         """Judge the next n rows, as `trainer.fusion.live.Memory.hear`.
@@ -77,7 +76,7 @@ class Unrest:
         joined = np.concatenate((self._values, values))
         place = np.where(bins < len(self._threshold), bins, 0)
         relative = unrest(joined, age) / self._threshold[place]
-        self._values, self._relative = joined[len(values) :], relative[-1]
+        self._values = joined[len(values) :]
         with np.errstate(invalid="ignore"):
             beyond, over = relative > 1, relative <= RELEASE
         if not (beyond.any() or self._told.any() or self._beyond.any()):
@@ -92,6 +91,5 @@ class Unrest:
         return relative, noisy, lasting
 
     def take_over(self, before: Unrest) -> None:
-        """Still tell what `before` tells of the same channels, unless it is over by the thresholds here."""
-        with np.errstate(invalid="ignore"):
-            self._told = self._told | (before._told & ~(self._relative <= RELEASE))
+        """Still tell what `before` tells of the same channels, until it is over by the thresholds here."""
+        self._told = self._told | before._told
