@@ -33,6 +33,9 @@ FAR = 0.99
 """Part of what was accepted that lies closer to its middle than what counts as far."""
 ELSEWHERE = 0.25
 """Part of an orbit that lies far out in a channel that moved: 25 times as much as usual."""
+KNOWN_ORBITS = 8
+"""Orbits of rows before a channel can have moved. The Earth turns below an orbit: while few of them are known,
+the magnetic field of the simulated 3U lies elsewhere in each."""
 
 Indices = npt.NDArray[np.intp]
 
@@ -52,7 +55,8 @@ def channel_drift(window: Window, scorer: Scorer) -> ChannelDrift:
 
     Compared is how far values lie from what `scorer` expects at their place and in their mode: values themselves
     drift with every counter, every pass and every season. Of a stretch shorter than an orbit the index would tell
-    where on the orbit it lies, so nothing is said before there are two. The index alone also counts a shift that
+    where on the orbit it lies, so nothing is said before there are two. Where no orbit is known the newest fifth is
+    compared, and no channel has moved. The index alone also counts a shift that
     nobody could see (0 to 13 of 38 channels of a clean day of the simulated 3U exceed `SHIFTED`): a channel moved
     where much of the newest orbit also lies where next to nothing accepted lay.
     """
@@ -82,6 +86,7 @@ def _compare(
     names = [channel.name for channel in packet.channels]
     known = [name in names for name in judged]
     at = [names.index(name) for name in judged if name in names]
+    settled = _orbits(packet, scorer) >= KNOWN_ORBITS
     was, now = (
         _deviations(scorer, scorer.packets[packet.packet], packet.t_ns[rows],
                     window.track.codes(packet.t_ns[rows])[:, columns], packet.values[rows][:, at], known)
@@ -95,7 +100,7 @@ def _compare(
         found.index[name] = round(index, 4)
         middle = float(np.median(reference))
         far = float((np.abs(new - middle) > np.quantile(np.abs(reference - middle), FAR)).mean())
-        if index > SHIFTED and far >= ELSEWHERE:
+        if settled and index > SHIFTED and far >= ELSEWHERE:
             found.moved[name] = round(far, 3)
 
 
@@ -106,10 +111,16 @@ def _halves(packet: PacketRows, scorer: Scorer) -> tuple[Indices, Indices]:
         begun = packet.t_ns[len(packet) - len(packet) // NEWEST_PART - 1]
     else:
         begun = packet.t_ns[-1] - clock.period_ns
-        if packet.t_ns[0] > begun - clock.period_ns:
+        if _orbits(packet, scorer) < 2:
             return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     newest = packet.t_ns > begun
     return _some(np.flatnonzero(packet.accepted & ~newest)), _some(np.flatnonzero(newest))
+
+
+def _orbits(packet: PacketRows, scorer: Scorer) -> float:
+    """How many lie between its oldest row and its newest; none where no orbit is known."""
+    clock = scorer.clock
+    return 0.0 if clock is None else float(packet.t_ns[-1] - packet.t_ns[0]) / clock.period_ns
 
 
 def _deviations(

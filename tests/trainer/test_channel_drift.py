@@ -17,7 +17,7 @@ from trainer.window import Window, from_batches
 
 Make = Callable[..., list[FrameBatch]]
 ORBIT_S = 1200
-ORBITS = 5
+ORBITS = 9
 
 
 @pytest.fixture
@@ -65,6 +65,13 @@ def test_a_short_excursion_and_a_shift_nobody_can_see_move_nothing(
 def test_before_there_are_two_orbits_nothing_is_said(fitted: Fitted, window: Callable[..., Window]) -> None:
     assert channel_drift(window(1.9), fitted.scorer) == ChannelDrift()
     assert channel_drift(window(2.1), fitted.scorer).index
+
+
+def test_while_few_orbits_are_known_nothing_has_moved(fitted: Fitted, window: Callable[..., Window]) -> None:
+    """The Earth turns below an orbit: each of the first ones is unlike those before."""
+    found = channel_drift(window(5, pld__dist_s=last_orbit(6.0, orbits=5)), fitted.scorer)
+    assert found.index["pld.dist_s"] > SHIFTED
+    assert found.moved == {}
 
 
 def test_a_model_that_looks_at_channels_the_window_has_not_says_nothing(
