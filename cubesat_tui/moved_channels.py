@@ -59,7 +59,9 @@ class MovedChannels:
     def take(self, run: RunRow) -> None:
         """A run that is recorded; one that fitted nothing says nothing."""
         if run.fit_s is not None:
-            self._told = frozenset(moved_in(run))
+            moved = moved_in(run)
+            # Until all have settled: one that lies about the border is asked about once.
+            self._told = self._told.union(moved) if moved else frozenset()
 
     def told(self, run: RunRow, satellite: str, at_ns: int) -> list[Event]:
         """What is to be journaled with `run`, before it is taken: which channels moved, or that none does."""

@@ -31,8 +31,8 @@ SHIFTED = 0.25
 """Stability index of a shifted distribution, by the convention of credit scoring."""
 FAR = 0.99
 """Part of what was accepted that lies closer to its middle than what counts as far."""
-ELSEWHERE = 0.25
-"""Part of an orbit that lies far out in a channel that moved: 25 times as much as usual."""
+ELSEWHERE = 0.4
+"""Part of an orbit that lies far out in a channel that moved: 40 times as much as usual."""
 KNOWN_ORBITS = 8
 """Orbits of rows before a channel can have moved. The Earth turns below an orbit: while few of them are known,
 the magnetic field of the simulated 3U lies elsewhere in each."""

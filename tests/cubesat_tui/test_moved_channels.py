@@ -46,6 +46,12 @@ def test_one_more_channel_is_one_more_question_and_names_it_alone() -> None:
     assert "Battery voltage" not in found[1][2]
 
 
+def test_one_about_the_border_is_asked_about_once_until_all_have_settled() -> None:
+    both, one = {"eps.bat_v": 0.5, "eps.bat_i": 0.4}, {"eps.bat_v": 0.5}
+    found = told(MovedChannels(BUS), run(1, both), run(2, one), run(3, both), run(4, {}), run(5, one))
+    assert [kind for kind, _, _ in found] == ["channels.moved", "channels.settled", "channels.moved"]
+
+
 def test_many_are_counted() -> None:
     [(_, _, text)] = told(MovedChannels(BUS), run(1, {f"x{i}": 0.5 for i in range(6)}))
     assert text.startswith("far from what was accepted: x0 (50 %")
