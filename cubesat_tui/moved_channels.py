@@ -51,10 +51,10 @@ class MovedChannels:
         self._bus = bus
         self._told: frozenset[str] = frozenset()
 
-    def restore(self, newest_first: Iterable[RunRow]) -> None:
-        """Take up what the newest fit recorded so far found."""
-        newest = next((run for run in newest_first if run.fit_s is not None), None)
-        self._told = frozenset() if newest is None else frozenset(moved_in(newest))
+    def restore(self, newest_first: Sequence[RunRow]) -> None:
+        """Take the runs recorded so far, as they came."""
+        for run in reversed(newest_first):
+            self.take(run)
 
     def take(self, run: RunRow) -> None:
         """A run that is recorded; one that fitted nothing says nothing."""

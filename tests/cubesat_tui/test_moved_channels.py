@@ -59,10 +59,15 @@ def test_many_are_counted() -> None:
 
 
 def test_over_a_restart_nothing_is_asked_twice() -> None:
-    before = [run(3, fitted=False), run(2, {"eps.bat_v": 0.5}), run(1, {})]
+    before = [
+        run(4, fitted=False),
+        run(3, {"eps.bat_v": 0.5}),
+        run(2, {"eps.bat_v": 0.5, "eps.bat_i": 0.4}),
+        run(1, {}),
+    ]
     channels = MovedChannels(BUS)
     channels.restore(before)
-    assert told(channels, run(4, {"eps.bat_v": 0.5})) == []
+    assert told(channels, run(5, {"eps.bat_v": 0.5, "eps.bat_i": 0.4})) == []
 
 
 def test_what_a_stranger_wrote_there_is_no_figure() -> None:
