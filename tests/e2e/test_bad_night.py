@@ -51,13 +51,17 @@ def close(window: Any, shown: str) -> None:
     window.wait_for(lambda screen: re.search(shown, screen) is None, 10, f"{shown} gone")
 
 
+PAGE = r"(\d+)-(\d+) of (\d+), [↓↑]"
+"""Where a card stands. The Ledger behind a card that is still read counts its columns in almost the same words."""
+
+
 def read_on(window: Any, wanted: str) -> str:
     """The page of a card that shows `wanted`: the more there was to tell, the later it comes."""
-    screen = window.wait_for(rf"{wanted}|\d+-\d+ of \d+", 15, wanted)
+    screen = window.wait_for(rf"{wanted}|{PAGE}", 15, wanted)
     while not re.search(wanted, screen):
-        at = re.search(r"\d+-(\d+) of (\d+)", screen)
+        at = re.search(PAGE, screen)
         assert at is not None, screen
-        assert at[1] != at[2], f"{wanted} is on no page:\n{screen}"
+        assert at[2] != at[3], f"{wanted} is on no page:\n{screen}"
         window.keys("NPage")
         screen = window.wait_for(lambda now, before=at[0]: before not in now, 10, "the next page")
     return screen
