@@ -11,6 +11,7 @@ from trainer.fusion.arrays import MUTE
 from trainer.fusion.fit_jumps import jump_thresholds
 from trainer.fusion.jumps import AWAY_ROWS, HELD_ROWS, Jumps
 from trainer.fusion.rifts import NEW
+from trainer.fusion.widest import PlacedRows
 
 BINS = 60
 PERIOD = 600
@@ -34,7 +35,7 @@ def _learned(turns: int = 6, **given: Any) -> Any:
     values, bins, turn = _flight(turns)
     broken = np.arange(len(values)) == 0
     figures = {"bin_count": BINS, "step": np.full(3, 0.001), "period_s": 1.0, **given}
-    return jump_thresholds(values, broken, bins, turn, **figures)
+    return jump_thresholds(PlacedRows(values, broken, bins, turn, **figures))
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,7 @@ def test_units_and_signs_make_no_difference(learned: Any) -> None:
     values, bins, turn = _flight(6)
     scale = np.array([1e3, -2.0, -1e-3])
     broken = np.arange(len(values)) == 0
-    other = jump_thresholds(values * scale, broken, bins, turn, BINS, np.abs(0.001 * scale), 1.0)
+    other = jump_thresholds(PlacedRows(values * scale, broken, bins, turn, BINS, np.abs(0.001 * scale), 1.0))
     np.testing.assert_allclose(other, learned * np.abs(scale)[:, None], rtol=1e-9)
 
 

@@ -11,6 +11,7 @@ from trainer.fusion.arrays import MUTE
 from trainer.fusion.fit_jumps import jump_thresholds, learn_rifts
 from trainer.fusion.jumps import Jumps
 from trainer.fusion.rifts import BEFORE, Rifts, steps
+from trainer.fusion.widest import PlacedRows
 
 BINS, PERIOD = 60, 600
 TURNS = 6
@@ -38,8 +39,8 @@ def _learned(turns: int = TURNS, scale: Any = 1.0, **given: Any) -> tuple[Any, R
     broken = np.arange(len(values)) == 0
     step = np.full(values.shape[1], 0.001) * np.abs(scale)
     figures = {"bin_count": BINS, "step": step, "period_s": 1.0, **given}
-    made = (values * scale, broken, bins, turn)
-    return jump_thresholds(*made, **figures), learn_rifts(*made, **figures)
+    made = PlacedRows(values * scale, broken, bins, turn, **figures)
+    return jump_thresholds(made), learn_rifts(made)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,9 @@ def test_order_units_and_signs_make_no_difference(learned: tuple[Any, Rifts]) ->
     np.testing.assert_allclose(other.precision * np.outer(scale, scale), learned[1].precision, rtol=1e-7, atol=1e-6)
     values, bins, turn = _flight(TURNS)
     order = np.array([3, 0, 4, 2, 1])
-    turned = learn_rifts(values[:, order], np.arange(len(values)) == 0, bins, turn, BINS, np.full(5, 0.001), 1.0)
+    turned = learn_rifts(
+        PlacedRows(values[:, order], np.arange(len(values)) == 0, bins, turn, BINS, np.full(5, 0.001), 1.0)
+    )
     np.testing.assert_allclose(turned.threshold, learned[1].threshold[order], rtol=1e-9)
 
 

@@ -15,6 +15,7 @@ from telemetry.frame import FrameBatch
 from trainer.fusion.arrays import MUTE
 from trainer.fusion.fit_unrest import unrest_thresholds
 from trainer.fusion.unrest import BEFORE, Unrest
+from trainer.fusion.widest import PlacedRows
 from trainer.members.alarm_rule import CONFIRM
 from trainer.model import fit
 from trainer.scorer import LiveScoring
@@ -46,7 +47,7 @@ def _flight(turns: int, seed: int = 1) -> tuple[Any, Any, Any]:
 def _learned(turns: int = 6, **given: Any) -> Any:
     values, bins, turn = _flight(turns)
     figures = {"bin_count": BINS, "step": np.full(3, 0.001), "period_s": 1.0, **given}
-    return unrest_thresholds(values, np.arange(len(values)) == 0, bins, turn, **figures)
+    return unrest_thresholds(PlacedRows(values, np.arange(len(values)) == 0, bins, turn, **figures))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_what_rests_on_one_step_of_its_converter_may_flicker_by_it() -> None:
     n, step = 6 * PERIOD, 0.005
     bins, turn = np.arange(n) % PERIOD // 10 + 1, np.arange(n) // PERIOD
     values = np.full((n, 1), 3.3)
-    threshold = unrest_thresholds(values, np.arange(n) == 0, bins, turn, BINS, np.array([step]), 1.0)
+    threshold = unrest_thresholds(PlacedRows(values, np.arange(n) == 0, bins, turn, BINS, np.array([step]), 1.0))
     values[100:160, 0] += step * (np.arange(60) % 4 > 1)
     assert not _heard(threshold, values[:300], bins)[1].any()
     values[100:160, 0] += 9 * step * (np.arange(60) % 2)
@@ -194,7 +195,7 @@ def test_units_and_signs_make_no_difference(learned: Any) -> None:
     values, bins, turn = _flight(6)
     scale = np.array([1e3, -2.0, -1e-3])
     broken = np.arange(len(values)) == 0
-    other = unrest_thresholds(values * scale, broken, bins, turn, BINS, np.abs(0.001 * scale), 1.0)
+    other = unrest_thresholds(PlacedRows(values * scale, broken, bins, turn, BINS, np.abs(0.001 * scale), 1.0))
     np.testing.assert_allclose(other, learned * np.abs(scale)[:, None], rtol=1e-9)
 
 

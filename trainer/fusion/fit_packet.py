@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from telemetry.frame import Float64s, Int64s
+from telemetry.frame import Float64s
 from trainer.calibration import breadth
 from trainer.features import breaks
 from trainer.fusion.arrays import MUTE, PacketFusion
@@ -23,6 +23,7 @@ from trainer.fusion.fit_rules import (
 from trainer.fusion.fit_unrest import unrest_thresholds
 from trainer.fusion.live import deviations
 from trainer.fusion.stack import stacked
+from trainer.fusion.widest import PlacedRows
 from trainer.members.fitting import TooFewRows
 from trainer.members.fusion import ChannelModel
 from trainer.members.windows import Bools
@@ -91,13 +92,8 @@ def _longest(part: Part, apart: Bools) -> Float64s:
 
 def _learned_by_rows(part: Part, setting: Setting) -> dict[str, Float64s]:
     """Thresholds of what neighbouring rows tell, as the artifact keeps them (float32)."""
-    values = np.where(part.rows.accepted[:, None], part.features[:, :, 0], np.nan)
-    turn, step, period_s = _turns(part.rows, setting), resolution(values), part.rows.period_s
-    rows = (values, part.broken, part.bins, turn, setting.bins, step, period_s)
-    return {
-        "jump": _kept(jump_thresholds(*rows), setting),
-        "unrest": _kept(unrest_thresholds(*rows), setting),
-    }
+    rows = _placed(part.rows, part.features[:, :, 0], part.broken, part.bins, setting)
+    return {"jump": _kept(jump_thresholds(rows), setting), "unrest": _kept(unrest_thresholds(rows), setting)}
 
 
 def packet_rifts(
@@ -110,17 +106,15 @@ def packet_rifts(
         values: of its judged channels, shape (n, c); NaN where not to be learned.
         broken, bins: as of `trainer.prepared.Part`, shape (n,).
     """
-    values = np.where(rows.accepted[:, None], values, np.nan)
-    found = learn_rifts(
-        values, broken, bins, _turns(rows, setting), setting.bins, resolution(values), rows.period_s
-    )
+    found = learn_rifts(_placed(rows, values, broken, bins, setting))
     return found.precision, _kept(found.threshold, setting)
 
 
-def _turns(rows: PacketRows, setting: Setting) -> Int64s:
-    """Number of the orbit of each row."""
-    clock, t_ns = setting.clock, rows.t_ns
-    return np.zeros_like(t_ns) if clock is None else (t_ns - clock.epoch_ns) // clock.period_ns
+def _placed(rows: PacketRows, values: Float64s, broken: Bools, bins: Indices, setting: Setting) -> PlacedRows:
+    """The accepted rows; arguments as `packet_rifts`."""
+    values, clock, t_ns = np.where(rows.accepted[:, None], values, np.nan), setting.clock, rows.t_ns
+    turn = np.zeros_like(t_ns) if clock is None else (t_ns - clock.epoch_ns) // clock.period_ns
+    return PlacedRows(values, broken, bins, turn, setting.bins, resolution(values), rows.period_s)
 
 
 def _kept(threshold: Float64s, setting: Setting) -> Float64s:

@@ -6,6 +6,8 @@ there, since what they hear is rare.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,32 +19,53 @@ Bools = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedRows:
+    """What there is to learn from: n rows of c channels of a packet, oldest first, and where each was made."""
+
+    values: Float64s
+    """Shape (n, c); NaN where not to be learned."""
+    broken: Bools
+    """Rows that do not continue the row before them, shape (n,)."""
+    bins: Indices
+    """Place of each row, 0 unknown, shape (n,)."""
+    turn: Int64s
+    """Number of the orbit of each row, shape (n,)."""
+    bin_count: int
+    """Places of an orbit; 0 without a clock."""
+    step: Float64s
+    """Smallest step of each channel, shape (c,)."""
+    period_s: float
+    """Between two rows."""
+
+    @property
+    def mute(self) -> Float64s:
+        """Thresholds that nothing reaches, shape (c, bin_count + 1)."""
+        return np.full((self.values.shape[1], self.bin_count + 1), MUTE)
+
+
 def ages(broken: Bools) -> Indices:
     """Rows since the newest broken one, shape (n,); the first begins."""
     index = np.arange(len(broken))
     return index - np.maximum.accumulate(np.where(broken, index, 0))
 
 
-def beyond_seen(
-    width: Float64s, bins: Indices, turn: Int64s, bin_count: int, step: Float64s, margin: float, least: float
-) -> Float64s:
+def beyond_seen(width: Float64s, rows: PlacedRows, margin: float, least: float) -> Float64s:
     """What lies beyond all that was seen about each place, shape (c, bin_count + 1); `MUTE` with too few orbits.
 
     Each orbit in turn is compared with all others: how far it goes beyond them says how well they tell what comes.
 
     Args:
         width: how far each channel got, shape (n, c); NaN where not known.
-        bins, turn: place and number of the orbit of each row, shape (n,).
-        bin_count: places of an orbit, at least one.
-        step: smallest step of each channel, shape (c,).
+        rows: where it did; with at least one place.
         margin: how far beyond the widest of an orbit that was left out the threshold lies.
         least: and at least so many times the widest one seen about this place.
     """
-    c = int(width.shape[1])
+    bins, bin_count, step, c = rows.bins, rows.bin_count, rows.step, int(width.shape[1])
     known = np.flatnonzero(np.isfinite(width).any(axis=1) & (bins > 0))
-    turns, of = np.unique(turn[known], return_inverse=True)
+    turns, of = np.unique(rows.turn[known], return_inverse=True)
     if len(turns) < LEAST_TURNS:
-        return np.full((c, bin_count + 1), MUTE)
+        return rows.mute
     cell = of * (bin_count + 1) + bins[known]
     order = np.argsort(cell, kind="stable")
     cells, first = np.unique(cell[order], return_index=True)
