@@ -47,6 +47,8 @@ CALM_S: Final = 240
 """Between the end of one fault and the next."""
 PATIENCE_S: Final = 300.0
 SEEN_S: Final = LASTS_S - IN_TIME_S
+STEP_S: Final = 30
+"""Between two looks for sunlight."""
 TRIES: Final = 6
 """Channels tried until a fault of a kind can be seen within `SEEN_S`: one that stands still is stuck unseen."""
 
@@ -148,14 +150,14 @@ def plant_all(
     satellite = station.mission.satellites[0]
     flight = ObservedFlight(station.mission, station.boot_s(), after_history=True)
     station.flown_to(station.newest_s() + settle_s)
-    draw = np.random.Generator(np.random.Philox(key=[seed, 0xB1A5]))
+    draw, moments = (np.random.Generator(np.random.Philox(key=[seed, of])) for of in (0xB1A5, 0x5EA))
     for kind, size in KINDS.items():
         if kind not in kinds:
             continue
         for target in _targets(station, kind, draw):
             given = size if size is not None else float(draw.choice(GAINS)) if kind == "gain" else 0.0
             given *= float(draw.choice([-1, 1])) if kind == "bias" else 1.0
-            chosen = target or _bright_face(station)
+            chosen = target or _bright_face(station, moments)
             fault = _inject(station, kind, chosen, given)
             flight.fly(fault.start_s)
             flight.give([fault])
@@ -204,7 +206,7 @@ def _served(station: Station) -> bool:
 
 
 def _targets(station: Station, kind: str, draw: np.random.Generator) -> list[str]:
-    """Channels to try, drawn of those measured every second; the bright face for a loss of cells."""
+    """Channels to try, drawn of those measured every second; a bright face for a loss of cells."""
     if kind == "string_loss":
         return [""]
     bus = station.mission.bus_of(station.mission.satellites[0].name)
@@ -218,17 +220,29 @@ def _targets(station: Station, kind: str, draw: np.random.Generator) -> list[str
     return [str(name) for name in draw.permutation(every_second)[:TRIES]]
 
 
-def _bright_face(station: Station) -> str:
-    """Wait for sunlight on a face for the time a fault lasts; that face."""
+def _bright_face(station: Station, draw: np.random.Generator) -> str:
+    """Wait for a moment, drawn from the next sunlight on one face; that face.
+
+    In all of it some face stays bright for the time a fault lasts.
+    """
     satellite = station.mission.satellites[0]
     assert satellite.tle is not None
     sky = Sky([satellite.name], [satellite.tle], station.mission.ground_stations)
+
+    def face(t_s: int) -> str:
+        # A little beforehand: the inbox is looked at a few times in a wall second, and many seconds fly by.
+        best, enough = sky.brightest(satellite.name, t_s, t_s + 2 * LASTS_S)
+        return best if enough else ""
+
     t_s = station.newest_s()
-    # A little beforehand: the inbox is looked at a few times in a wall second, and many seconds fly by.
-    while not sky.brightest(satellite.name, t_s, t_s + 2 * LASTS_S)[1]:
-        t_s += 30
-    station.flown_to(t_s)
-    return sky.brightest(satellite.name, t_s, t_s + 2 * LASTS_S)[0]
+    while not face(t_s):
+        t_s += STEP_S
+    bright = [t_s]
+    while face(bright[-1] + STEP_S):
+        bright.append(bright[-1] + STEP_S)
+    moment_s = int(draw.choice(bright))
+    station.flown_to(moment_s)
+    return face(moment_s)
 
 
 def _inject(station: Station, kind: str, target: str, size: float) -> Fault:
