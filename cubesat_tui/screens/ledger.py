@@ -112,6 +112,8 @@ class LedgerScreen(MissionScreen):
                 self.apply_filter(self._waiting_filter)
         elif snapshot.past_ns != self._past_ns:
             self._past_ns = snapshot.past_ns
+            # What `time in last ...` counts back from is the time that is looked at.
+            self._query = None if self._query is None else self._query.at(snapshot.now_ns)
             self._open(self._query)
         else:
             self.table.follow()
@@ -146,7 +148,7 @@ class LedgerScreen(MissionScreen):
         line = self.query_one("#filter", Input)
         line.value = text
         try:
-            query = parse(text, snapshot.mission) if text.strip() else None
+            query = parse(text, snapshot.mission, snapshot.now_ns) if text.strip() else None
         except QueryError as error:
             self._say_wrong(error_rows(error, text, self.size.width, line.scroll_offset.x))
             return
@@ -304,7 +306,7 @@ class LedgerScreen(MissionScreen):
         from telemetry.query import parse
 
         both = f"({self.filter_text}) and state = confirmed" if self.filter_text else "state = confirmed"
-        query = parse(both, snapshot.mission)
+        query = parse(both, snapshot.mission, self._query.now_ns if self._query is not None else snapshot.now_ns)
         where: dict[str, Any] = {"before": key} if step > 0 else {"after": key}
         page = await self.console_app.view.ask_once(lambda r: r.page(query, limit=1, **where))
         if not page.rows:
@@ -340,7 +342,7 @@ class LedgerScreen(MissionScreen):
             mission=Path(self.console_app.directory.path),
             satellite=snapshot.satellite,
             simulated=snapshot.simulated,
-            filter_text=self.filter_text,
+            filter_text="" if self._query is None else self._query.pinned().text,
             filter_rows=self._count_words(),
             all_rows=f"{count_text(snapshot.frames)} rows",
             instant=instant,

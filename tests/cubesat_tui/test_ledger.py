@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cubesat_tui import messages
 from cubesat_tui.drawing.ledger_cells import channel_span, channel_width, chosen_first, heading, quality_text
 from cubesat_tui.drawing.ledger_lines import error_rows
+from cubesat_tui.screens.export import ExportDialog
 from cubesat_tui.screens.frame_card import FrameCard
 from cubesat_tui.screens.go_to import GoToDialog
 from cubesat_tui.screens.ledger import LedgerScreen
@@ -25,6 +26,7 @@ from cubesat_tui.widgets.lines import Lines
 from telemetry.clock import ManualClock
 from telemetry.dictionary import Channel, LimitSet
 from telemetry.frame import Column, Layout, Quality
+from telemetry.query import parse
 from telemetry.query_syntax import QueryError
 from telemetry.store.reader import StoreReader
 from telemetry.store.rows import Key, LedgerRow, Page, ScoredBatch
@@ -306,6 +308,35 @@ async def test_n_goes_to_the_next_confirmed_anomaly(mission: Any):
         await scored.until(pilot, lambda: screen.filter_text and loaded(screen))
         await pilot.press("n")
         await scored.until(pilot, lambda: screen.table.selected is not None and screen.table.selected.state == 2)
+
+
+async def test_the_last_minutes_are_those_of_the_mission_and_of_the_time_that_is_looked_at(mission: Any):
+    """The store is of another day than the machine's clock, as a replay or a pass of yesterday is."""
+    app = scored.console(mission)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await scored.go(pilot, "ledger", loaded)
+        await type_filter(pilot, screen, "time in last 2 min")
+        await scored.until(pilot, lambda: screen.filter_text and loaded(screen))
+        assert (await oldest_and_newest(pilot, screen))[0] >= NOW - 120 * S
+        app.go_to(app.time.at(NOW - 300 * S))
+        await scored.until(pilot, lambda: loaded(screen) and screen.table.selected.t_ns <= NOW - 300 * S)
+        oldest, newest = await oldest_and_newest(pilot, screen)
+        assert NOW - 420 * S <= oldest <= newest <= NOW - 300 * S
+        await pilot.press("e")
+        await scored.until(pilot, lambda: isinstance(app.screen, ExportDialog))
+        shown: Any = app.shown
+        dialog: Any = app.screen
+        offered = parse(dialog._offer.filter_text, shown.mission)
+        assert offered.time_bounds() == (NOW - 420 * S, None)
+
+
+async def oldest_and_newest(pilot: Any, screen: LedgerScreen) -> tuple[int, int]:
+    pages = screen.table.pages
+    for _ in range(20):
+        await pilot.press("pagedown")
+        await scored.until(pilot, lambda: loaded(screen))
+    rows = [row for i in range(pages.known) if (row := pages.row(i)) is not None]
+    return min(row.t_ns for row in rows), max(row.t_ns for row in rows)
 
 
 async def test_at_the_top_new_frames_appear_and_further_down_the_rows_stand_still(mission: Any):
