@@ -51,11 +51,11 @@ imports: $(INSTALLED)
 # that failed beside others is asked once more, alone: what the neighbours did to it passes then, what is broken does
 # not, and both are printed. `make WORKERS=0 pytest` runs one test after the other, as plain `pytest`.
 WORKERS ?= auto
+TERMINALS := tests/e2e --ignore=tests/e2e/test_first_minute.py
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest tests/e2e/test_first_minute.py
-	$(BIN)/python -m pytest tests/e2e --ignore=tests/e2e/test_first_minute.py -n $(WORKERS) --maxprocesses 4 --dist worksteal \
-		|| $(BIN)/python -m pytest tests/e2e --ignore=tests/e2e/test_first_minute.py --last-failed --last-failed-no-failures none
+	($(BIN)/python -m pytest $(TERMINALS) -n $(WORKERS) --maxprocesses 4 --dist worksteal || $(BIN)/python -m pytest $(TERMINALS) --last-failed --last-failed-no-failures none)
 	$(BIN)/python -m pytest --ignore=tests/e2e -n $(WORKERS) --maxprocesses 4 --dist worksteal
 
 # Every budget, each beside its peer in the same run; exit 1 on a miss that bench/waivers.toml does not name.

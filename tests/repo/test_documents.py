@@ -82,7 +82,7 @@ def test_the_block_of_contributing_runs(tmp_path: Path) -> None:
 def test_the_long_form_of_make_test_is_what_make_runs() -> None:
     """Run by CI as `make test`, of which this test is a part; so here only the words are compared."""
     dry = subprocess.run(["make", "-n", "-s", "check"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    checks = [line.strip() for line in dry.splitlines() if line.startswith(".venv/bin/")]
+    checks = [line.strip() for line in dry.splitlines() if line.startswith((".venv/bin/", "(.venv/bin/"))]
     wanted = " && ".join(line for line in checks if "uv" not in line.split("/")[2].split()[0])
     line = [body for kind, body in blocks(README) if kind == "sh install"][1].splitlines()[1]
     assert line == wanted
