@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
 from textual.content import Content
+from textual.css.query import NoMatches
 
 from cubesat_tui import messages
 from cubesat_tui.keymap import KEYS, of_fleet_only
@@ -82,7 +83,24 @@ class ConsoleCommands(Provider):
 
 
 class OncePalette(CommandPalette):
-    """Textual's palette; answered with a key held down it is left once."""
+    """Textual's palette; answered with a key held down it is left once.
+
+    What it was still waiting for when it was left (a search, a countdown) then asks for parts that have been taken
+    away, which ends the console: it gets what it had, which nobody sees any more.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: dict[Any, Any] = {}
+
+    def query_one(self, selector: Any, expect_type: Any = None) -> Any:
+        """As of `Screen`, and once found, found."""
+        try:
+            self._parts[selector] = super().query_one(selector, expect_type)
+        except NoMatches:
+            if selector not in self._parts:
+                raise
+        return self._parts[selector]
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         return super().dismiss(result) if on_top(self) else AwaitComplete()

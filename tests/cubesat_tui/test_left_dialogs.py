@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import fabricated
 import pytest
+from textual.command import CommandList
 from textual.events import Key
+from textual.widgets import Input
 
 from cubesat_tui.app import ConsoleApp
 from cubesat_tui.screens.mission_screen import MissionScreen
@@ -39,6 +42,26 @@ async def test_a_palette_that_is_answered_with_enter_held_down(console: Callable
         for _ in range(30):
             app.post_message(Key("enter", "\r"))
         await fabricated.settled(pilot)
+        assert app.return_code is None
+
+
+async def test_a_palette_that_is_left_while_it_searches(console: Callable[..., ConsoleApp]) -> None:
+    """Its parts are gone before the search, and the countdown to "No matches found", have come to their end."""
+    app = console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await fabricated.settled(pilot)
+        await pilot.press("ctrl+p")
+        await fabricated.settled(pilot)
+        palette: Any = app.screen
+        listed = palette.query_one(CommandList)
+        await pilot.press(*"zzzz")
+        await fabricated.settled(pilot, lambda: palette._no_matches_timer is not None)
+        await palette.remove_children()
+        await fabricated.settled(pilot, lambda: listed.option_count > 0 or app.return_code is not None)
+        palette.post_message(Input.Changed(Input(), "ack"))
+        await fabricated.settled(pilot)
+        await pilot.press("escape")
+        await fabricated.settled(pilot, lambda: isinstance(app.screen, MissionScreen))
         assert app.return_code is None
 
 
