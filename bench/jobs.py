@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,8 +22,9 @@ from telemetry.dictionary import Bus, Channel
 from telemetry.frame import FrameBatch
 from telemetry.store.rows import RunRow
 from trainer.batch import judge_window
-from trainer.challenger import Challenger, Pace, Step
-from trainer.model import FOREST, Fitted, fit
+from trainer.challenger import Challenger, MissionFit, Pace, Step
+from trainer.fit_channels import FOREST, Recipe
+from trainer.model import Fitted
 from trainer.parallel import Work, Workers
 from trainer.refits import Due
 from trainer.window import Window, from_batches
@@ -70,8 +71,12 @@ def _work(number: int) -> Work:
     window = _window(number)
     base = RunRow(retrain=number + 1, at_ns=START_NS, satellite=window.satellite, decision="kept")
     due = Due(True, None, ("a",), window.rows, "first model")
-    fitting = partial(fit, false_alarms_per_day=0.2, kind=FOREST, trees=TREES)
-    return Work(Challenger(window, None, due, base), fitting, float("inf"), Pace())
+    return Work(Challenger(window, None, due, base), _Fit(FOREST, 0.2), float("inf"), Pace())
+
+
+class _Fit(MissionFit):
+    def recipe(self, challenger: Challenger) -> Recipe:
+        return replace(super().recipe(challenger), trees=TREES)
 
 
 def _window(number: int) -> Window:

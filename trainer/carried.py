@@ -1,7 +1,7 @@
 """A packet's model of which some channels were fitted anew and the others are those of the model before.
 
-A channel is carried over whole: tables, members, thresholds. Only what belongs to all of them together (projection,
-joint covariance, order) is put together again.
+A channel is carried over whole: tables, members, thresholds. What belongs to all of them together (projection,
+joint covariance, breaks between channels) is put together once, when every channel that is fitted anew is there.
 """
 
 from __future__ import annotations
@@ -13,10 +13,17 @@ import numpy as np
 
 from telemetry.frame import Float64s
 from trainer.fusion.fit_members import joined, taken
-from trainer.served import PacketModel
+from trainer.fusion.fit_packet import packet_rifts
+from trainer.joint import fit_joint
+from trainer.prepared import Sampled, Setting, inside_limits
+from trainer.served import PacketModel, Scorer
+from trainer.usual import where
 
 TABLES = ("centre", "spread", "key_offset", "key_spread")
 FIGURES = ("group", "threshold", "middle")
+
+JOINT_ROWS = 4000
+"""Rows the joint covariance is put together from."""
 
 
 def merged(before: PacketModel, made: PacketModel | None, names: Sequence[str], keys: int) -> PacketModel:
@@ -67,6 +74,33 @@ def _with_keys(model: PacketModel, keys: int) -> PacketModel:
         fusion=fusion,
         key_offset=np.concatenate((model.key_offset, offset)),
         key_spread=np.concatenate((model.key_spread, spread)),
+    )
+
+
+def together(before: Scorer, model: PacketModel, packet: Sampled, setting: Setting) -> PacketModel:
+    """A merged packet with joint covariance, breaks between channels and projection of the channels it has now.
+
+    The projection stays that of `before` while the channels are the same: no refit moves the picture.
+    """
+    rows = packet.rows
+    positions = [i for i, channel in enumerate(rows.channels) if channel.name in model.channels]
+    accepted = np.flatnonzero(rows.accepted)
+    some = accepted[:: max(1, len(accepted) // JOINT_ROWS)]
+    values = inside_limits(rows, rows.values[:, positions], positions)
+    place = where(setting.clock, setting.keys, rows.t_ns, packet.codes[:, setting.columns])
+    z = before.normalise(model, values[some, :, None], place.bins[some], place.key[some])[:, :, 0]
+    joint = fit_joint(z, rows.values[accepted][:, positions])
+    was = before.packets.get(rows.packet)
+    if was is None or model.channels != was.channels:
+        centre, scale, axes = principal_axes(values[some])
+        model = replace(model, axes_centre=centre, axes_scale=scale, axes=axes)
+    steps, rift = packet_rifts(rows, values, packet.broken, place.bins, setting)
+    return replace(
+        model,
+        joint_scale=joint.scale,
+        joint_precision=joint.precision,
+        rift_precision=steps,
+        rift_threshold=rift,
     )
 
 

@@ -2,22 +2,21 @@
 
 It lives in memory only. A trainer that dies in the middle loses the work and nothing else: the champion goes on,
 and the next trainer begins anew. One step of it touches neither store nor files and may be taken in another process
-(`trainer.parallel`).
+(`trainer.parallel`). A step leaves the channels it fitted; the last one makes the whole model of them, once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-
-import msgspec
 
 from telemetry.store.rows import RunRow
 
 if TYPE_CHECKING:
     from telemetry.dictionary import Mission
+    from trainer.fit_channels import Piece, Recipe
     from trainer.gate import Verdict
     from trainer.model import Fitted
     from trainer.refits import Due
@@ -29,23 +28,18 @@ UNNUMBERED = 0
 
 
 class Fit(Protocol):
-    """`trainer.model.fit`, with what the mission decides filled in."""
+    """How challengers are made: `MissionFit`."""
 
-    def __call__(
-        self,
-        window: Window,
-        *,
-        version: int,
-        parent: Scorer | None,
-        created_ns: int,
-        seed: int,
-        due: tuple[str, ...] | None,
-    ) -> Fitted:
-        """Fit the channels `due`, or all where None; the others are those of `parent`.
+    def channels(self, challenger: Challenger, due: tuple[str, ...] | None) -> Piece:
+        """Fit the channels `due` of a challenger, or all where None.
 
         Raises:
-            trainer.model.NotEnough: the window does not allow a model.
+            trainer.fit_channels.NotEnough: the window does not allow a model.
         """
+        ...
+
+    def complete(self, challenger: Challenger, pieces: Sequence[Piece]) -> Fitted:
+        """The whole model, once every channel is fitted."""
         ...
 
 
@@ -61,28 +55,31 @@ class MissionFit:
         """As mission.toml says."""
         return cls(mission.detector.kind, mission.detector.false_alarms_per_day)
 
-    def __call__(
-        self,
-        window: Window,
-        *,
-        version: int,
-        parent: Scorer | None,
-        created_ns: int,
-        seed: int,
-        due: tuple[str, ...] | None,
-    ) -> Fitted:
+    def channels(self, challenger: Challenger, due: tuple[str, ...] | None) -> Piece:
         """See `Fit`."""
-        from trainer.model import fit
+        from trainer.fit_channels import fit_channels
 
-        return fit(
-            window,
-            version=version,
-            parent=parent,
-            created_ns=created_ns,
-            false_alarms_per_day=self.false_alarms_per_day,
-            kind=self.kind,
-            due=due,
-            seed=seed,
+        earlier = challenger.pieces
+        return fit_channels(self.recipe(challenger), due, earlier[0].setting if earlier else None)
+
+    def complete(self, challenger: Challenger, pieces: Sequence[Piece]) -> Fitted:
+        """See `Fit`."""
+        from trainer.model import complete
+
+        return complete(self.recipe(challenger), pieces)
+
+    def recipe(self, challenger: Challenger) -> Recipe:
+        """What a challenger is to be."""
+        from trainer.fit_channels import Recipe
+
+        return Recipe(
+            challenger.window,
+            UNNUMBERED,
+            challenger.champion,
+            challenger.began_ns,
+            self.false_alarms_per_day,
+            self.kind,
+            challenger.base.retrain,
         )
 
 
@@ -90,8 +87,6 @@ class MissionFit:
 class Step:
     """How far a challenger came in one cycle, and the gate's verdict when it was the last step."""
 
-    fitted: Fitted | None
-    """None where the window does not allow a model."""
     channels: int | None
     """Fitted in this step; None: all, in one piece."""
     fit_cpu_s: float
@@ -100,6 +95,12 @@ class Step:
     """Of the whole step."""
     wall_s: float
     """Of the fit."""
+    piece: Piece | None = None
+    """What was fitted, where more is to come."""
+    fitted: Fitted | None = None
+    """The whole challenger, where nothing is."""
+    complete_cpu_s: float = 0.0
+    """Of the fit, what was spent on making it whole."""
     verdict: Verdict | None = None
     refusal: str = ""
     """Why the window does not allow a model."""
@@ -123,6 +124,8 @@ class Challenger:
         self.began_ns = base.at_ns
         self.cpu_s = 0.0
         self.wall_s = 0.0
+        self.pieces: list[Piece] = []
+        """What was fitted so far."""
         self.fitted: Fitted | None = None
         self.verdict: Verdict | None = None
         self.seed: int | None = None
@@ -143,46 +146,54 @@ class Challenger:
     def step(self, fit: Fit, budget_s: float, pace: Pace, cpu: Callable[[], float] = time.process_time) -> Step:
         """Fit on, as far as `budget_s` seconds of CPU are thought to reach, at least one channel; changes nothing.
 
-        What is complete bears what operators accepted, and is shown to the gate.
+        What is complete is made whole, bears what operators accepted, and is shown to the gate.
         """
+        from trainer.accepted_levels import bearing
+        from trainer.fit_channels import NotEnough
         from trainer.gate import judge_challenger
-        from trainer.model import NotEnough
         from trainer.refits import excused
 
         began, wall = cpu(), time.monotonic()
         left = self._left
         now = None if left is None else left[: pace.channels(budget_s, len(left))]
-        channels = None if now is None else len(now)
-        parent = self.champion if self.fitted is None else self.fitted.scorer
         try:
-            fitted = fit(
-                self.window,
-                version=UNNUMBERED,
-                parent=parent,
-                created_ns=self.began_ns,
-                seed=self.base.retrain,
-                due=now,
-            )
+            piece = fit.channels(self, now)
         except NotEnough as error:
             spent = cpu() - began
-            return Step(None, channels, spent, spent, time.monotonic() - wall, refusal=str(error))
-        spent, wall_s = cpu() - began, time.monotonic() - wall
+            return Step(None, spent, spent, time.monotonic() - wall, refusal=str(error))
+        spent = cpu() - began
+        # Where nothing could be carried over all channels were fitted, whatever was due.
+        channels = None if now is None or piece.forest is not None else len(now)
         if left is not None and channels is not None and channels < len(left):
-            return Step(fitted, channels, spent, cpu() - began, wall_s)
-        fitted = self._finished(fitted)
+            return Step(channels, spent, cpu() - began, time.monotonic() - wall, piece)
+        fitted = fit.complete(self, (*self.pieces, piece))
+        whole, wall_s = cpu() - began, time.monotonic() - wall
+        fitted = bearing(fitted, self.window)
         verdict = judge_challenger(self.champion, fitted.scorer, self.window, excused(self.due.acts))
-        return Step(fitted, channels, spent, cpu() - began, wall_s, verdict)
+        return Step(
+            channels,
+            whole,
+            cpu() - began,
+            wall_s,
+            fitted=fitted,
+            complete_cpu_s=whole - spent,
+            verdict=verdict,
+        )
 
     def take(self, step: Step, pace: Pace) -> None:
         """Be as far as `step` came."""
         self.fitted, self.verdict = step.fitted, step.verdict
         self.cpu_s += step.fit_cpu_s
         self.wall_s += step.wall_s
-        if step.fitted is not None and step.fitted.forest_anew:
-            self.seed = self.base.retrain
-        if step.channels is not None and step.fitted is not None:
+        if step.piece is not None:
+            self.pieces.append(step.piece)
+        if step.fitted is not None:
+            pace.completed(step.complete_cpu_s)
+            if step.fitted.forest_anew:
+                self.seed = self.base.retrain
+        if step.channels is not None:
             self._left = (self._left or ())[step.channels :]
-            pace.took(step.channels, step.fit_cpu_s)
+            pace.took(step.channels, step.fit_cpu_s - step.complete_cpu_s)
 
     def finished(self, version: int) -> Fitted:
         """The whole challenger as model `version`."""
@@ -191,32 +202,32 @@ class Challenger:
         assert self.fitted is not None
         return numbered(self.fitted, version)
 
-    def _finished(self, fitted: Fitted) -> Fitted:
-        """A child of the champion it is to replace, whatever steps it was made in."""
-        from trainer.accepted_levels import bearing
-
-        parent = None if self.champion is None else self.champion.version
-        fitted = bearing(fitted, self.window)
-        if fitted.scorer.manifest.parent == parent:
-            return fitted
-        manifest = msgspec.structs.replace(fitted.scorer.manifest, parent=parent)
-        return replace(fitted, scorer=replace(fitted.scorer, manifest=manifest))
-
 
 class Pace:
-    """How long a fit of some channels takes: a part that does not depend on how many, and one for each."""
+    """How long a fit takes: a part for each channel, one for each step, and one for making the model whole."""
 
-    def __init__(self, fixed_s: float = 0.4, each_s: float = 0.08) -> None:
+    def __init__(self, fixed_s: float = 0.1, each_s: float = 0.12, complete_s: float = 0.6) -> None:
         """What is thought of it before the first refit, CPU seconds."""
         self._fixed = fixed_s
         self._each = each_s
+        self._complete = complete_s
 
     def channels(self, budget_s: float, left: int) -> int:
-        """How many of the channels that are left fit into a budget; at least one."""
-        return max(1, min(left, int((budget_s - self._fixed) / self._each)))
+        """How many of the channels that are left fit into a budget; at least one.
+
+        The last of them only where there is time to make the model whole too.
+        """
+        fit = int(min(left, (budget_s - self._fixed) / self._each))
+        if fit == left and self._fixed + self._each * left + self._complete > budget_s:
+            fit = left - 1
+        return max(1, fit)
 
     def took(self, channels: int, cpu_s: float) -> None:
         """Learn from what a fit took: where both parts are wrong by the same factor, the next is right."""
         factor = cpu_s / max(1e-6, self._fixed + self._each * channels)
         step = min(4.0, max(0.25, factor)) ** 0.5
         self._fixed, self._each = self._fixed * step, self._each * step
+
+    def completed(self, cpu_s: float) -> None:
+        """Learn from what it took to make a model whole."""
+        self._complete = (self._complete + cpu_s) / 2

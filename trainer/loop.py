@@ -200,7 +200,7 @@ class Trainer:
         self, learner: Learner, challenger: Challenger, base: RunRow, step: Step, force: bool, done: Cycle
     ) -> None:
         challenger.take(step, learner.pace)
-        if step.fitted is None:
+        if step.refusal:
             learner.challenger = None
             self._settle(learner, challenger)
             learner.tried.refused = challenger.due.acts

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from telemetry.frame import Float64s
 from trainer.calibration import held_out
-from trainer.context import OrbitClock, changes
-from trainer.features import breaks
+from trainer.context import ContextTrack, OrbitClock, changes
+from trainer.features import RollingRing, breaks
 from trainer.served import Indices, Scorer
 from trainer.usual import BIN_S, Place, Usual, learn_clock, learn_keys, learn_usual, resolution, unjudged, where
 from trainer.window import Bools, PacketRows, Window
@@ -57,11 +58,27 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """A packet with the features and codes of all its rows."""
+    """A packet of n rows, with what is known of them as soon as somebody asks."""
 
     rows: PacketRows
-    features: Float64s
-    codes: Float64s
+    track: ContextTrack
+
+    @cached_property
+    def codes(self) -> Float64s:
+        """Context codes, shape (n, m + 1)."""
+        return self.track.codes(self.rows.t_ns)
+
+    @cached_property
+    def broken(self) -> Bools:
+        """Rows no window may reach back over: after a gap, at a start of the computer, at a change of context."""
+        separate = changes(self.codes, None)
+        separate[1:] |= np.diff(self.rows.boot) != 0
+        return breaks(self.rows.t_ns, self.rows.period_s) | separate
+
+    def features(self, positions: list[int]) -> Float64s:
+        """Features of some channels, as the station has them, shape (n, len(positions), 3)."""
+        ring = RollingRing(len(positions), self.rows.period_s)
+        return ring.push(self.rows.t_ns, self.rows.values[:, positions], self.broken)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +130,7 @@ class Part:
 
 def sampled(window: Window) -> list[Sampled]:
     """The packets that are judged: what is sent only in contact is not."""
-    return [Sampled(rows, *window.features(rows)) for rows in window.packets if not rows.contact_only]
+    return [Sampled(rows, window.track) for rows in window.packets if not rows.contact_only]
 
 
 def learn_setting(window: Window, packets: list[Sampled], *, pairs: bool) -> Setting:
@@ -208,8 +225,6 @@ def prepare(
     """
     rows = packet.rows
     accepted = rows.accepted
-    held = held_out(rows.t_ns, setting.clock, *bounds_ns) & ~rows.trusted
-    train = accepted & ~held
     excluded: dict[str, str] = {}
     positions: list[int] = []
     for i, channel in enumerate(rows.channels):
@@ -220,9 +235,13 @@ def prepare(
             positions.append(i)
         else:
             excluded[channel.name] = reason
-    if not positions or train.sum() < LEAST_TRAIN or (accepted & held).sum() < LEAST_HELD:
+    if not positions:
         return None
-    chosen = inside_limits(rows, packet.features, positions)
+    held = held_out(rows.t_ns, setting.clock, *bounds_ns) & ~rows.trusted
+    train = accepted & ~held
+    if train.sum() < LEAST_TRAIN or (accepted & held).sum() < LEAST_HELD:
+        return None
+    chosen = inside_limits(rows, packet.features(positions), positions)
     place = where(setting.clock, setting.keys, rows.t_ns, packet.codes[:, setting.columns])
     taken = np.flatnonzero(train)
     taken = np.union1d(taken[:: max(1, -(-len(taken) // THINNED))], np.flatnonzero(train & rows.trusted))
@@ -242,7 +261,7 @@ def prepare(
         chosen,
         place.bins,
         place.key,
-        broken_rows(rows, packet.codes),
+        packet.broken,
         train,
         thinned,
         accepted & held,
@@ -250,16 +269,9 @@ def prepare(
     )
 
 
-def broken_rows(rows: PacketRows, codes: Float64s) -> Bools:
-    """Rows no window may reach back over: after a gap, at a start of the computer, at a change of context."""
-    separate = changes(codes, None)
-    separate[1:] |= np.diff(rows.boot) != 0
-    return breaks(rows.t_ns, rows.period_s) | separate
-
-
-def inside_limits(rows: PacketRows, features: Float64s, positions: list[int]) -> Float64s:
-    """Features of some channels; NaN where one must not be learned (`PacketRows.unusable`)."""
-    chosen = features[:, positions]
+def inside_limits(rows: PacketRows, values: Float64s, positions: list[int]) -> Float64s:
+    """`values` of some channels, shape (n, len(positions), ...), with NaN where one must not be learned
+    (`PacketRows.unusable`); changed in place."""
     for column, i in enumerate(positions):
-        chosen[rows.unusable(i), column] = np.nan
-    return chosen
+        values[rows.unusable(i), column] = np.nan
+    return values

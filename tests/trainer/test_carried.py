@@ -13,7 +13,7 @@ from telemetry.dictionary import Mission
 from telemetry.frame import FrameBatch
 from trainer.calibration import breadth
 from trainer.carried import merged
-from trainer.model import FUSION, Fitted, fit
+from trainer.model import Fitted, fit
 from trainer.usual import unjudged
 from trainer.window import from_batches
 
@@ -25,7 +25,7 @@ ORBIT_S = 1200
 @pytest.fixture(scope="module")
 def fused(mission: Mission, make_packets: Make) -> Fitted:
     window = from_batches(SATELLITE, mission.bus_of(SATELLITE), make_packets(0, 6 * ORBIT_S))
-    return fit(window, version=1, parent=None, created_ns=1, false_alarms_per_day=0.2, kind=FUSION)
+    return fit(window, version=1, parent=None, created_ns=1, false_alarms_per_day=0.2, kind="fusion")
 
 
 def test_a_packet_of_which_nothing_is_fitted_anew_learns_of_a_new_mode_too(fused: Fitted) -> None:

@@ -15,10 +15,11 @@ import pytest
 from telemetry.dictionary import Bus, Channel, Mission
 from telemetry.frame import FrameBatch
 from trainer import artifact
+from trainer.fit_channels import NotEnough
 from trainer.fusion.arrays import MUTE, PacketFusion
 from trainer.fusion.fit_members import chosen_blocks, joined, taken
 from trainer.fusion.fit_rules import FURTHER_AWAY, longest_runs, place_thresholds
-from trainer.model import Fitted, NotEnough, fit
+from trainer.model import Fitted, fit
 from trainer.served import Manifest, Scorer, ScorerRefused
 from trainer.window import PacketRows, Window, from_batches
 
@@ -112,13 +113,14 @@ def test_only_what_is_due_is_fitted_anew_and_refits_can_be_chained(
     before, after = fused.scorer.packets["pld"], first.scorer.packets["pld"]
     at = before.channels.index("pld.dist_n")
     np.testing.assert_array_equal(after.centre[:, at], before.centre[:, at])
-    second = _fit(later, version=2, parent=first.scorer, due={"pld.dist_n", "eps.bat_i", "eps.pv_i_px"})
+    second = _fit(later, version=3, parent=first.scorer, due={"pld.dist_n", "eps.bat_i", "eps.pv_i_px"})
     _same(_of(second.scorer, "pld.dist_s"), _of(first.scorer, "pld.dist_s"))
-    assert second.scorer.manifest.parent == 1
+    assert second.scorer.manifest.parent == 2
     fitted = {
         n: v for info in second.scorer.manifest.packets for n, v in zip(info.channels, info.fitted, strict=True)
     }
-    assert {fitted[name] for name in ("pld.dist_s", "pld.dist_n", "eps.bat_i", "eps.pv_i_px")} == {2}
+    assert {fitted[name] for name in ("pld.dist_n", "eps.bat_i", "eps.pv_i_px")} == {3}
+    assert fitted["pld.dist_s"] == 2
 
 
 def test_a_clock_that_no_longer_holds_lets_nothing_be_carried_over(

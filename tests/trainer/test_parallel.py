@@ -22,6 +22,7 @@ from telemetry.frame import FrameBatch
 from telemetry.store.directory import MissionDirectory
 from telemetry.store.rows import RunRow, ScoredBatch
 from telemetry.store.writer import StoreWriter
+from trainer.challenger import MissionFit
 from trainer.loop import Trainer
 from trainer.parallel import MOST_JOBS, Workers, WorkersLost
 
@@ -135,13 +136,16 @@ def test_a_fitting_process_that_is_killed_is_told_and_the_next_round_fits_again(
 ) -> None:
     here = os.getpid()
 
-    def killed(*_: Any, **__: Any) -> None:
+    def killed(*_: Any) -> None:
         assert os.getpid() != here
         os.kill(os.getpid(), signal.SIGKILL)
 
+    class Killed(MissionFit):
+        channels = killed
+
     mission = read_mission(directory.path)
     fly(directory, mission, 0, 1200)
-    trainer = Trainer(directory, mission, SystemClock(), lambda _: None, fit=killed, jobs=2)
+    trainer = Trainer(directory, mission, SystemClock(), lambda _: None, fit=Killed.of(mission), jobs=2)
     with pytest.raises(WorkersLost, match="one of 2 fitting processes ended"):
         trainer.cycle()
     trainer.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,40 +15,31 @@ from telemetry.frame import FrameBatch
 from telemetry.store.directory import MissionDirectory
 from telemetry.store.rows import ScoredBatch
 from telemetry.store.writer import StoreWriter
-from trainer.challenger import Pace
+from trainer.challenger import Challenger, MissionFit, Pace
+from trainer.fit_channels import Piece
 from trainer.loop import Trainer
-from trainer.model import Fitted, fit
+from trainer.model import Fitted
 from trainer.served import Scorer
-from trainer.window import Window
 
 Make = Callable[..., list[FrameBatch]]
 SIX = 7200
 
 
 class SlowFit:
-    """The real first fit; afterwards each channel is noted, and takes half a second on the test's own CPU clock."""
+    """The real fit; each channel that was due is noted, and takes half a second on the test's own CPU clock."""
 
     def __init__(self) -> None:
         self.cpu_s = 0.0
         self.asked: list[tuple[str, ...] | None] = []
+        self._fit = MissionFit("fusion", 0.2)
 
-    def __call__(
-        self,
-        window: Window,
-        *,
-        version: int,
-        parent: Scorer | None,
-        created_ns: int,
-        seed: int,
-        due: tuple[str, ...] | None,
-    ) -> Fitted:
+    def channels(self, challenger: Challenger, due: tuple[str, ...] | None) -> Piece:
         self.asked.append(due)
         self.cpu_s += 2.0 if due is None else 0.5 * len(due)
-        made = fit(
-            window, version=version, parent=parent, created_ns=created_ns, false_alarms_per_day=0.2, seed=seed
-        )
-        assert parent is not None or due is None
-        return made
+        return self._fit.channels(challenger, due)
+
+    def complete(self, challenger: Challenger, pieces: Sequence[Piece]) -> Fitted:
+        return self._fit.complete(challenger, pieces)
 
     def cpu(self) -> float:
         return self.cpu_s
@@ -69,7 +60,7 @@ def store(directory: MissionDirectory, batches: list[FrameBatch]) -> None:
 
 def trainer_of(directory: MissionDirectory, mission: Mission, slow: SlowFit) -> Trainer:
     trainer = Trainer(directory, mission, SystemClock(), lambda _: None, fit=slow, cpu=slow.cpu)
-    next(iter(trainer._learners)).pace = Pace(0.0, 0.5)
+    next(iter(trainer._learners)).pace = Pace(0.0, 0.5, 0.0)
     return trainer
 
 
@@ -150,3 +141,13 @@ def test_the_pace_is_learned() -> None:
         pace.took(4, 2.0)
     assert pace.channels(2.0, 39) == pytest.approx(4, abs=1)
     assert pace.channels(0.01, 39) == 1
+    assert pace.channels(float("inf"), 39) == 39
+
+
+def test_the_last_channels_leave_time_to_make_the_model_whole() -> None:
+    """What that takes says nothing of how long a channel takes."""
+    pace = Pace(0.2, 0.1, 0.3)
+    assert [pace.channels(1.0, left) for left in (39, 8, 6, 5, 2, 1)] == [8, 7, 5, 5, 2, 1]
+    for _ in range(12):
+        pace.completed(0.75)
+    assert [pace.channels(1.0, left) for left in (39, 8, 2, 1)] == [8, 7, 1, 1]
