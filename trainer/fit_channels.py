@@ -29,7 +29,7 @@ import numpy as np
 
 from telemetry.frame import Float64s
 from trainer.artifact import FORMAT, FUSION
-from trainer.calibration import breadth, calibrate, expected_false_alarms, margin
+from trainer.calibration import LINGERS, breadth, calibrate, expected_false_alarms, margin
 from trainer.carried import principal_axes
 from trainer.features import FEATURES_VERSION
 from trainer.fitting import TREES, arrays_of
@@ -182,7 +182,7 @@ def _fit_part(
     factor = margin(int(part.held.sum()), seconds, channels, manifest.false_alarms_per_day)
     fused = None
     if manifest.kind == FUSION:
-        factor *= breadth(setting.turns)
+        factor *= LINGERS * breadth(setting.turns)
         fused = fit_packet(part, setting, factor)
         if fused is None:
             return None
