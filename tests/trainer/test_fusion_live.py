@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from trainer.fusion.arrays import MUTE, PacketFusion
 from trainer.fusion.live import Heard, Memory, equal_runs, fused, member_scores, smoothed
+from trainer.fusion.patience import LOUD_AWAY
 from trainer.fusion.stack import stacked
 from trainer.members import alarm_rule
 from trainer.members.fitting import fit_channel
@@ -91,7 +92,9 @@ def test_rows_one_by_one_in_pieces_and_together_are_heard_alike(
         memory, parts, start, turn = Memory(fusion), list[Heard](), 0, 0
         while start < n:
             rows = slice(start, start + cycle[turn % len(cycle)])
-            parts.append(memory.hear(z[rows], key[rows], broken[rows], apart[rows], values[rows]))
+            parts.append(
+                memory.hear(z[rows], key[rows], broken[rows], apart[rows], values[rows], away=np.abs(z[rows]))
+            )
             start, turn = rows.stop, turn + 1
         heard.append(Heard(*(np.concatenate([getattr(p, name) for p in parts]) for name in Heard.__slots__)))
     for other in heard[1:]:
@@ -149,6 +152,25 @@ def test_a_loud_voice_is_confirmed_by_five_of_eight_rows_and_halfway_lasts(fusio
     assert (heard.lasting | ~heard.flagged).all()
     assert heard.lasting[:, 2].sum() > flagged.sum()
     assert set(heard.speaker[flagged, 2].tolist()) <= set(range(1, 7))
+
+
+@pytest.mark.parametrize(
+    ("gap", "lasts", "believed"), [(False, 15, None), (False, 60, 23), (True, 15, 2), (True, 60, 2)]
+)
+def test_far_away_behind_a_change_of_mode_it_must_stay_there_to_be_believed(
+    fusion: PacketFusion, gap: bool, lasts: int, believed: int | None
+) -> None:
+    """A restart lets the pointing go for a minute: back in its mode the satellite needs seconds to return."""
+    n, at = 160, 60
+    row = np.arange(n)
+    apart, broken = row == 0, (row == 0) | (row == at)
+    if gap:
+        apart = broken
+    away = np.where((row >= at) & (row < at + lasts), 2 * LOUD_AWAY, 0.2)[:, None] * np.array([1.0, 0, 0, 0, 0])
+    values = np.arange(n)[:, None] * np.ones(CHANNELS)
+    heard = Memory(fusion).hear(np.zeros((n, CHANNELS)), np.zeros(n, np.intp), broken, apart, values, away=away)
+    newly = np.flatnonzero(heard.newly[:, 0])
+    assert (None if not len(newly) else int(newly[0]) - at) == believed
 
 
 def test_a_run_of_equal_values_is_stuck_after_five_times_the_longest(fusion: PacketFusion) -> None:

@@ -103,6 +103,18 @@ def test_a_jump_back_to_what_is_usual_is_told_for_a_minute(learned: Any) -> None
     assert np.flatnonzero(lasting[:, 1]).tolist() == list(range(102, 103 + HELD_ROWS - 1))
 
 
+@pytest.mark.parametrize(("back", "soon", "told"), [(True, True, False), (True, False, True), (False, True, True)])
+def test_soon_after_a_change_of_mode_a_jump_back_to_what_is_usual_is_none(
+    learned: Any, back: bool, soon: bool, told: bool
+) -> None:
+    values, bins, _ = _flight(1, seed=9)
+    usual, row = _usual(values), np.arange(len(values))
+    values[row < 100 if back else row >= 100, 1] += 0.1
+    settling = (row > 80) & (row < 120) if soon else row < 80
+    _, jumped, lasting = Jumps(learned).hear(values, row, bins, row == 0, usual, settling)
+    assert jumped.any() == lasting.any() == told
+
+
 def test_no_jump_is_told_for_ever(learned: Any) -> None:
     values, bins, _ = _flight(8, seed=9)
     usual = _usual(values)

@@ -98,6 +98,7 @@ class Jumps:
         bins: Indices,
         apart: Bools | None = None,
         expected: Float64s | None = None,
+        settling: Bools | None = None,
     ) -> tuple[Float64s, Bools, Bools]:
         """Judge the next n rows, as `trainer.fusion.live.Memory.hear`.
 
@@ -107,6 +108,8 @@ class Jumps:
             bins: places, shape (n,).
             apart: rows in which no jump is told that was before them, shape (n,); None: those of age 0.
             expected: values that are usual here, shape (n, c), NaN where not known; None: never.
+            settling: rows soon after a change of mode, in which what steps back to what is usual is no jump,
+                shape (n,); None: there are none.
 
         Returns:
             Part of the way to the threshold (NaN where not known), where a jump is, and where one is still told;
@@ -127,6 +130,9 @@ class Jumps:
                 if origin is not None and beyond[i, origin]:
                     jumped[i, origin] = True
         off = np.concatenate((self._off, values - self._known(expected, values)))
+        if settling is not None and settling.any():
+            towards = np.abs(off[BEFORE:]) < np.abs(off[OLD // 2 : OLD // 2 + n])
+            jumped &= ~(settling[:, None] & towards)
         lasting = np.zeros_like(jumped)
         if jumped.any() or self._left.any() or self._back.any():
             ended = age == 0 if apart is None else apart

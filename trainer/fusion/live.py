@@ -37,6 +37,8 @@ NEEDED = 2 * BEFORE + SMOOTHED_ROWS
 RIPE = BEFORE + SMOOTHED_ROWS
 """Rows behind a broken one, or one at an unknown place, before which no score is smoothed enough for an alarm."""
 
+NEVER_ROWS = 1 << 40
+
 _AVERAGED = np.array([SLOW, SLOW, 1, 1, SLOW, STEADY])
 _WEIGHT = 2.0 / (SMOOTHED_ROWS + 1)
 
@@ -121,6 +123,8 @@ class Memory:
         """Rows since the newest broken row; -1 before the first."""
         self._since = -1
         """Rows since the newest one of which nobody was sure."""
+        self._calm = NEVER_ROWS
+        """Rows since the newest change of mode."""
         self._z = np.full((BEFORE, c), np.nan)
         self._raw = np.full((BEFORE, c, MEMBERS), np.nan)
         self._level = np.zeros(c)
@@ -188,7 +192,9 @@ class Memory:
     ) -> Heard:
         fusion = self.fusion
         age = self._ages(broken)
-        width, jumped, jumping = self._jumps.hear(values, age, bins, apart, expected)
+        since = self._in_mode(broken & ~apart)
+        settling = since < self._patience.settles
+        width, jumped, jumping = self._jumps.hear(values, age, bins, apart, expected, settling)
         scatter, noisy, restless = self._unrest.hear(values, age, bins, apart)
         ripe = self._ripe(broken | np.isnan(z).all(axis=1))
         said = self._members(z, key, broken)
@@ -196,7 +202,7 @@ class Memory:
         relative = (level - fusion.usual) / (fusion.threshold - fusion.usual)
         with np.errstate(invalid="ignore"):
             above, lasting = (relative > 1) & ripe[:, None], relative > RELEASE
-        newly = self._patience.believed(above, relative, away)
+        newly = self._patience.believed(above, relative, away, since)
         runs = equal_runs(values, apart, self._last, self._run)
         stuck = runs / fusion.stuck_after
         still = stuck > 1
@@ -261,6 +267,14 @@ class Memory:
         since = np.where(begin >= 0, index - begin, index + self._since + 1)
         self._since = int(since[-1])
         return since >= RIPE
+
+    def _in_mode(self, changed: Bools) -> Indices:
+        """Rows since the newest change of mode, of the next rows, shape (n,)."""
+        index = np.arange(len(changed))
+        begin = np.maximum.accumulate(np.where(changed, index, -1))
+        since = np.where(begin >= 0, index - begin, index + self._calm + 1)
+        self._calm = int(since[-1])
+        return since
 
     def _ages(self, broken: Bools) -> Indices:
         """Rows since the newest broken one, of the next rows, shape (n,)."""
