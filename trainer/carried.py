@@ -89,18 +89,29 @@ def together(before: Scorer, model: PacketModel, packet: Sampled, setting: Setti
     values = inside_limits(rows, rows.values[:, positions], positions)
     place = where(setting.clock, setting.keys, rows.t_ns, packet.codes[:, setting.columns])
     z = before.normalise(model, values[some, :, None], place.bins[some], place.key[some])[:, :, 0]
-    joint = fit_joint(z, rows.values[accepted][:, positions])
     was = before.packets.get(rows.packet)
     if was is None or model.channels != was.channels:
         centre, scale, axes = principal_axes(values[some])
         model = replace(model, axes_centre=centre, axes_scale=scale, axes=axes)
-    steps, rift = packet_rifts(rows, values, packet.broken, place.bins, setting)
+    rifts = packet_rifts(rows, values, packet.broken, place.bins, setting)
+    return in_common(model, z, rows.values[accepted][:, positions], rifts)
+
+
+def in_common(model: PacketModel, z: Float64s, values: Float64s, rifts: tuple[Float64s, Float64s]) -> PacketModel:
+    """The packet with what its c channels have in common.
+
+    Args:
+        z: deviations of accepted rows, shape (n, c), NaN where not known.
+        values: of all accepted rows as sent, shape (m, c).
+        rifts: as of `trainer.fusion.fit_packet.packet_rifts`.
+    """
+    joint, (precision, threshold) = fit_joint(z, values), rifts
     return replace(
         model,
         joint_scale=joint.scale,
         joint_precision=joint.precision,
-        rift_precision=steps,
-        rift_threshold=rift,
+        rift_precision=precision,
+        rift_threshold=threshold,
     )
 
 

@@ -30,14 +30,13 @@ import numpy as np
 from telemetry.frame import Float64s
 from trainer.artifact import FORMAT, FUSION
 from trainer.calibration import LINGERS, breadth, calibrate, expected_false_alarms, margin
-from trainer.carried import principal_axes
+from trainer.carried import in_common, principal_axes
 from trainer.features import FEATURES_VERSION
 from trainer.fitting import TREES, arrays_of
 from trainer.forest import ForestArrays
 from trainer.fusion.arrays import MUTE
 from trainer.fusion.fit_packet import fit_packet, packet_rifts
 from trainer.grown import grow
-from trainer.joint import fit_joint
 from trainer.prepared import Part, Setting, carried_setting, learn_setting, prepare, sampled
 from trainer.served import NEVER, ClockInfo, Manifest, PacketInfo, PacketModel, Scorer, WindowInfo
 from trainer.window import Window
@@ -218,15 +217,8 @@ def _fit_part(
 def _with_common(model: PacketModel, part: Part, setting: Setting) -> PacketModel:
     """With joint covariance and breaks between channels: those of the part are all of the packet."""
     values = part.rows.values[part.rows.accepted][:, part.positions]
-    joint = fit_joint(part.normalised(part.thinned)[:, :, 0], values)
-    steps, rift = packet_rifts(part.rows, part.features[:, :, 0], part.broken, part.bins, setting)
-    return replace(
-        model,
-        joint_scale=joint.scale,
-        joint_precision=joint.precision,
-        rift_precision=steps,
-        rift_threshold=rift,
-    )
+    rifts = packet_rifts(part.rows, part.features[:, :, 0], part.broken, part.bins, setting)
+    return in_common(model, part.normalised(part.thinned)[:, :, 0], values, rifts)
 
 
 def _packet_model(part: Part, parent: Scorer | None, *, whole: bool) -> PacketModel:
