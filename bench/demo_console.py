@@ -69,7 +69,7 @@ class station:  # noqa: N801 - used as a statement
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 class Metered(PtyProgram):
