@@ -111,12 +111,13 @@ def recalibrated(scorer: Scorer, window: Window) -> dict[str, PacketModel]:
     order = [names.index(name) for name in scorer.manifest.context] + [len(names)]
     t0_ns, t1_ns = scorer.manifest.window.t0_ns, scorer.manifest.window.t1_ns
     found: dict[str, PacketModel] = {}
+    packets = {packet.rows.packet: packet for packet in sampled(window)}
     for info in scorer.manifest.packets:
-        rows = next(rows for rows in window.packets if rows.packet == info.packet)
-        features, codes = window.features(rows)
+        packet = packets[info.packet]
+        rows = packet.rows
         positions = [i for i, channel in enumerate(rows.channels) if channel.name in info.channels]
-        chosen = inside_limits(rows, features[:, positions], positions)
-        place = where(scorer.clock, scorer.keys, rows.t_ns, codes[:, order])
+        chosen = inside_limits(rows, packet.features(positions), positions)
+        place = where(scorer.clock, scorer.keys, rows.t_ns, packet.codes[:, order])
         held = rows.accepted & ~rows.trusted & held_out(rows.t_ns, scorer.clock, t0_ns, t1_ns)
         found[info.packet] = calibrate(
             scorer, info.packet, chosen[held], place.bins[held], place.key[held], info.margin

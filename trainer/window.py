@@ -20,8 +20,8 @@ import numpy.typing as npt
 from telemetry.frame import Float64s, FrameBatch, Int64s, Layout
 from telemetry.freshness import invalid_mask
 from telemetry.limits import Level, levels
-from trainer.context import ContextTrack, changes, contact_packet, context_channels, packet_period
-from trainer.features import WINDOW, RollingRing
+from trainer.context import ContextTrack, contact_packet, context_channels, packet_period
+from trainer.features import WINDOW
 from trainer.stuck import marked
 
 if TYPE_CHECKING:
@@ -137,15 +137,6 @@ class Window:
         """Generation times of the oldest and the newest row."""
         full = [packet.t_ns for packet in self.packets if len(packet)]
         return int(min(t[0] for t in full)), int(max(t[-1] for t in full))
-
-    def features(self, packet: PacketRows) -> tuple[Float64s, Float64s]:
-        """Features of every row, shape (n, k, 3), and context codes, shape (n, m + 1): as the station has them."""
-        codes = self.track.codes(packet.t_ns)
-        separate = changes(codes, None)
-        separate[1:] |= np.diff(packet.boot) != 0
-        ring = RollingRing(len(packet.channels), packet.period_s)
-        out, _ = ring.push(packet.t_ns, packet.values, separate)
-        return out, codes
 
 
 def spread_out(rows: Bools, reach: int) -> Bools:

@@ -21,10 +21,9 @@ PIECE = 2000
 def unrest_thresholds(rows: PlacedRows) -> Float64s:
     """Unrest that is noise, shape (c, bin_count + 1); `MUTE` with too few orbits or too slow rows.
 
-    With the breadth of `trainer.calibration` on top of these figures
-    no row of 36 channels reached its threshold in three clean days of the simulated 3U with their routines, learned
-    from five to seventeen hours; of ten times the noise, begun at 972 places of 27 channels, 95.3 % was believed
-    within 30 s and 99.4 % within 60 s.
+    With the breadth of `trainer.calibration` on top of these figures no row of 36 channels reached its threshold in
+    three clean days of the simulated 3U with their routines, learned from five to seventeen hours; of ten times the
+    noise, begun at 972 places of 27 channels, 95.3 % was believed within 30 s and 99.4 % within 60 s.
     """
     n, c = len(rows.values), int(rows.values.shape[1])
     if not rows.bin_count or (BEFORE + 1) * rows.period_s > LONGEST_S or n <= BEFORE:

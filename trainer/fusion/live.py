@@ -81,6 +81,13 @@ def equal_runs(values: Float64s, apart: Bools, last: Float64s, run: Float64s) ->
     return np.where(np.isnan(values), 0.0, runs)
 
 
+def rows_since(marked: Bools, before: int) -> Indices:
+    """Rows since the newest marked one, shape (n,); `before`: the same of the row before the first."""
+    index = np.arange(len(marked))
+    begin = np.maximum.accumulate(np.where(marked, index, -1))
+    return np.where(begin >= 0, index - begin, index + before + 1)
+
+
 def fused(scores: Float64s) -> Float64s:
     """Mean over the members, shape (n, c): a threshold holds only for what all of them say."""
     return scores.mean(axis=2)
@@ -262,25 +269,19 @@ class Memory:
 
     def _ripe(self, unsure: Bools) -> Bools:
         """Rows far enough behind the newest one that broke off, or stood where it was not known what is usual."""
-        index = np.arange(len(unsure))
-        begin = np.maximum.accumulate(np.where(unsure, index, -1))
-        since = np.where(begin >= 0, index - begin, index + self._since + 1)
+        since = rows_since(unsure, self._since)
         self._since = int(since[-1])
         return since >= RIPE
 
     def _in_mode(self, changed: Bools) -> Indices:
         """Rows since the newest change of mode, of the next rows, shape (n,)."""
-        index = np.arange(len(changed))
-        begin = np.maximum.accumulate(np.where(changed, index, -1))
-        since = np.where(begin >= 0, index - begin, index + self._calm + 1)
+        since = rows_since(changed, self._calm)
         self._calm = int(since[-1])
         return since
 
     def _ages(self, broken: Bools) -> Indices:
         """Rows since the newest broken one, of the next rows, shape (n,)."""
-        index = np.arange(len(broken))
-        begin = np.maximum.accumulate(np.where(broken, index, -1))
-        return np.where(begin >= 0, index - begin, index + self._age + 1)
+        return rows_since(broken, self._age)
 
     def _members(self, z: Float64s, key: Indices, broken: Bools) -> Said:
         n, age = len(z), self._ages(broken)
