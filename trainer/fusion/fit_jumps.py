@@ -7,8 +7,9 @@ import numpy as np
 from telemetry.frame import Float64s
 from trainer.fusion.jumps import BEFORE, LONGEST_S, NEW, OLD, gaps
 from trainer.fusion.rifts import Rifts, steps
-from trainer.fusion.widest import PlacedRows, ages, beyond_seen
+from trainer.fusion.widest import PlacedRows, beyond_seen
 from trainer.joint import LEAST_SHRINKAGE
+from trainer.members.windows import rows_since
 
 MARGIN = 1.5
 """How far beyond the widest gap of an orbit that was left out a jump begins."""
@@ -28,7 +29,7 @@ def jump_thresholds(rows: PlacedRows) -> Float64s:
     """
     if not _heard(rows):
         return rows.mute
-    return beyond_seen(gaps(_behind_nothing(rows.values), ages(rows.broken)), rows, MARGIN, LEAST)
+    return beyond_seen(gaps(_behind_nothing(rows.values), rows_since(rows.broken)), rows, MARGIN, LEAST)
 
 
 def learn_rifts(rows: PlacedRows) -> Rifts:
@@ -44,7 +45,7 @@ def learn_rifts(rows: PlacedRows) -> Rifts:
     if not _heard(rows):
         return mute
     moved = steps(_behind_nothing(rows.values))
-    moved[ages(rows.broken) < BEFORE] = np.nan
+    moved[rows_since(rows.broken) < BEFORE] = np.nan
     whole = np.isfinite(moved).all(axis=1)
     if whole.sum() < LEAST_ROWS * c:
         return mute

@@ -6,7 +6,8 @@ import numpy as np
 
 from telemetry.frame import Float64s
 from trainer.fusion.unrest import BEFORE, LONGEST_S, unrest
-from trainer.fusion.widest import PlacedRows, ages, beyond_seen
+from trainer.fusion.widest import PlacedRows, beyond_seen
+from trainer.members.windows import rows_since
 
 MARGIN = 1.1
 """How far beyond the most restless rows of an orbit that was left out noise begins."""
@@ -28,6 +29,6 @@ def unrest_thresholds(rows: PlacedRows) -> Float64s:
     n, c = len(rows.values), int(rows.values.shape[1])
     if not rows.bin_count or (BEFORE + 1) * rows.period_s > LONGEST_S or n <= BEFORE:
         return rows.mute
-    age, joined = ages(rows.broken), np.concatenate((np.full((BEFORE, c), np.nan), rows.values))
+    age, joined = rows_since(rows.broken), np.concatenate((np.full((BEFORE, c), np.nan), rows.values))
     found = np.concatenate([unrest(joined[i : i + PIECE + BEFORE], age[i : i + PIECE]) for i in range(0, n, PIECE)])
     return beyond_seen(found, rows, MARGIN, LEAST)

@@ -22,7 +22,7 @@ from trainer.fusion.rifts import Rifts
 from trainer.fusion.unrest import Unrest
 from trainer.members.alarm_rule import RELEASE, SMOOTHED_ROWS
 from trainer.members.arrays import DRIFT_FREE, LAGS, NEIGHBOURS, ROUNDED, SLOW, STEADY
-from trainer.members.windows import CLIP, DECIMALS, LONG, QUIET, SHORT, WINDOW, Bools
+from trainer.members.windows import CLIP, DECIMALS, LONG, QUIET, SHORT, WINDOW, Bools, rows_since
 
 MEMBERS = 6
 CHUNK = 32
@@ -79,13 +79,6 @@ def equal_runs(values: Float64s, apart: Bools, last: Float64s, run: Float64s) ->
     begin = np.maximum.accumulate(np.where(same, -1, index), axis=0)
     runs = np.where(begin >= 0, index - begin + 1.0, index + 1.0 + run)
     return np.where(np.isnan(values), 0.0, runs)
-
-
-def rows_since(marked: Bools, before: int) -> Indices:
-    """Rows since the newest marked one, shape (n,); `before`: the same of the row before the first."""
-    index = np.arange(len(marked))
-    begin = np.maximum.accumulate(np.where(marked, index, -1))
-    return np.where(begin >= 0, index - begin, index + before + 1)
 
 
 def fused(scores: Float64s) -> Float64s:

@@ -44,12 +44,6 @@ class PlacedRows:
         return np.full((self.values.shape[1], self.bin_count + 1), MUTE)
 
 
-def ages(broken: Bools) -> Indices:
-    """Rows since the newest broken one, shape (n,); the first begins."""
-    index = np.arange(len(broken))
-    return index - np.maximum.accumulate(np.where(broken, index, 0))
-
-
 def beyond_seen(width: Float64s, rows: PlacedRows, margin: float, least: float) -> Float64s:
     """What lies beyond all that was seen about each place, shape (c, bin_count + 1); `MUTE` with too few orbits.
 

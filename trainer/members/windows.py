@@ -48,6 +48,16 @@ class Scale:
         return np.round(np.clip(z, -CLIP, CLIP), DECIMALS)
 
 
+def rows_since(marked: Bools, before: int = -1) -> npt.NDArray[np.intp]:
+    """Rows since the newest marked one, shape (n,).
+
+    `before`: the same of the row before the first; -1 where there is none, and the first begins.
+    """
+    index = np.arange(len(marked))
+    begin = np.maximum.accumulate(np.where(marked, index, -1))
+    return np.where(begin >= 0, index - begin, index + before + 1)
+
+
 def fit_scale(values: Float64s) -> Scale:
     """Median and IQR, floored by `FLOOR` standard deviations.
 
